@@ -1,0 +1,1 @@
+int fastgw_placeholder;

@@ -1,0 +1,1 @@
+"""The data plane: compiled rooms, no setting names, no Python on the way of a call."""

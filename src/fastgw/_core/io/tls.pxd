@@ -1,0 +1,34 @@
+"""The TLS calls of the OpenSSL inside `cryptography`, as C function pointers: no second OpenSSL, no Python, no GIL."""
+from libc.stdint cimport uint8_t, uint32_t
+
+ctypedef void SSL
+ctypedef void SSL_CTX
+ctypedef void BIO
+
+cdef enum TlsResult:
+    TLS_DONE = 0
+    TLS_WANTS = 1       # needs octets from the peer
+    TLS_ENDED = 2       # close_notify arrived
+    TLS_FAILED = 3      # tls_error_text says why
+
+ctypedef struct TlsSession:
+    # One TLS connection over two memory BIOs, owned by the SSL object.
+    SSL *ssl
+    BIO *incoming
+    BIO *outgoing
+
+# `select` is called once per ClientHello with the name asked for (NULL, 0 without SNI) and `arg`; it returns the context
+# whose certificate is to be shown, or NULL to keep the one the session was opened with.
+ctypedef SSL_CTX *(*SelectContext)(void *arg, const uint8_t *name, uint32_t length) noexcept nogil
+
+cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectContext select, void *arg) noexcept nogil
+cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name, bint verify) noexcept nogil
+cdef void tls_close(TlsSession *self) noexcept nogil
+cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil
+cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t *got) noexcept nogil
+cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length, uint32_t *taken) noexcept nogil
+cdef TlsResult tls_shutdown(TlsSession *self) noexcept nogil
+cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noexcept nogil
+cdef uint32_t tls_pull(TlsSession *self, uint8_t *into, uint32_t room) noexcept nogil
+cdef bint tls_alpn_is_h2(TlsSession *self) noexcept nogil
+cdef uint32_t tls_error_text(TlsSession *self, char *into, uint32_t room, bint *certificate) noexcept nogil

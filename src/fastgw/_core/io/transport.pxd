@@ -1,0 +1,66 @@
+"""One socket, with or without TLS: fill (octets in), flush (octets out), close. Knows no protocol above TLS."""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from fastgw._core.buf cimport Memory, Octets
+from fastgw._core.io.loop cimport Loop, Source, Timer
+from fastgw._core.io.tls cimport SSL_CTX, SelectContext, TlsSession
+
+cdef enum:
+    NET_SIZE = 131072           # octets asked of the kernel at once
+    FILL_SIZE = 163840          # room transport_fill wants: one NET_SIZE and one TLS record that was incomplete before
+
+cdef enum TransportPhase:
+    TRANSPORT_CLOSED = 0
+    TRANSPORT_CONNECTING = 1    # TCP
+    TRANSPORT_HANDSHAKE = 2     # TLS
+    TRANSPORT_OPEN = 3
+
+cdef enum TransportFailure:
+    TRANSPORT_FINE = 0
+    PEER_ENDED                  # orderly end of stream
+    PEER_RESET                  # ECONNRESET, EPIPE and the like after the connection was open
+    CONNECT_REFUSED
+    CONNECT_TIMED_OUT
+    CONNECT_UNREACHABLE
+    HANDSHAKE_FAILED
+    HANDSHAKE_TIMED_OUT
+    CERTIFICATE_INVALID
+    ALPN_NOT_H2
+
+ctypedef struct Endpoint:
+    # Where to connect and how; owned by whoever connects, must outlive the transport.
+    uint8_t address[128]        # struct sockaddr
+    uint32_t address_length
+    SSL_CTX *context            # NULL: cleartext
+    const char *server_name     # SNI and the name to verify; zero-terminated
+    bint verify
+    uint32_t connect_timeout_ms
+    uint32_t handshake_timeout_ms
+
+ctypedef struct Transport:
+    Source source               # first: the loop hands us back by this address
+    Loop *loop
+    Memory *memory
+    uint8_t *net                # scratch of NET_SIZE octets, shared by all transports of a worker
+    TlsSession tls              # tls.ssl is NULL: cleartext
+    Octets sealed               # sealed octets the socket has not taken yet
+    Timer timer                 # connect, then handshake
+    uint8_t phase               # TransportPhase
+    uint8_t failure             # TransportFailure; nothing leaves a failure
+    bint blocked                # the socket takes no more for now: EPOLLOUT is watched
+    bint sni_seen
+    bint ending                 # transport_end was called; close_notify goes out behind what is queued
+    char detail[160]            # the failure in words, zero-terminated
+    uint64_t octets_in          # plaintext
+    uint64_t octets_out
+    void (*changed)(Transport *self) noexcept nogil    # phase or failure changed outside fill and flush (timers)
+    const Endpoint *endpoint    # NULL on the accepting side
+
+cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd, SSL_CTX *context,
+                           SelectContext select, void *arg, uint32_t handshake_timeout_ms) noexcept nogil
+cdef bint transport_connect(Transport *self, Loop *loop, Memory *memory, uint8_t *net,
+                            const Endpoint *endpoint) noexcept nogil
+cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint *more) noexcept nogil
+cdef void transport_flush(Transport *self, Octets *plain) noexcept nogil
+cdef void transport_end(Transport *self) noexcept nogil
+cdef void transport_close(Transport *self) noexcept nogil

@@ -1,0 +1,51 @@
+from collections.abc import Sequence
+from typing import NamedTuple
+
+class ZoneEntry(NamedTuple):
+    name: str
+    number: int
+    grpc: bool
+    http: bool
+    encrypted: bool
+    certificate: int
+
+class OriginEntry(NamedTuple):
+    address: bytes
+    context: int
+    server_name: str
+    verify: bool
+    connect_timeout_ms: int
+    handshake_timeout_ms: int
+    label: str
+    identity: bytes
+
+class CertificateEntry(NamedTuple):
+    context: int
+    names: Sequence[str]
+    identity: bytes
+
+class HostEntry(NamedTuple):
+    hostname: str
+    proxied: bool
+    zone: int
+    origin: int
+
+class Snapshot:
+    def __init__(
+        self,
+        *,
+        revision: int,
+        zones: Sequence[ZoneEntry],
+        hosts: Sequence[HostEntry],
+        origins: Sequence[OriginEntry],
+        certificates: Sequence[CertificateEntry],
+        default_certificate: int,
+        keep: object,
+    ) -> None: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def users(self) -> int: ...
+    def explain(self, authority: str) -> tuple[str, int, int]: ...
+
+def sockaddr(host: str, port: int) -> bytes: ...

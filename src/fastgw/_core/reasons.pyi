@@ -1,0 +1,9 @@
+from enum import IntEnum
+
+class ErrorCode(IntEnum): ...
+class Scope(IntEnum): ...
+class Reason(IntEnum): ...
+
+STREAM: Scope
+CONNECTION: Scope
+TABLE: dict[Reason, tuple[Scope, ErrorCode, str]]

@@ -1,0 +1,1 @@
+"""Floor 2: bytes to meaning and back, without a connection."""
