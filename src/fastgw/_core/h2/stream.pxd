@@ -29,6 +29,7 @@ cdef struct Stream:
     void *conn              # the Conn it belongs to
     void *owner             # floor 4's; NULL once floor 4 has let go
     Stream *next            # in the list it waits in: ready to send, or dead until the turn ends
+    Stream *previous
     uint32_t id
     uint8_t state           # StreamState
     bint head_seen          # a request head or a final response head came in

@@ -1,0 +1,635 @@
+"""One HTTP/2 connection, either role, without its socket: bytes in, bytes out, events up (RFC 9113).
+
+What may come next is a pointer (`expect`); each frame type has one handler; every refusal passes through `_refuse`.
+"""
+from libc.string cimport memcmp, memset
+
+from fastgw._core.buf cimport (
+    octets_append,
+    octets_close,
+    octets_open,
+    slots_close,
+    slots_open,
+    slots_return,
+)
+from fastgw._core.h2.flow cimport WINDOW_DEFAULT, recv_window_take, send_window_widen
+from fastgw._core.h2.outbox cimport (
+    outbox_begin,
+    outbox_credit_connection,
+    outbox_credit_stream,
+    outbox_goaway,
+    outbox_ping,
+    outbox_pump,
+    outbox_reset,
+    outbox_settings_ack,
+)
+from fastgw._core.h2.settings cimport settings_default, settings_get
+from fastgw._core.h2.stream cimport (
+    CLOSED,
+    RECV_DATA,
+    RECV_END_STREAM,
+    RECV_HEADERS,
+    RECV_RST_STREAM,
+    stream_map_close,
+    stream_map_get,
+    stream_step,
+)
+from fastgw._core.h2.streams cimport (
+    conn_remember,
+    conn_stream_ending,
+    conn_stream_finish,
+    conn_stream_is_idle,
+    conn_stream_lose,
+    conn_stream_open,
+    ready_put,
+)
+from fastgw._core.reasons cimport *
+from fastgw._core.wire.fields cimport request_head_check, response_head_check, trailers_check
+from fastgw._core.wire.frame cimport (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_HEADER_SIZE,
+    FRAME_TYPES,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PING,
+    PREFACE,
+    PREFACE_SIZE,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    STREAM_ID_LARGEST,
+    WINDOW_UPDATE,
+    WITH_PRIORITY,
+    FrameHeader,
+    frame_check,
+    frame_header_get,
+    octets_get32,
+    padding_check,
+)
+from fastgw._core.wire.hpack cimport (
+    hpack_decode,
+    hpack_decoder_close,
+    hpack_decoder_open,
+    hpack_encoder_close,
+    hpack_encoder_open,
+    hpack_encoder_resize,
+)
+
+ctypedef Reason (*_Handler)(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil
+
+cdef _Handler _handlers[<int>FRAME_TYPES]
+
+
+# ---- life
+
+
+cdef void conn_room_open(ConnRoom *self, Memory *memory) noexcept nogil:
+    memset(self, 0, sizeof(ConnRoom))
+    self.memory = memory
+    slots_open(&self.streams, sizeof(Stream))
+    self.section.arena = self.arena
+    self.section.arena_size = ARENA_SIZE
+    self.section.list_limit = HEAD_LIST_LIMIT
+    self.stashed.list_limit = HEAD_LIST_LIMIT
+
+
+cdef void conn_room_sweep(ConnRoom *self) noexcept nogil:
+    """The turn is over: streams that ended in it give their slots back."""
+    cdef Stream *stream
+    while self.dead != NULL:
+        stream = self.dead
+        self.dead = stream.next
+        slots_return(&self.streams, stream)
+
+
+cdef void conn_room_close(ConnRoom *self) noexcept nogil:
+    conn_room_sweep(self)
+    slots_close(&self.streams)
+
+
+cdef void conn_open(Conn *self, ConnRoom *room, Role role, const ConnEvents *events, const Settings *ours,
+                    void *owner) noexcept nogil:
+    """Begin a connection in `role`; our preface and SETTINGS are in the outbox."""
+    memset(self, 0, sizeof(Conn))
+    self.room = room
+    self.events = events
+    self.owner = owner
+    self.role = <uint8_t>role
+    self.expect = expect_preface if role == TOWARD_CLIENT else expect_settings
+    self.next_id = 1
+    self.ours = ours[0]
+    settings_default(&self.theirs)
+    self.send_window.left = WINDOW_DEFAULT
+    self.recv_window.left = WINDOW_DEFAULT
+    self.recv_window.full = WINDOW_DEFAULT
+    hpack_decoder_open(&self.decoder)
+    hpack_encoder_open(&self.encoder)
+    octets_open(&self.block, room.memory)
+    octets_open(&self.out, room.memory)
+    outbox_begin(self)
+
+
+cdef void conn_close(Conn *self, Cause cause) noexcept nogil:
+    """The transport is gone: every stream is lost, all memory goes back. `events.reset` is called for each stream."""
+    cdef uint32_t at = 0
+    self.broken = True
+    while self.streams.count > 0:
+        while self.streams.slots[at & self.streams.mask] == NULL:
+            at += 1
+        conn_stream_lose(self, self.streams.slots[at & self.streams.mask], RESET_BY_US, <uint32_t>CANCEL, cause)
+    stream_map_close(&self.streams)
+    hpack_decoder_close(&self.decoder)
+    hpack_encoder_close(&self.encoder)
+    octets_close(&self.block)
+    octets_close(&self.out)
+
+
+cdef bint _refuse(Conn *self, uint32_t stream_id, Reason reason) noexcept nogil:
+    """The one place where bytes are refused. True: only the stream broke, the connection goes on."""
+    cdef Stream *stream
+    self.room.refusals[<int>reason] += 1
+    if reason_scope(reason) == ON_STREAM_SCOPE:
+        outbox_reset(self, stream_id, reason_code(reason))
+        stream = stream_map_get(&self.streams, stream_id)
+        if stream != NULL:
+            conn_stream_lose(self, stream, RESET_BY_US, reason_code(reason), CAUSE_REFUSED)
+        else:
+            conn_remember(self, stream_id, RESET_BY_US)
+        return not self.broken
+    if self.reason == ACCEPTED:
+        self.reason = reason
+        outbox_goaway(self, self.last_peer_id, reason_code(reason), reason_name(reason))
+    self.broken = True
+    return False
+
+
+cdef Reason conn_feed(Conn *self, uint8_t *data, size_t length, size_t *used) noexcept nogil:
+    """Take in as much of `data` as is whole; `used` tells how much that was.
+
+    FEED_HEADROOM octets before `data` must be writable, and `data` itself is written to. What is not used must be
+    fed again, with more behind it; it is never more than one frame other than DATA. Returns why the connection was
+    refused, ACCEPTED if it was not.
+    """
+    cdef Py_ssize_t step
+    used[0] = 0
+    while used[0] < length and not self.broken:
+        step = self.expect(self, data + used[0], length - used[0])
+        if step < 0:
+            break
+        if step == 0:
+            break
+        used[0] += <size_t>step
+    return self.reason
+
+
+# ---- what may come next
+
+
+cdef Py_ssize_t expect_preface(Conn *self, uint8_t *data, size_t length) noexcept nogil:
+    """The 24 octets a client says first (RFC 9113 section 3.4); a wrong one is refused at its first wrong octet."""
+    cdef size_t have = length if length < PREFACE_SIZE else <size_t>PREFACE_SIZE
+    if memcmp(data, <const void *>PREFACE, have) != 0:
+        _refuse(self, 0, PREFACE_INVALID)
+        return -1
+    if have < PREFACE_SIZE:
+        return 0
+    self.expect = expect_settings
+    return PREFACE_SIZE
+
+
+cdef Py_ssize_t expect_settings(Conn *self, uint8_t *data, size_t length) noexcept nogil:
+    """The first frame of a peer is SETTINGS and no acknowledgement (RFC 9113 section 3.4)."""
+    if length < FRAME_HEADER_SIZE:
+        return 0
+    if data[3] != SETTINGS or data[4] & ACK:
+        _refuse(self, 0, FIRST_FRAME_NOT_SETTINGS)
+        return -1
+    self.expect = expect_frame
+    return expect_frame(self, data, length)
+
+
+cdef Py_ssize_t expect_frame(Conn *self, uint8_t *data, size_t length) noexcept nogil:
+    """One frame header, and its payload too unless it is DATA."""
+    cdef FrameHeader header
+    cdef Reason reason
+    if length < FRAME_HEADER_SIZE:
+        return 0
+    frame_header_get(&header, data)
+    reason = frame_check(&header, self.ours.max_frame_size)
+    if reason != ACCEPTED:
+        _refuse(self, header.stream_id, reason)
+        return -1
+    if header.type == DATA:
+        return _begin_data(self, &header, data, length)
+    if length < FRAME_HEADER_SIZE + header.length:
+        return 0
+    if header.type < FRAME_TYPES:
+        reason = _handlers[header.type](self, &header, data + FRAME_HEADER_SIZE)
+        if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
+            return -1
+    return FRAME_HEADER_SIZE + <Py_ssize_t>header.length
+
+
+cdef Py_ssize_t expect_continuation(Conn *self, uint8_t *data, size_t length) noexcept nogil:
+    """Nothing but CONTINUATION on the same stream may follow an unfinished field block (RFC 9113 section 6.10)."""
+    cdef FrameHeader header
+    cdef Reason reason
+    if length < FRAME_HEADER_SIZE:
+        return 0
+    frame_header_get(&header, data)
+    reason = frame_check(&header, self.ours.max_frame_size)
+    if reason == ACCEPTED and (header.type != CONTINUATION or header.stream_id != self.block_stream):
+        reason = CONTINUATION_EXPECTED
+    if reason == ACCEPTED and self.block_frames >= CONTINUATION_LIMIT:
+        reason = CONTINUATION_FLOOD
+    if reason == ACCEPTED and self.block.length + header.length > BLOCK_LIMIT:
+        reason = FIELD_BLOCK_TOO_LARGE
+    if reason != ACCEPTED:
+        _refuse(self, header.stream_id, reason)
+        return -1
+    if length < FRAME_HEADER_SIZE + header.length:
+        return 0
+    self.block_frames += 1
+    if not octets_append(&self.block, data + FRAME_HEADER_SIZE, header.length):
+        reason = OUT_OF_MEMORY
+    elif header.flags & END_HEADERS:
+        self.expect = expect_frame
+        reason = _take_block(self, self.block.data, self.block.length)
+        octets_close(&self.block)
+    if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
+        return -1
+    return FRAME_HEADER_SIZE + <Py_ssize_t>header.length
+
+
+# ---- DATA
+
+
+cdef Py_ssize_t _begin_data(Conn *self, const FrameHeader *header, uint8_t *data, size_t length) noexcept nogil:
+    """A DATA frame header: windows, state and padding are settled before its payload is complete."""
+    cdef Stream *stream
+    cdef uint32_t before, padding
+    cdef Py_ssize_t taken
+    cdef Reason reason
+    if header.flags & PADDED and length < FRAME_HEADER_SIZE + 1 and header.length > 0:
+        return 0
+    reason = padding_check(header, data + FRAME_HEADER_SIZE, &before, &padding)
+    if reason == ACCEPTED and recv_window_take(&self.recv_window, header.length) != ACCEPTED:
+        reason = CONNECTION_WINDOW_OVERRUN
+    if reason == ACCEPTED and conn_stream_is_idle(self, header.stream_id):
+        reason = FRAME_ON_IDLE_STREAM
+    if reason != ACCEPTED:
+        _refuse(self, header.stream_id, reason)
+        return -1
+    stream = stream_map_get(&self.streams, header.stream_id)
+    if stream == NULL:
+        reason = ACCEPTED if conn_stream_ending(self, header.stream_id) == RESET_BY_US else FRAME_AFTER_RESET
+    else:
+        reason = stream_step(&stream.state, RECV_DATA)
+        if reason == ACCEPTED and not stream.head_seen:
+            reason = DATA_BEFORE_HEAD
+        if reason == ACCEPTED:
+            reason = recv_window_take(&stream.recv_window, header.length)
+    if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
+        return -1
+    if stream == NULL or reason != ACCEPTED:
+        outbox_credit_connection(self, header.length)   # nobody else will
+    elif before + padding > 0:
+        outbox_credit_connection(self, before + padding)
+        outbox_credit_stream(self, stream, before + padding)
+    self.data_stream = header.stream_id if stream != NULL and reason == ACCEPTED else 0
+    self.data_left = header.length - before - padding
+    self.data_padding = padding
+    self.data_ends = header.flags & END_STREAM
+    self.expect = expect_data
+    taken = FRAME_HEADER_SIZE + <Py_ssize_t>before
+    return taken + _take_data(self, data + taken, length - <size_t>taken)
+
+
+cdef Py_ssize_t expect_data(Conn *self, uint8_t *data, size_t length) noexcept nogil:
+    """The payload of a DATA frame, passed on as it comes."""
+    return _take_data(self, data, length)
+
+
+cdef Py_ssize_t _take_data(Conn *self, uint8_t *data, size_t length) noexcept nogil:
+    """Pass on up to `length` octets of content, skip padding; returns how many octets that took, 0 included."""
+    cdef uint32_t size = self.data_left if self.data_left < length else <uint32_t>length
+    cdef uint32_t skip
+    cdef Reason reason
+    if size > 0 or self.data_left == 0:
+        self.data_left -= size
+        if self.data_stream != 0:
+            reason = _pass_data(self, data, size)
+            if reason != ACCEPTED:
+                _refuse(self, self.data_stream, reason)
+                self.data_stream = 0
+            elif self.data_left == 0:
+                self.data_stream = 0
+    skip = self.data_padding if self.data_padding < length - size else <uint32_t>(length - size)
+    if self.data_left == 0:
+        self.data_padding -= skip
+        size += skip
+        if self.data_padding == 0:
+            self.expect = expect_frame
+    return size
+
+
+cdef Reason _pass_data(Conn *self, uint8_t *data, uint32_t size) noexcept nogil:
+    """One piece of content to floor 4. What arrives for a stream that is gone is dropped and credited."""
+    cdef Stream *stream = stream_map_get(&self.streams, self.data_stream)
+    cdef bint ends = self.data_ends and self.data_left == 0
+    cdef Reason reason
+    if stream == NULL:
+        outbox_credit_connection(self, size)
+        return ACCEPTED
+    if stream.content_left >= 0:
+        stream.content_left -= size
+        if stream.content_left < 0:
+            outbox_credit_connection(self, size + self.data_left)
+            return CONTENT_LENGTH_MISMATCH
+    if ends:
+        reason = _end(stream)
+        if reason != ACCEPTED:
+            outbox_credit_connection(self, size)
+            return reason
+    if size > 0 or ends:
+        self.events.data(self, stream, data, size, ends)
+    if ends and stream.state == CLOSED:
+        conn_stream_finish(self, stream, ENDED)
+    return ACCEPTED
+
+
+cdef Reason _end(Stream *stream) noexcept nogil:
+    """END_STREAM came: did the content-length hold (RFC 9113 section 8.1.1), and may the stream end now?"""
+    if stream.content_left > 0 and not stream.bodyless:
+        return CONTENT_LENGTH_MISMATCH
+    return stream_step(&stream.state, RECV_END_STREAM)
+
+
+# ---- HEADERS
+
+
+cdef Reason _on_headers(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    """RFC 9113 section 6.2. The block is decoded whatever becomes of the stream: the tables must stay in step."""
+    cdef uint32_t before, padding
+    cdef Reason reason = padding_check(header, payload, &before, &padding)
+    if reason != ACCEPTED:
+        return reason
+    if header.stream_id % 2 == 0:
+        return STREAM_ID_EVEN
+    if self.role == TOWARD_ORIGIN and header.stream_id >= self.next_id:
+        return FRAME_ON_IDLE_STREAM
+    self.block_stream = header.stream_id
+    self.block_ends = header.flags & END_STREAM
+    self.block_on_itself = (header.flags & WITH_PRIORITY
+                            and octets_get32(payload + before - 5) & STREAM_ID_LARGEST == header.stream_id)
+    payload += before
+    if header.flags & END_HEADERS:
+        return _take_block(self, payload, header.length - before - padding)
+    if not octets_append(&self.block, payload, header.length - before - padding):
+        return OUT_OF_MEMORY
+    self.block_frames = 0
+    self.expect = expect_continuation
+    return ACCEPTED
+
+
+cdef Reason _take_block(Conn *self, const uint8_t *block, uint32_t length) noexcept nogil:
+    """A whole field block: decode, then decide whose it is."""
+    cdef Stream *stream
+    cdef Reason reason = hpack_decode(&self.decoder, block, length, &self.room.section)
+    if reason != ACCEPTED:
+        return reason
+    stream = stream_map_get(&self.streams, self.block_stream)
+    if stream != NULL:
+        if self.block_on_itself:
+            return PRIORITY_ON_ITSELF
+        if self.role == TOWARD_ORIGIN and not stream.head_seen:
+            return _response_head(self, stream)
+        return _trailers(self, stream)
+    if self.role == TOWARD_CLIENT and self.block_stream > self.last_peer_id:
+        return _request_head(self)
+    return _late_block(self)
+
+
+cdef Reason _late_block(Conn *self) noexcept nogil:
+    """HEADERS for a stream that is closed (RFC 9113 section 5.1)."""
+    cdef int ending = conn_stream_ending(self, self.block_stream)
+    if ending == RESET_BY_US:
+        return ACCEPTED         # the peer may not have seen our RST_STREAM yet
+    if ending == RESET_BY_PEER:
+        return FRAME_AFTER_RESET
+    if ending == ENDED:
+        return FRAME_AFTER_CLOSE
+    return STREAM_ID_NOT_INCREASING if self.role == TOWARD_CLIENT else FRAME_AFTER_RESET
+
+
+cdef Reason _request_head(Conn *self) noexcept nogil:
+    """A client opens a stream."""
+    cdef RequestHead head
+    cdef Stream *stream
+    cdef Reason reason
+    self.last_peer_id = self.block_stream
+    if self.goaway_sent and self.block_stream > self.goaway_last:
+        return ACCEPTED         # it was told: the client knows this one was not processed
+    if self.block_on_itself:
+        return PRIORITY_ON_ITSELF
+    if self.streams.count >= self.ours.max_concurrent_streams:
+        return STREAM_LIMIT_EXCEEDED
+    reason = request_head_check(&self.room.section, &head)
+    if reason != ACCEPTED and not self.room.section.too_large:
+        return reason
+    if head.content_length > 0 and self.block_ends and not self.room.section.too_large:
+        return CONTENT_LENGTH_MISMATCH
+    stream = conn_stream_open(self, self.block_stream)
+    if stream == NULL:
+        return OUT_OF_MEMORY
+    stream_step(&stream.state, RECV_HEADERS)
+    stream.head_seen = True
+    stream.content_left = head.content_length
+    if self.block_ends:
+        stream_step(&stream.state, RECV_END_STREAM)
+    self.events.request_head(self, stream, &self.room.section, &head, self.block_ends)
+    return ACCEPTED
+
+
+cdef Reason _response_head(Conn *self, Stream *stream) noexcept nogil:
+    """An origin answers, perhaps with an informational head first (RFC 9113 section 8.1)."""
+    cdef ResponseHead head
+    cdef Reason reason = stream_step(&stream.state, RECV_HEADERS)
+    if reason == ACCEPTED:
+        reason = response_head_check(&self.room.section, &head)
+        if self.room.section.too_large:
+            reason = ACCEPTED
+    if reason == ACCEPTED and head.status < 200 and self.block_ends:
+        reason = STATUS_INVALID
+    if reason != ACCEPTED:
+        return reason
+    if head.status >= 200:
+        stream.head_seen = True
+        stream.content_left = head.content_length
+        if head.status == 304 or head.status == 204:
+            stream.bodyless = True
+        if stream.bodyless:
+            stream.content_left = -1
+    if self.block_ends:
+        reason = _end(stream)
+        if reason != ACCEPTED:
+            return reason
+    self.events.response_head(self, stream, &self.room.section, &head, self.block_ends)
+    if stream.state == CLOSED:
+        conn_stream_finish(self, stream, ENDED)
+    return ACCEPTED
+
+
+cdef Reason _trailers(Conn *self, Stream *stream) noexcept nogil:
+    """A second field section ends the half it is in (RFC 9113 section 8.1)."""
+    cdef int grpc_status = -1
+    cdef Reason reason = stream_step(&stream.state, RECV_HEADERS)
+    if reason == ACCEPTED and not self.block_ends:
+        reason = HEADERS_WITHOUT_END_STREAM
+    if reason == ACCEPTED:
+        reason = trailers_check(&self.room.section, &grpc_status)
+    if reason == ACCEPTED:
+        reason = _end(stream)
+    if reason != ACCEPTED:
+        return reason
+    self.events.trailers(self, stream, &self.room.section, grpc_status)
+    if stream.state == CLOSED:
+        conn_stream_finish(self, stream, ENDED)
+    return ACCEPTED
+
+
+# ---- the other frames
+
+
+cdef Reason _on_priority(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    """Parsed and ignored (RFC 9113 section 5.3.2)."""
+    if octets_get32(payload) & STREAM_ID_LARGEST == header.stream_id:
+        return PRIORITY_ON_ITSELF
+    return ACCEPTED
+
+
+cdef Reason _on_rst_stream(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    cdef Stream *stream
+    if conn_stream_is_idle(self, header.stream_id):
+        return FRAME_ON_IDLE_STREAM
+    stream = stream_map_get(&self.streams, header.stream_id)
+    if stream != NULL:
+        stream_step(&stream.state, RECV_RST_STREAM)
+        conn_stream_lose(self, stream, RESET_BY_PEER, octets_get32(payload), CAUSE_RESET)
+    return ACCEPTED
+
+
+cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    """RFC 9113 section 6.5: in force at once, acknowledged at once."""
+    cdef int64_t before = self.theirs.initial_window_size
+    cdef uint32_t table_before = self.theirs.header_table_size
+    cdef Reason reason
+    if header.flags & ACK:
+        self.settings_acked = True
+        return ACCEPTED if header.length == 0 else SETTINGS_ACK_NOT_EMPTY
+    reason = settings_get(&self.theirs, payload, header.length, self.role == TOWARD_ORIGIN)
+    if reason == ACCEPTED:
+        reason = _shift_windows(self, <int64_t>self.theirs.initial_window_size - before)
+    if reason != ACCEPTED:
+        return reason
+    if self.theirs.header_table_size != table_before:
+        hpack_encoder_resize(&self.encoder, self.theirs.header_table_size)
+    self.settings_seen = True
+    outbox_settings_ack(self)
+    self.events.settled(self)
+    return ACCEPTED
+
+
+cdef Reason _shift_windows(Conn *self, int64_t by) noexcept nogil:
+    """A new initial window moves the window of every open stream (RFC 9113 section 6.9.2)."""
+    cdef uint32_t at
+    cdef Stream *stream
+    if by == 0 or self.streams.count == 0:
+        return ACCEPTED
+    for at in range(self.streams.mask + 1):
+        stream = self.streams.slots[at]
+        if stream == NULL:
+            continue
+        if send_window_widen(&stream.send_window, by) != ACCEPTED:
+            return SETTINGS_WINDOW_TOO_LARGE
+        if stream.waiting.length > 0 and stream.send_window.left > 0:
+            ready_put(self, stream)
+    return ACCEPTED
+
+
+cdef Reason _on_push_promise(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    """We announce ENABLE_PUSH 0 and clients may not push (RFC 9113 section 8.4)."""
+    return PUSH_NOT_ALLOWED
+
+
+cdef Reason _on_ping(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    if not header.flags & ACK:
+        outbox_ping(self, payload, True)
+    elif self.goaway_sent:
+        self.events.drained(self)
+    return ACCEPTED
+
+
+cdef Reason _on_goaway(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    """The peer serves nothing above its last id (RFC 9113 section 6.8)."""
+    cdef uint32_t at = 0, last = octets_get32(payload) & STREAM_ID_LARGEST
+    self.goaway_seen = True
+    self.goaway_seen_last = last
+    self.goaway_code = octets_get32(payload + 4)
+    if self.role == TOWARD_ORIGIN and self.streams.count > 0:
+        # Taking a stream out moves later ones up in the map: look at a slot again until it holds one that stays.
+        while at <= self.streams.mask:
+            if self.streams.slots[at] != NULL and self.streams.slots[at].id > last:
+                conn_stream_lose(self, self.streams.slots[at], RESET_BY_PEER, <uint32_t>REFUSED_STREAM, CAUSE_GOAWAY)
+            else:
+                at += 1
+    self.events.settled(self)
+    return ACCEPTED
+
+
+cdef Reason _on_window_update(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    """RFC 9113 section 6.9. What waits for the window goes when the connection is flushed."""
+    cdef uint32_t increment = octets_get32(payload) & STREAM_ID_LARGEST
+    cdef Stream *stream
+    if header.stream_id == 0:
+        if increment == 0:
+            return CONNECTION_WINDOW_INCREMENT_ZERO
+        if send_window_widen(&self.send_window, increment) != ACCEPTED:
+            return CONNECTION_WINDOW_OVERFLOW
+        if self.ready_first != NULL:
+            outbox_pump(self)
+        return ACCEPTED
+    if conn_stream_is_idle(self, header.stream_id):
+        return FRAME_ON_IDLE_STREAM
+    stream = stream_map_get(&self.streams, header.stream_id)
+    if stream == NULL:
+        return ACCEPTED
+    if increment == 0:
+        return WINDOW_INCREMENT_ZERO
+    if send_window_widen(&stream.send_window, increment) != ACCEPTED:
+        return WINDOW_OVERFLOW
+    if stream.waiting.length > 0 and stream.send_window.left > 0:
+        ready_put(self, stream)
+        outbox_pump(self)
+    return ACCEPTED
+
+
+cdef Reason _on_continuation(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    return CONTINUATION_UNEXPECTED
+
+
+_handlers[<int>HEADERS] = _on_headers
+_handlers[<int>PRIORITY] = _on_priority
+_handlers[<int>RST_STREAM] = _on_rst_stream
+_handlers[<int>SETTINGS] = _on_settings
+_handlers[<int>PUSH_PROMISE] = _on_push_promise
+_handlers[<int>PING] = _on_ping
+_handlers[<int>GOAWAY] = _on_goaway
+_handlers[<int>WINDOW_UPDATE] = _on_window_update
+_handlers[<int>CONTINUATION] = _on_continuation

@@ -1,0 +1,6 @@
+"""Fields kept for later: a field section copied into octets, and read back."""
+from fastgw._core.buf cimport Octets
+from fastgw._core.wire.fields cimport Field, FieldSection
+
+cdef bint stash_put(Octets *into, const Field *field) noexcept nogil
+cdef void stash_get(const Octets *stash, FieldSection *section) noexcept nogil
