@@ -135,14 +135,19 @@ cdef void conn_open(Conn *self, ConnRoom *room, Role role, const ConnEvents *eve
     outbox_begin(self)
 
 
-cdef void conn_close(Conn *self, Cause cause) noexcept nogil:
-    """The transport is gone: every stream is lost, all memory goes back. `events.reset` is called for each stream."""
+cdef void conn_abandon(Conn *self, Cause cause) noexcept nogil:
+    """Nothing more is read, every stream is lost; what is in the outbox may still be sent."""
     cdef uint32_t at = 0
     self.broken = True
     while self.streams.count > 0:
         while self.streams.slots[at & self.streams.mask] == NULL:
             at += 1
         conn_stream_lose(self, self.streams.slots[at & self.streams.mask], RESET_BY_US, <uint32_t>CANCEL, cause)
+
+
+cdef void conn_close(Conn *self, Cause cause) noexcept nogil:
+    """The transport is gone: abandon, and give all memory back. Closing twice does nothing."""
+    conn_abandon(self, cause)
     stream_map_close(&self.streams)
     hpack_decoder_close(&self.decoder)
     hpack_encoder_close(&self.encoder)

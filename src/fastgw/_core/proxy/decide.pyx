@@ -1,0 +1,209 @@
+"""The gate: what becomes of a request, by its head alone (the way of a request, steps 3 to 7)."""
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcmp, memcpy
+
+from fastgw._core.io.transport cimport (
+    ALPN_NOT_H2,
+    CERTIFICATE_INVALID,
+    CONNECT_REFUSED,
+    CONNECT_TIMED_OUT,
+    HANDSHAKE_FAILED,
+    HANDSHAKE_TIMED_OUT,
+)
+from fastgw._core.proxy.desk cimport PHASE_CONNECT, PHASE_DNS, PHASE_SETTINGS, PHASE_TLS
+from fastgw._core.proxy.pool cimport (
+    FAILURE_BAD_SETTINGS,
+    FAILURE_NO_ADDRESS,
+    FAILURE_NO_MEMORY,
+    FAILURE_SETTINGS_TIMEOUT,
+)
+from fastgw._core.proxy.reply cimport (
+    GRPC_DISABLED,
+    HEAD_TOO_LARGE,
+    HTTP_DISABLED,
+    MISDIRECTED,
+    NO_REPLY,
+    ORIGIN_BAD_RESPONSE,
+    ORIGIN_CERT_INVALID,
+    ORIGIN_CONNECT_TIMEOUT,
+    ORIGIN_DNS,
+    ORIGIN_NO_H2,
+    ORIGIN_REFUSED,
+    ORIGIN_TLS_FAILED,
+    ORIGIN_UNREACHABLE,
+    OVERLOADED,
+    SSL_MODE_INSUFFICIENT,
+    ZONE_UNKNOWN,
+)
+from fastgw._core.proxy.route cimport (
+    HOST_PROXIED,
+    HOSTNAME_MAX,
+    NONE,
+    HostRow,
+    SnapshotData,
+    certificate_by_key,
+    certificate_covers,
+    certificate_key,
+    hostname_normalize,
+    snapshot_host,
+)
+from fastgw._core.wire.fields cimport Field, field_is
+from fastgw._core.wire.grpc cimport media_type_is_grpc
+
+cdef enum:
+    _SHOWN = 80         # octets of a stranger's hostname that are repeated to it
+
+
+cdef void _show(const uint8_t *text, uint32_t length, char *into) noexcept nogil:
+    """Copy a stranger's octets so that they are harmless in any message: at most _SHOWN, zero-terminated."""
+    cdef uint32_t at
+    cdef uint8_t octet
+    if length > _SHOWN:
+        length = _SHOWN
+    for at in range(length):
+        octet = text[at]
+        if octet < 0x21 or octet > 0x7e or octet == c'"' or octet == c"'" or octet == c"\\" or octet == c"<" or octet == c"&":
+            octet = c"?"
+        into[at] = <char>octet
+    into[length] = 0
+
+
+cdef bint _covered(Link *link, const SnapshotData *data, const HostRow *host, const uint8_t *hostname,
+                   uint32_t length) noexcept nogil:
+    """Does the certificate this connection was opened with cover the hostname (RFC 9110 section 7.4)?"""
+    cdef uint32_t wanted, shown
+    if link.certificate == 0:
+        return True     # cleartext: nothing was promised
+    if link.approved == host and link.approved_revision == data.revision:
+        return True
+    wanted = data.zones[host.zone].certificate
+    if wanted == NONE or certificate_key(data, wanted) != link.certificate:
+        shown = certificate_by_key(data, link.certificate)
+        if shown == NONE or not certificate_covers(data, shown, hostname, length):
+            return False
+    if not host.wildcard:
+        link.approved = host
+        link.approved_revision = data.revision
+    return True
+
+
+cdef bint _wants_html(const FieldSection *section) noexcept nogil:
+    """A browser's `accept` names text/html."""
+    cdef uint32_t number, at
+    cdef const Field *field
+    for number in range(section.count):
+        field = &section.fields[number]
+        if field.name_length == 6 and memcmp(field.name, b"accept", 6) == 0 and field.value_length >= 9:
+            for at in range(field.value_length - 8):
+                if memcmp(field.value + at, b"text/html", 9) == 0:
+                    return True
+    return False
+
+
+cdef void _note(Exchange *self, const RequestHead *head) noexcept nogil:
+    """Keep for the log what the head says, cut."""
+    if head.path != NULL:
+        self.path_length = <uint8_t>min(head.path.value_length, <uint32_t>sizeof(self.path))
+        memcpy(self.path, head.path.value, self.path_length)
+    if head.authority != NULL:
+        self.authority_length = <uint8_t>min(head.authority.value_length, <uint32_t>sizeof(self.authority))
+        memcpy(self.authority, head.authority.value, self.authority_length)
+
+
+cdef LocalReply _decide_host(Exchange *self, Link *link, const RequestHead *head, char *text) noexcept nogil:
+    """Authority -> hostname -> record -> zone."""
+    cdef uint8_t hostname[HOSTNAME_MAX + 1]
+    cdef char shown[_SHOWN + 1]
+    cdef uint32_t length
+    cdef const SnapshotData *data = self.use.data
+    cdef const HostRow *host = NULL
+    length = hostname_normalize(head.authority.value, head.authority.value_length, hostname)
+    if length > 0:
+        host = snapshot_host(data, hostname, length)
+    if host == NULL or host.kind != HOST_PROXIED:
+        _show(head.authority.value, head.authority.value_length, shown)
+        if host == NULL:
+            snprintf(text, TEXT_SIZE, b"no zone serves the hostname %s", shown)
+        else:
+            snprintf(text, TEXT_SIZE, b"the record of %s is DNS-only: set proxied = true to serve it here", shown)
+        return ZONE_UNKNOWN
+    self.host = host
+    self.zone = &data.zones[host.zone]
+    self.row = &data.origins[host.origin]
+    if not _covered(link, data, host, hostname, length):
+        _show(hostname, length, shown)
+        snprintf(text, TEXT_SIZE, b"this connection's certificate does not cover %s: open another one for it", shown)
+        return MISDIRECTED
+    return NO_REPLY
+
+
+cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,
+                                char *text) noexcept nogil:
+    """NO_REPLY: forward to the origin of self.row. Otherwise the denial, and one sentence of it in `text` (TEXT_SIZE)."""
+    cdef LocalReply reply
+    cdef bint post = head.method != NULL and field_is(head.method, b"POST", 4)
+    self.grpc = (post and head.content_type != NULL
+                 and media_type_is_grpc(head.content_type.value, head.content_type.value_length))
+    if not self.grpc:
+        self.wants_html = _wants_html(section)
+        self.is_head = head.method != NULL and field_is(head.method, b"HEAD", 4)
+    if self.desk.log:
+        _note(self, head)
+    if section.too_large:
+        snprintf(text, TEXT_SIZE, b"the request head has %u octets in %u fields, limit %u octets and 256 fields; the largest is %.*s",
+                 section.list_size, section.seen, section.list_limit, <int>section.largest_name_length,
+                 <const char *>section.largest_name)
+        return HEAD_TOO_LARGE
+    reply = _decide_host(self, link, head, text)
+    if reply != NO_REPLY:
+        return reply
+    if not self.grpc:
+        if not self.zone.http:
+            snprintf(text, TEXT_SIZE, b"the request is not gRPC (POST with content-type application/grpc) and zone %s has http = off",
+                     self.zone.name)
+            return HTTP_DISABLED
+        return NO_REPLY
+    if not self.zone.grpc:
+        snprintf(text, TEXT_SIZE, b"gRPC is switched off for zone %s: its setting grpc is off", self.zone.name)
+        return GRPC_DISABLED
+    if not self.zone.encrypted:
+        snprintf(text, TEXT_SIZE, b"zone %s: gRPC needs the setting ssl to be full or strict", self.zone.name)
+        return SSL_MODE_INSUFFICIENT
+    return NO_REPLY
+
+
+cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failure, char *text,
+                              int *phase) noexcept nogil:
+    """Which reply a failed lease is, one sentence of it in `text` (TEXT_SIZE) and when it happened in `phase`."""
+    cdef const char *label = self.row.label
+    cdef const char *detail = b"" if link == NULL else link.transport.detail
+    phase[0] = <int>PHASE_CONNECT
+    if failure == FAILURE_NO_ADDRESS:
+        phase[0] = <int>PHASE_DNS
+        snprintf(text, TEXT_SIZE, b"origin %s: the name does not resolve", label)
+        return ORIGIN_DNS
+    if failure == FAILURE_NO_MEMORY:
+        snprintf(text, TEXT_SIZE, b"the gateway is out of memory or descriptors")
+        return OVERLOADED
+    snprintf(text, TEXT_SIZE, b"origin %s: %s", label, detail)
+    if failure == CONNECT_REFUSED:
+        return ORIGIN_REFUSED
+    if failure == CONNECT_TIMED_OUT:
+        return ORIGIN_CONNECT_TIMEOUT
+    if failure == FAILURE_SETTINGS_TIMEOUT or failure == FAILURE_BAD_SETTINGS:
+        phase[0] = <int>PHASE_SETTINGS
+        snprintf(text, TEXT_SIZE, b"origin %s: %s", label,
+                 b"no HTTP/2 SETTINGS came in time" if failure == FAILURE_SETTINGS_TIMEOUT
+                 else b"what it sent first is not HTTP/2")
+        return ORIGIN_CONNECT_TIMEOUT if failure == FAILURE_SETTINGS_TIMEOUT else ORIGIN_BAD_RESPONSE
+    if failure == HANDSHAKE_FAILED or failure == HANDSHAKE_TIMED_OUT:
+        phase[0] = <int>PHASE_TLS
+        return ORIGIN_TLS_FAILED
+    if failure == CERTIFICATE_INVALID:
+        phase[0] = <int>PHASE_TLS
+        return ORIGIN_CERT_INVALID
+    if failure == ALPN_NOT_H2:
+        phase[0] = <int>PHASE_TLS
+        return ORIGIN_NO_H2
+    return ORIGIN_UNREACHABLE

@@ -1,0 +1,168 @@
+"""What one worker has at hand: its loop, memory, links, origins, exchanges, snapshot and meter. Types only."""
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from fastgw._core.buf cimport Chain, Memory, Octets, Slots
+from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
+from fastgw._core.h2.settings cimport Settings
+from fastgw._core.h2.stream cimport Stream
+from fastgw._core.io.loop cimport Loop, Source, Timer
+from fastgw._core.io.transport cimport Endpoint, Transport
+from fastgw._core.proxy.meter cimport Meter
+from fastgw._core.proxy.route cimport HostRow, OriginRow, SnapshotData, ZoneRow
+from fastgw._core.wire.grpc cimport MessageScan
+
+cdef enum:
+    WAITING_CAP = 67108864      # octets of DATA waiting in a worker, above which connection credit waits too
+    LISTENERS_MAX = 16
+
+cpdef enum Half:                # one direction of an exchange; broken is final
+    OPEN_HALF = 0
+    ENDED_HALF = 1              # END_STREAM has come in
+    BROKEN_HALF = 2             # reset or lost
+
+cpdef enum Side:                # who is to blame
+    SIDE_GATEWAY = 0
+    SIDE_CLIENT = 1
+    SIDE_ORIGIN = 2
+
+cpdef enum Phase:               # when it happened
+    PHASE_POLICY = 0
+    PHASE_DNS
+    PHASE_CONNECT
+    PHASE_TLS
+    PHASE_SETTINGS
+    PHASE_STREAM
+
+ctypedef struct SnapshotUse:
+    # One worker's hold on one snapshot: while it is current, and while exchanges refer to its rows.
+    const SnapshotData *data
+    uint32_t uses
+
+cdef struct Desk
+cdef struct Link
+cdef struct Exchange
+cdef struct Origin
+
+cdef struct Link:
+    # One connection: a transport and the HTTP/2 connection on it.
+    Transport transport         # first: the loop and the transport hand it back by this address
+    Conn conn
+    Desk *desk
+    Octets rest                 # plaintext of a frame that is not complete yet
+    Timer timer                 # preface and SETTINGS, then idleness
+    uint64_t active_at          # ns, last octets in
+    Link *next                  # in its list: the desk's clients or its origin's links
+    Link *previous
+    Link *next_dirty
+    Link *next_dead
+    bint open                   # the transport is open and `conn` has begun
+    bint counted                # toward an origin: no longer counted as connecting
+    bint dead                   # buried: memory goes when the turn ends
+    bint draining               # takes no new calls
+    bint ending                 # our half is closed; what still comes is not read
+    # toward a client
+    uint8_t peer[28]            # struct sockaddr
+    uint64_t certificate        # key of the certificate shown; 0 in cleartext
+    const HostRow *approved     # the row last found to be covered by it, in this revision:
+    uint64_t approved_revision
+    # toward an origin
+    Origin *origin
+    Endpoint endpoint
+    SnapshotUse *use            # held until the handshake is over: it owns what `endpoint` points to
+
+cdef struct Origin:
+    # The open connections of one endpoint, and the exchanges that wait for a stream on one.
+    Origin *next
+    uint8_t *identity
+    uint32_t identity_length
+    Link *links
+    uint32_t open               # links that may take calls
+    uint32_t connecting
+    Exchange *waiting_first
+    Exchange *waiting_last
+    uint32_t waiting
+
+ctypedef struct Ledger:
+    # Credit of one direction: who takes octets in owes them back.
+    MessageScan scan
+    uint64_t octets             # of DATA passed on or waiting
+    uint64_t unpaid             # octets waiting whose connection credit has not been given yet
+    uint8_t half                # Half
+
+cdef struct Exchange:
+    # One request and its response.
+    Desk *desk
+    SnapshotUse *use
+    const HostRow *host         # NULL: none was found
+    const ZoneRow *zone
+    const OriginRow *row
+    Link *client_link           # good while `client` is not NULL
+    Link *origin_link           # good while `origin` is not NULL
+    Stream *client              # NULL: has ended or broken
+    Stream *origin              # NULL: not leased yet, has ended or broken
+    Origin *waits_for           # in this origin's queue, next and previous are its neighbours
+    Exchange *next
+    Exchange *previous
+    Octets head                 # the request head, kept while waiting for a lease
+    Chain early                 # request DATA that came before the lease
+    Ledger request
+    Ledger response
+    uint64_t ray                # its number, for the client and the log
+    uint64_t started_at         # ns
+    uint64_t answered_at        # ns, response head
+    uint16_t status             # HTTP status sent to the client; 0: none
+    int16_t grpc_status         # -1: none seen
+    uint8_t error               # LocalReply; 0: none
+    uint8_t side
+    uint8_t phase
+    bint grpc
+    bint wants_html
+    bint is_head                # HEAD request: the response has no content
+    bint finished
+    uint8_t peer[28]
+    uint8_t path[128]           # cut
+    uint8_t path_length
+    uint8_t authority[64]       # cut
+    uint8_t authority_length
+
+ctypedef struct Listener:
+    Source source               # first
+    Desk *desk
+    Timer timer                 # pauses accepting when descriptors run out
+    bint tls
+
+cdef struct Desk:
+    Loop loop
+    Memory memory
+    ConnRoom room
+    Slots links
+    Slots exchanges
+    Slots uses
+    uint8_t *net                # NET_SIZE octets: ciphertext scratch
+    uint8_t *plain              # plaintext of one fill, with headroom and the rest of an earlier one in front
+    Settings toward_client      # what we announce
+    Settings toward_origin
+    ConnEvents client_events
+    ConnEvents origin_events
+    void (*lease_ready)(Exchange *exchange, Link *link) noexcept nogil
+    void (*lease_failed)(Exchange *exchange, Link *link, int failure) noexcept nogil
+    SnapshotUse *current        # NULL until the first snapshot is published
+    Listener listeners[LISTENERS_MAX]
+    uint32_t listener_count
+    Link *clients
+    Origin *origins
+    Link *dirty_first
+    Link *dirty_last
+    Link *dead
+    Exchange *dead_exchanges
+    Meter meter
+    uint64_t ray                # of the next exchange
+    # said by other threads, read between two turns
+    SnapshotData *published
+    int drain_wanted
+    int stop_wanted
+    # drain
+    bint draining
+    Timer drain_timer
+    uint32_t drain_timeout_ms
+    bint log                    # finished exchanges go into the ring

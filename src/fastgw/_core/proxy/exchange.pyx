@@ -1,0 +1,502 @@
+"""One request and its response: decided, carried both ways, ended; the credit of both sides is kept here.
+
+Both directions are one relay: a ledger per direction, octets from a source stream to a target stream. Credit goes back to
+the sender when its octets have gone into the other side's outbox, which is bounded (h2.conn, OUTBOX_HIGH).
+"""
+from libc.stdint cimport uint8_t, uint32_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy, memset
+
+from fastgw._core.buf cimport chain_append, chain_close, chain_open, octets_close, octets_open, slots_return, slots_take
+from fastgw._core.clock cimport clock_now, clock_wall
+from fastgw._core.h2.conn cimport (
+    CAUSE_GOAWAY,
+    CAUSE_LOST,
+    CAUSE_REFUSED,
+    CAUSE_RESET,
+    TOWARD_CLIENT,
+    Cause,
+    Conn,
+)
+from fastgw._core.h2.outbox cimport (
+    outbox_abort,
+    outbox_credit_connection,
+    outbox_credit_stream,
+    outbox_data,
+    outbox_trailers,
+)
+from fastgw._core.h2.stream cimport HALF_CLOSED_LOCAL, Stream
+from fastgw._core.h2.streams cimport conn_stream_open, ready_put
+from fastgw._core.proxy.decide cimport TEXT_SIZE, exchange_decide, failure_reply
+from fastgw._core.proxy.desk cimport (
+    BROKEN_HALF,
+    ENDED_HALF,
+    OPEN_HALF,
+    PHASE_POLICY,
+    PHASE_STREAM,
+    SIDE_CLIENT,
+    SIDE_GATEWAY,
+    SIDE_ORIGIN,
+    WAITING_CAP,
+    Ledger,
+    Phase,
+    Side,
+)
+from fastgw._core.proxy.head cimport head_request_put, head_response_put
+from fastgw._core.proxy.link cimport link_dirty, use_release
+from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
+from fastgw._core.proxy.pool cimport pool_lease, pool_leave, pool_settled
+from fastgw._core.proxy.reply cimport (
+    HEAD_TOO_LARGE,
+    NO_REPLY,
+    ORIGIN_BAD_RESPONSE,
+    ORIGIN_RESET,
+    Answer,
+    LocalReply,
+    reply_grpc_status,
+    reply_http_status,
+    reply_send,
+    reset_to_grpc_status,
+)
+from fastgw._core.reasons cimport CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
+from fastgw._core.wire.fields cimport FieldSection, RequestHead, ResponseHead, request_head_check
+from fastgw._core.wire.grpc cimport GRPC_CANCELLED, GRPC_UNAVAILABLE, media_type_is_grpc, message_scan
+from fastgw._core.wire.stash cimport stash_get, stash_put
+
+
+# ---- credit
+
+
+cdef inline void _hold(Ledger *ledger, Conn *sender, uint32_t size) noexcept nogil:
+    """`size` octets wait here. While the worker has room only their stream pays for that, not its neighbours."""
+    if sender.room.waiting <= WAITING_CAP:
+        outbox_credit_connection(sender, size)
+    else:
+        ledger.unpaid += size
+
+
+cdef inline void _pay(Ledger *ledger, Stream *source, uint32_t size) noexcept nogil:
+    """`size` octets that waited have gone: their sender may send as many again."""
+    cdef Conn *sender
+    cdef uint32_t owed
+    if source == NULL or source.conn == NULL:
+        return
+    sender = <Conn *>source.conn
+    outbox_credit_stream(sender, source, size)
+    if ledger.unpaid > 0:
+        owed = size if size < ledger.unpaid else <uint32_t>ledger.unpaid
+        ledger.unpaid -= owed
+        outbox_credit_connection(sender, owed)
+
+
+cdef inline void _settle(Ledger *ledger, Conn *sender) noexcept nogil:
+    """The source stream is gone: what its connection is still owed is paid at once."""
+    if ledger.unpaid > 0:
+        outbox_credit_connection(sender, <uint32_t>ledger.unpaid)
+        ledger.unpaid = 0
+
+
+# ---- life
+
+
+cdef void _finish(Exchange *self) noexcept nogil:
+    """Both streams are gone: count, log, let go. The memory goes when the turn ends."""
+    cdef Desk *desk = self.desk
+    cdef ZoneMeter *zone
+    if self.finished or self.client != NULL or self.origin != NULL:
+        return
+    self.finished = True
+    pool_leave(self)
+    desk.meter.exchanges_finished += 1
+    desk.meter.exchanges_open -= 1
+    if self.zone != NULL:
+        zone = meter_zone(&desk.meter, self.zone.number)
+        zone.calls += 1
+        if self.error != NO_REPLY and self.phase == PHASE_POLICY:
+            zone.denied += 1
+        elif self.error != NO_REPLY or self.grpc_status > 0:
+            zone.failed += 1
+        zone.request_octets += self.request.octets
+        zone.response_octets += self.response.octets
+        zone.request_messages += self.request.scan.messages
+        zone.response_messages += self.response.scan.messages
+    if desk.log:
+        _log(self)
+    octets_close(&self.head)
+    desk.room.waiting -= self.early.length
+    chain_close(&self.early)
+    use_release(desk, self.use)
+    self.next = desk.dead_exchanges
+    desk.dead_exchanges = self
+
+
+cdef void _log(Exchange *self) noexcept nogil:
+    """Put the exchange into the ring other threads read."""
+    cdef Finished *row = meter_ring_next(&self.desk.meter)
+    cdef unsigned long long now
+    if row == NULL:
+        return
+    now = clock_now()
+    row.wall = clock_wall()
+    row.duration = now - self.started_at
+    row.first = self.answered_at - self.started_at if self.answered_at > 0 else 0
+    row.ray = self.ray
+    row.request_octets = self.request.octets
+    row.response_octets = self.response.octets
+    row.request_messages = self.request.scan.messages
+    row.response_messages = self.response.scan.messages
+    row.zone = 0xffffffff if self.zone == NULL else self.zone.number
+    row.status = self.status
+    row.grpc_status = self.grpc_status
+    row.error = self.error
+    row.side = self.side
+    row.phase = self.phase
+    row.grpc = self.grpc
+    memcpy(row.peer, self.peer, sizeof(row.peer))
+    row.path_length = self.path_length
+    memcpy(row.path, self.path, self.path_length)
+    row.authority_length = self.authority_length
+    memcpy(row.authority, self.authority, self.authority_length)
+    meter_ring_commit(&self.desk.meter)
+
+
+cdef void exchange_sweep(Desk *desk) noexcept nogil:
+    """The turn is over: finished exchanges give their slots back."""
+    cdef Exchange *self
+    while desk.dead_exchanges != NULL:
+        self = desk.dead_exchanges
+        desk.dead_exchanges = self.next
+        slots_return(&desk.exchanges, self)
+
+
+cdef void _drop_client(Exchange *self, uint32_t code) noexcept nogil:
+    """Reset what is left of the client's stream, if anything is."""
+    cdef Stream *stream = self.client
+    self.client = NULL
+    if stream != NULL and stream.conn != NULL:
+        _settle(&self.request, <Conn *>stream.conn)
+        outbox_abort(<Conn *>stream.conn, stream, code)
+
+
+cdef void _drop_origin(Exchange *self, uint32_t code) noexcept nogil:
+    """The same for the origin's."""
+    cdef Stream *stream = self.origin
+    self.origin = NULL
+    if stream != NULL and stream.conn != NULL:
+        _settle(&self.response, <Conn *>stream.conn)
+        outbox_abort(<Conn *>stream.conn, stream, code)
+
+
+cdef void _close_client(Exchange *self) noexcept nogil:
+    """The answer is complete: a client that is still sending is told to stop, without an error (RFC 9113 8.1)."""
+    cdef Stream *stream = self.client
+    if stream != NULL and stream.conn != NULL and stream.state == HALF_CLOSED_LOCAL:
+        _drop_client(self, <uint32_t>NO_ERROR)
+
+
+cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grpc_status,
+                 const char *text) noexcept nogil:
+    """Answer here, in place of the origin; what is left of the origin's stream is cancelled."""
+    cdef Answer answer
+    cdef Stream *stream = self.client
+    self.error = <uint8_t>reply
+    self.side = <uint8_t>side
+    self.phase = <uint8_t>phase
+    self.response.half = <uint8_t>BROKEN_HALF
+    _drop_origin(self, <uint32_t>CANCEL)
+    if stream != NULL and stream.conn != NULL:
+        self.desk.meter.replies[<int>reply] += 1
+        answer.reply = reply
+        answer.side = side
+        answer.phase = <Phase>phase
+        answer.grpc_status = grpc_status
+        answer.ray = self.ray
+        answer.grpc = self.grpc
+        answer.html = self.wants_html
+        answer.bodyless = self.is_head
+        answer.text = text
+        if not stream.head_sent:
+            self.status = <unsigned short>(200 if self.grpc else reply_http_status(reply))
+        if self.grpc:
+            self.grpc_status = <short>(grpc_status if grpc_status >= 0 else reply_grpc_status(reply))
+        if stream.head_sent and not self.grpc:
+            _drop_client(self, <uint32_t>INTERNAL_ERROR)
+        else:
+            reply_send(<Conn *>stream.conn, stream, &answer)
+            _close_client(self)
+    _finish(self)
+
+
+# ---- the request arrives
+
+
+cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, const RequestHead *head,
+                           bint end) noexcept nogil:
+    cdef Link *link = <Link *>conn.owner
+    cdef Desk *desk = link.desk
+    cdef char text[TEXT_SIZE]
+    cdef LocalReply reply
+    cdef Exchange *self = <Exchange *>slots_take(&desk.exchanges)
+    if self == NULL:
+        outbox_abort(conn, stream, <uint32_t>REFUSED_STREAM)
+        return
+    stream.owner = self
+    self.desk = desk
+    self.use = desk.current
+    self.use.uses += 1
+    self.client = stream
+    self.client_link = link
+    self.grpc_status = -1
+    self.started_at = desk.loop.now
+    desk.ray += 1
+    self.ray = desk.ray
+    self.request.half = <uint8_t>(ENDED_HALF if end else OPEN_HALF)
+    octets_open(&self.head, &desk.memory)
+    chain_open(&self.early, &desk.memory)
+    desk.meter.exchanges_started += 1
+    desk.meter.exchanges_open += 1
+    if desk.log:
+        memcpy(self.peer, link.peer, sizeof(self.peer))
+    reply = exchange_decide(self, link, section, head, text)
+    if reply != NO_REPLY:
+        _reply(self, reply, SIDE_CLIENT if reply == HEAD_TOO_LARGE else SIDE_GATEWAY, <int>PHASE_POLICY, -1, text)
+        return
+    link = pool_lease(desk, self)
+    if link != NULL:
+        _begin(self, link, section, head)
+    elif self.waits_for != NULL:
+        _keep_head(self, section)
+
+
+cdef void _keep_head(Exchange *self, const FieldSection *section) noexcept nogil:
+    cdef uint32_t number
+    for number in range(section.count):
+        if not stash_put(&self.head, &section.fields[number]):
+            pool_leave(self)
+            _drop_client(self, <uint32_t>REFUSED_STREAM)
+            _finish(self)
+            return
+
+
+cdef void _begin(Exchange *self, Link *link, FieldSection *section, const RequestHead *head) noexcept nogil:
+    """Open the origin's stream and send the head, at once and even without DATA."""
+    cdef Conn *conn = &link.conn
+    cdef Stream *stream = conn_stream_open(conn, conn.next_id)
+    cdef bint ends = self.request.half == ENDED_HALF and self.early.length == 0
+    if stream == NULL:
+        _drop_client(self, <uint32_t>REFUSED_STREAM)
+        _finish(self)
+        return
+    conn.next_id += 2
+    stream.owner = self
+    stream.bodyless = self.is_head
+    self.origin = stream
+    self.origin_link = link
+    head_request_put(conn, stream, section, head, self.row.context != NULL, ends)
+    if self.early.length > 0 and stream.conn != NULL:
+        stream.waiting = self.early
+        stream.end_waiting = self.request.half == ENDED_HALF
+        chain_open(&self.early, &self.desk.memory)
+        if stream.send_window.left > 0:
+            ready_put(conn, stream)
+        link_dirty(conn)
+
+
+cdef void exchange_lease_ready(Exchange *self, Link *link) noexcept nogil:
+    """The wait is over: the kept head goes out, and what came behind it."""
+    cdef FieldSection *section = &self.desk.room.stashed
+    cdef RequestHead head
+    stash_get(&self.head, section)
+    request_head_check(section, &head)
+    _begin(self, link, section, &head)
+    octets_close(&self.head)
+
+
+cdef void exchange_lease_failed(Exchange *self, Link *link, int failure) noexcept nogil:
+    cdef char text[TEXT_SIZE]
+    cdef int phase = 0
+    cdef LocalReply reply = failure_reply(self, link, failure, text, &phase)
+    _reply(self, reply, SIDE_ORIGIN, phase, -1, text)
+
+
+# ---- octets, both ways
+
+
+cdef void _relay(Exchange *self, Ledger *ledger, Conn *sender, Stream *source, Stream *target, uint8_t *payload,
+                 uint32_t length, bint end) noexcept nogil:
+    """One piece of DATA from `source` to `target`; the same for both directions."""
+    ledger.octets += length
+    if self.grpc:
+        message_scan(&ledger.scan, payload, length)
+    if end:
+        ledger.half = <uint8_t>ENDED_HALF
+    if target != NULL and target.conn != NULL:
+        if outbox_data(<Conn *>target.conn, target, payload, length, end):
+            outbox_credit_connection(sender, length)
+            outbox_credit_stream(sender, source, length)
+        else:
+            _hold(ledger, sender, length)
+    elif self.waits_for != NULL and chain_append(&self.early, payload, length):
+        self.desk.room.waiting += length
+        _hold(ledger, sender, length)
+    else:
+        outbox_credit_connection(sender, length)    # nobody wants it any more
+        outbox_credit_stream(sender, source, length)
+
+
+cdef void _on_request_data(Conn *conn, Stream *stream, uint8_t *payload, uint32_t length, bint end) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    if self == NULL:
+        outbox_credit_connection(conn, length)
+        return
+    _relay(self, &self.request, conn, stream, self.origin, payload, length, end)
+
+
+cdef void _on_response_data(Conn *conn, Stream *stream, uint8_t *payload, uint32_t length, bint end) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    if self == NULL:
+        outbox_credit_connection(conn, length)
+        return
+    _relay(self, &self.response, conn, stream, self.client, payload, length, end)
+
+
+cdef void _on_origin_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    _pay(&self.request, self.client, length)
+
+
+cdef void _on_client_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    _pay(&self.response, self.origin, length)
+
+
+# ---- the response arrives
+
+
+cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, const ResponseHead *head,
+                            bint end) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    cdef char text[TEXT_SIZE]
+    if self == NULL:
+        return
+    if section.too_large:
+        snprintf(text, TEXT_SIZE, b"origin %s: its response head has %u octets, limit %u", self.row.label,
+                 section.list_size, section.list_limit)
+        _reply(self, ORIGIN_BAD_RESPONSE, SIDE_ORIGIN, <int>PHASE_STREAM, -1, text)
+        return
+    if head.status >= 200:
+        self.status = head.status
+        self.answered_at = self.desk.loop.now
+        self.grpc_status = <short>head.grpc_status
+        if self.grpc and (head.content_type == NULL
+                          or not media_type_is_grpc(head.content_type.value, head.content_type.value_length)):
+            self.desk.meter.foreign_answers += 1
+    if end:
+        self.response.half = <uint8_t>ENDED_HALF
+    if self.client != NULL and self.client.conn != NULL:
+        head_response_put(<Conn *>self.client.conn, self.client, section, end)
+
+
+cdef void _on_response_trailers(Conn *conn, Stream *stream, FieldSection *section, int grpc_status) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    if self == NULL:
+        return
+    self.response.half = <uint8_t>ENDED_HALF
+    self.grpc_status = <short>grpc_status
+    if self.client != NULL and self.client.conn != NULL:
+        outbox_trailers(<Conn *>self.client.conn, self.client, section)
+
+
+cdef void _on_request_trailers(Conn *conn, Stream *stream, FieldSection *section, int grpc_status) noexcept nogil:
+    """Rare, and legal for what is not gRPC. While no lease is there they are dropped: END_STREAM is what counts."""
+    cdef Exchange *self = <Exchange *>stream.owner
+    if self == NULL:
+        return
+    self.request.half = <uint8_t>ENDED_HALF
+    if self.origin != NULL and self.origin.conn != NULL:
+        outbox_trailers(<Conn *>self.origin.conn, self.origin, section)
+
+
+# ---- endings
+
+
+cdef void _on_client_ended(Conn *conn, Stream *stream) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    _settle(&self.request, conn)
+    self.client = NULL
+    _finish(self)
+
+
+cdef void _on_origin_ended(Conn *conn, Stream *stream) noexcept nogil:
+    cdef Exchange *self = <Exchange *>stream.owner
+    _settle(&self.response, conn)
+    self.origin = NULL
+    _finish(self)
+
+
+cdef void _on_client_reset(Conn *conn, Stream *stream, uint32_t code, Cause cause) noexcept nogil:
+    """The client cancelled, broke a rule or vanished: the origin hears of it in the same turn."""
+    cdef Exchange *self = <Exchange *>stream.owner
+    _settle(&self.request, conn)
+    self.client = NULL
+    self.request.half = <uint8_t>BROKEN_HALF
+    if self.response.half != ENDED_HALF and self.error == NO_REPLY:
+        self.side = <uint8_t>SIDE_CLIENT
+        self.phase = <uint8_t>PHASE_STREAM
+        self.grpc_status = <short>GRPC_CANCELLED
+    _drop_origin(self, code if cause == CAUSE_RESET and code != NO_ERROR else <uint32_t>CANCEL)
+    pool_leave(self)
+    _finish(self)
+
+
+cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause cause) noexcept nogil:
+    """The origin reset the stream, broke a rule or vanished. After a complete response that is no failure."""
+    cdef Exchange *self = <Exchange *>stream.owner
+    cdef char text[TEXT_SIZE]
+    cdef LocalReply reply = ORIGIN_RESET
+    cdef int grpc_status = GRPC_UNAVAILABLE
+    _settle(&self.response, conn)
+    self.origin = NULL
+    if self.response.half == ENDED_HALF:
+        _close_client(self)
+        _finish(self)
+        return
+    if cause == CAUSE_RESET:
+        grpc_status = reset_to_grpc_status(code)
+        snprintf(text, TEXT_SIZE, b"origin %s reset the stream with error code %u", self.row.label, code)
+    elif cause == CAUSE_REFUSED:
+        reply = ORIGIN_BAD_RESPONSE
+        grpc_status = -1
+        snprintf(text, TEXT_SIZE, b"origin %s sent an invalid response", self.row.label)
+    elif cause == CAUSE_GOAWAY:
+        snprintf(text, TEXT_SIZE, b"origin %s went away (GOAWAY) before it took the call", self.row.label)
+    else:
+        snprintf(text, TEXT_SIZE, b"origin %s closed the connection before the call ended", self.row.label)
+    _reply(self, reply, SIDE_ORIGIN, <int>PHASE_STREAM, grpc_status, text)
+
+
+cdef void _nothing(Conn *conn) noexcept nogil:
+    pass
+
+
+cdef void exchange_events(ConnEvents *toward_client, ConnEvents *toward_origin) noexcept nogil:
+    """Fill in what exchanges want to hear from connections of both roles."""
+    memset(toward_client, 0, sizeof(ConnEvents))
+    memset(toward_origin, 0, sizeof(ConnEvents))
+    toward_client.request_head = _on_request_head
+    toward_client.data = _on_request_data
+    toward_client.trailers = _on_request_trailers
+    toward_client.sent = _on_client_sent
+    toward_client.ended = _on_client_ended
+    toward_client.reset = _on_client_reset
+    toward_client.settled = _nothing
+    toward_client.dirty = link_dirty
+    toward_origin.response_head = _on_response_head
+    toward_origin.data = _on_response_data
+    toward_origin.trailers = _on_response_trailers
+    toward_origin.sent = _on_origin_sent
+    toward_origin.ended = _on_origin_ended
+    toward_origin.reset = _on_origin_reset
+    toward_origin.settled = pool_settled
+    toward_origin.drained = _nothing
+    toward_origin.dirty = link_dirty

@@ -1,0 +1,350 @@
+"""A link: one transport and the HTTP/2 connection on it; filled, fed, flushed, buried."""
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcpy
+
+from fastgw._core.buf cimport octets_append, octets_close, octets_open, slots_return, slots_take
+from fastgw._core.h2.conn cimport (
+    CAUSE_LOST,
+    TOWARD_CLIENT,
+    TOWARD_ORIGIN,
+    conn_abandon,
+    conn_close,
+    conn_feed,
+    conn_open,
+)
+from fastgw._core.h2.outbox cimport outbox_goaway, outbox_ping, outbox_pump
+from fastgw._core.io.loop cimport Source, Timer, timer_start, timer_stop
+from fastgw._core.io.tls cimport SSL_CTX
+from fastgw._core.io.transport cimport (
+    FILL_SIZE,
+    TRANSPORT_FINE,
+    TRANSPORT_OPEN,
+    Transport,
+    transport_accept,
+    transport_close,
+    transport_connect,
+    transport_end,
+    transport_fill,
+    transport_flush,
+)
+from fastgw._core.proxy.pool cimport pool_link_lost, pool_link_shut
+from fastgw._core.proxy.route cimport NONE, certificate_key, snapshot_certificate
+from fastgw._core.reasons cimport NO_ERROR
+from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
+
+
+cdef extern from *:
+    """
+    #define fastgw_count_out(at) __atomic_sub_fetch(at, 1, __ATOMIC_ACQ_REL)
+    """
+    int fastgw_count_out(int *at) nogil
+
+
+# ---- life
+
+
+cdef Link *_new(Desk *desk) noexcept nogil:
+    cdef Link *self = <Link *>slots_take(&desk.links)
+    if self != NULL:
+        self.desk = desk
+        self.transport.source.fd = -1
+        self.timer.fire = _timer
+        self.timer.owner = self
+        self.active_at = desk.loop.now
+        octets_open(&self.rest, &desk.memory)
+    return self
+
+
+cdef SSL_CTX *_select(void *arg, const uint8_t *name, uint32_t length) noexcept nogil:
+    """The certificate for the name a client asks for; what was shown is remembered for the misdirection rule."""
+    cdef Link *self = <Link *>arg
+    cdef SnapshotUse *use = self.desk.current
+    cdef uint32_t row = snapshot_certificate(use.data, name, length)
+    if row == NONE:
+        return NULL
+    self.certificate = certificate_key(use.data, row)
+    return use.data.certificates[row].context
+
+
+cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsigned char *peer) noexcept nogil:
+    """A client has connected. False: the descriptor is still the caller's."""
+    cdef SSL_CTX *context = NULL
+    cdef SnapshotUse *use = desk.current
+    cdef Link *self
+    if listener.tls:
+        if use.data.default_certificate == NONE:
+            return False
+        context = use.data.certificates[use.data.default_certificate].context
+    self = _new(desk)
+    if self == NULL:
+        return False
+    memcpy(self.peer, peer, sizeof(self.peer))
+    if context != NULL:
+        self.certificate = certificate_key(use.data, use.data.default_certificate)
+    conn_open(&self.conn, &desk.room, TOWARD_CLIENT, &desk.client_events, &desk.toward_client, self)
+    self.transport.changed = _changed
+    self.next = desk.clients
+    if desk.clients != NULL:
+        desk.clients.previous = self
+    desk.clients = self
+    desk.meter.connections_accepted += 1
+    desk.meter.connections_open += 1
+    if not transport_accept(&self.transport, &desk.loop, &desk.memory, desk.net, fd, context, _select, self,
+                            HANDSHAKE_TIMEOUT_MS):
+        link_bury(self)
+        return True
+    self.transport.source.ready = _ready
+    if self.transport.phase == TRANSPORT_OPEN:
+        _opened(self)
+    return True
+
+
+cdef Link *link_connect(Desk *desk, Origin *origin, Exchange *exchange) noexcept nogil:
+    """Begin a connection to the endpoint `exchange` wants. NULL if it cannot even begin."""
+    cdef Link *self = _new(desk)
+    if self == NULL:
+        return NULL
+    self.origin = origin
+    self.use = exchange.use
+    self.use.uses += 1
+    memcpy(self.endpoint.address, exchange.row.address, exchange.row.address_length)
+    self.endpoint.address_length = exchange.row.address_length
+    self.endpoint.context = exchange.row.context
+    self.endpoint.server_name = exchange.row.server_name
+    self.endpoint.verify = exchange.row.verify
+    self.endpoint.connect_timeout_ms = exchange.row.connect_timeout_ms
+    self.endpoint.handshake_timeout_ms = exchange.row.handshake_timeout_ms
+    conn_open(&self.conn, &desk.room, TOWARD_ORIGIN, &desk.origin_events, &desk.toward_origin, self)
+    self.transport.changed = _changed
+    self.next = origin.links
+    if origin.links != NULL:
+        origin.links.previous = self
+    origin.links = self
+    origin.connecting += 1
+    desk.meter.origin_connections_opened += 1
+    desk.meter.origin_connections_open += 1
+    if transport_connect(&self.transport, &desk.loop, &desk.memory, desk.net, &self.endpoint):
+        self.transport.source.ready = _ready
+        if self.transport.phase == TRANSPORT_OPEN:
+            _opened(self)
+    return self
+
+
+cdef void use_release(Desk *desk, SnapshotUse *use) noexcept nogil:
+    """One user less; the last one lets the snapshot go."""
+    use.uses -= 1
+    if use.uses == 0:
+        fastgw_count_out(<int *>&use.data.users)
+        slots_return(&desk.uses, use)
+
+
+cdef void _opened(Link *self) noexcept nogil:
+    """TCP and TLS are done: HTTP/2 begins."""
+    self.open = True
+    timer_start(&self.desk.loop, &self.timer, BEGIN_TIMEOUT_MS)
+    if self.use != NULL:
+        use_release(self.desk, self.use)
+        self.use = NULL
+    if self.desk.draining and self.origin == NULL:
+        link_drain(self)
+    self.conn.dirty = False
+    link_dirty(&self.conn)
+
+
+cdef void link_bury(Link *self) noexcept nogil:
+    """Close at once; all its streams are lost. The memory goes when the turn ends; burying twice does nothing."""
+    cdef Desk *desk = self.desk
+    if self.dead:
+        return
+    self.dead = True
+    timer_stop(&desk.loop, &self.timer)
+    if self.previous != NULL:
+        self.previous.next = self.next
+    elif self.origin != NULL:
+        self.origin.links = self.next
+    else:
+        desk.clients = self.next
+    if self.next != NULL:
+        self.next.previous = self.previous
+    if self.origin != NULL:
+        desk.meter.origin_connections_open -= 1
+        pool_link_lost(self)
+    else:
+        desk.meter.connections_open -= 1
+        if not self.open:
+            desk.meter.handshakes_failed += 1
+    self.conn.dirty = True      # nothing puts it on the list again
+    conn_close(&self.conn, CAUSE_LOST)
+    transport_close(&self.transport)
+    octets_close(&self.rest)
+    if self.use != NULL:
+        use_release(desk, self.use)
+        self.use = NULL
+    self.next_dead = desk.dead
+    desk.dead = self
+
+
+cdef void link_sweep(Desk *desk) noexcept nogil:
+    """The turn is over: buried links give their slots back."""
+    cdef Link *self
+    while desk.dead != NULL:
+        self = desk.dead
+        desk.dead = self.next_dead
+        slots_return(&desk.links, self)
+
+
+# ---- octets in
+
+
+cdef void _ready(Source *source, uint32_t events) noexcept nogil:
+    """The socket has something, or takes something again."""
+    cdef Link *self = <Link *>source
+    cdef Transport *transport = &self.transport
+    cdef uint8_t *plain = self.desk.plain + PLAIN_HEADROOM
+    cdef uint32_t rest = self.rest.length
+    cdef uint32_t got
+    cdef bint more = False
+    if self.dead:
+        return
+    if rest > 0:
+        memcpy(plain, self.rest.data, rest)
+    got = transport_fill(transport, plain + rest, FILL_SIZE, &more)
+    if transport.phase == TRANSPORT_OPEN and not self.open:
+        _opened(self)
+    if got > 0 and self.open and not self.conn.broken:
+        self.active_at = self.desk.loop.now
+        _feed(self, plain, rest + got)
+    if transport.failure != TRANSPORT_FINE:
+        link_bury(self)
+    elif self.conn.out.length > 0 or transport.sealed.length > 0 or self.conn.broken:
+        link_dirty(&self.conn)
+
+
+cdef void _feed(Link *self, uint8_t *plain, uint32_t length) noexcept nogil:
+    """Hand octets to the connection; what it cannot use yet waits for the rest of its frame."""
+    cdef size_t used = 0
+    conn_feed(&self.conn, plain, length, &used)
+    if self.dead:
+        return
+    if self.rest.length > 0:
+        octets_close(&self.rest)
+    if used < length and not self.conn.broken:
+        if not octets_append(&self.rest, plain + used, length - <uint32_t>used):
+            self.conn.broken = True
+
+
+# ---- octets out
+
+
+cdef void link_dirty(Conn *conn) noexcept nogil:
+    """Flush this connection when the turn ends."""
+    cdef Link *self = <Link *>conn.owner
+    cdef Desk *desk = self.desk
+    if self.dead or not self.open or self.next_dirty != NULL or desk.dirty_last == self:
+        return
+    conn.dirty = True
+    if desk.dirty_last == NULL:
+        desk.dirty_first = self
+    else:
+        desk.dirty_last.next_dirty = self
+    desk.dirty_last = self
+
+
+cdef void _flush(Link *self) noexcept nogil:
+    """Seal and send what there is, letting waiting DATA follow as room appears."""
+    cdef Transport *transport = &self.transport
+    cdef Conn *conn = &self.conn
+    if conn.broken and not self.ending:
+        conn_abandon(conn, CAUSE_LOST)
+        if self.origin != NULL:
+            pool_link_shut(self)
+        timer_start(&self.desk.loop, &self.timer, LINGER_MS)
+    while True:
+        outbox_pump(conn)
+        transport_flush(transport, &conn.out)
+        conn.backlog = transport.sealed.length
+        if transport.failure != TRANSPORT_FINE:
+            link_bury(self)
+            return
+        if transport.blocked or conn.out.length == 0:
+            break
+    if conn.out.length == 0 and not transport.blocked:
+        conn.control_waiting = 0
+        if not self.ending and (conn.broken or _is_drained(self)):
+            _end(self)
+
+
+cdef inline bint _is_drained(const Link *self) noexcept nogil:
+    return (self.draining and self.conn.streams.count == 0
+            and (self.origin != NULL or (self.conn.goaway_sent and self.conn.goaway_last != STREAM_ID_LARGEST)))
+
+
+cdef void _end(Link *self) noexcept nogil:
+    """All is said: close our half, and wait a little for the peer's so that it can read what we said."""
+    self.ending = True
+    self.conn.broken = True
+    transport_end(&self.transport)
+    timer_start(&self.desk.loop, &self.timer, LINGER_MS)
+
+
+cdef void link_flush_all(Desk *desk) noexcept nogil:
+    """The end of a turn: each connection that has something to say says it, once."""
+    cdef Link *self
+    while desk.dirty_first != NULL:
+        self = desk.dirty_first
+        desk.dirty_first = self.next_dirty
+        if desk.dirty_first == NULL:
+            desk.dirty_last = NULL
+        self.next_dirty = NULL
+        if self.dead:
+            continue
+        self.conn.dirty = False
+        _flush(self)
+
+
+# ---- drain and time
+
+
+cdef void link_drain(Link *self) noexcept nogil:
+    """GOAWAY in two steps: first that no more is wanted, then, a round trip later, what was the last (RFC 9113 6.8)."""
+    cdef uint8_t payload[8]
+    if self.dead or not self.open or self.draining:
+        return
+    self.draining = True
+    memcpy(payload, b"draining", 8)
+    outbox_goaway(&self.conn, STREAM_ID_LARGEST, <uint32_t>NO_ERROR, NULL)
+    outbox_ping(&self.conn, payload, False)
+    timer_start(&self.desk.loop, &self.timer, BEGIN_TIMEOUT_MS)
+
+
+cdef void link_drained(Conn *conn) noexcept nogil:
+    """The round trip is over: every stream the client opened before it knew has arrived."""
+    cdef Link *self = <Link *>conn.owner
+    if not self.draining:
+        return
+    outbox_goaway(conn, conn.last_peer_id, <uint32_t>NO_ERROR, NULL)
+    link_dirty(conn)
+
+
+cdef void _changed(Transport *transport) noexcept nogil:
+    """A timer of the transport ended it."""
+    link_bury(<Link *>transport)
+
+
+cdef void _timer(Timer *timer) noexcept nogil:
+    """Beginning or idleness has lasted too long."""
+    cdef Link *self = <Link *>timer.owner
+    cdef Desk *desk = self.desk
+    cdef uint64_t limit = ORIGIN_IDLE_MS if self.origin != NULL else CLIENT_IDLE_MS
+    cdef uint64_t idle_ms = (desk.loop.now - self.active_at) // 1000000
+    if self.conn.broken or not self.conn.settings_seen:
+        link_bury(self)
+        return
+    if self.draining and self.conn.goaway_last == STREAM_ID_LARGEST:
+        link_drained(&self.conn)        # the client never answered the PING
+    if self.conn.streams.count > 0 or idle_ms < limit:
+        timer_start(&desk.loop, &self.timer, limit - idle_ms if idle_ms < limit else limit)
+        return
+    outbox_goaway(&self.conn, self.conn.last_peer_id, <uint32_t>NO_ERROR, NULL)
+    self.conn.broken = True
+    link_dirty(&self.conn)

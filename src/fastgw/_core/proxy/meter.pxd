@@ -1,0 +1,70 @@
+"""Counters one worker owns, and the ring of finished exchanges other threads read."""
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef enum:
+    ZONES_METERED = 16384       # zones with a row of their own; later ones share the last row
+    REPLIES_METERED = 32
+    RING_SIZE = 4096            # finished exchanges that wait for a reader; more are counted as dropped
+
+ctypedef struct ZoneMeter:
+    uint64_t calls
+    uint64_t denied             # answered here
+    uint64_t failed             # the origin failed, or gRPC status other than OK
+    uint64_t request_octets
+    uint64_t response_octets
+    uint64_t request_messages
+    uint64_t response_messages
+
+ctypedef struct Finished:
+    # One exchange, for the access log.
+    uint64_t wall               # ns since 1970 when it ended
+    uint64_t duration           # ns
+    uint64_t first              # ns until the response head; 0: there was none
+    uint64_t ray
+    uint64_t request_octets
+    uint64_t response_octets
+    uint64_t request_messages
+    uint64_t response_messages
+    uint32_t zone               # meter number; 0xffffffff: none
+    uint16_t status
+    int16_t grpc_status
+    uint8_t error
+    uint8_t side
+    uint8_t phase
+    uint8_t grpc
+    uint8_t peer[28]
+    uint8_t path_length
+    uint8_t authority_length
+    uint8_t path[128]
+    uint8_t authority[64]
+
+ctypedef struct Meter:
+    uint64_t turns
+    uint64_t connections_accepted
+    uint64_t connections_open
+    uint64_t handshakes_failed
+    uint64_t origin_connections_opened
+    uint64_t origin_connections_open
+    uint64_t origin_connections_failed
+    uint64_t exchanges_started
+    uint64_t exchanges_finished
+    uint64_t exchanges_open
+    uint64_t foreign_answers    # answers to gRPC calls that were not gRPC
+    uint64_t replies[REPLIES_METERED]
+    ZoneMeter *zones
+    Finished *ring
+    uint64_t ring_written       # only the worker writes it
+    uint64_t ring_read          # only the reader writes it
+    uint64_t ring_dropped
+
+cdef bint meter_open(Meter *self, bint with_ring) noexcept nogil
+cdef void meter_close(Meter *self) noexcept nogil
+cdef Finished *meter_ring_next(Meter *self) noexcept nogil
+cdef void meter_ring_commit(Meter *self) noexcept nogil
+
+cdef inline ZoneMeter *meter_zone(Meter *self, uint32_t number) noexcept nogil:
+    return &self.zones[number if number < ZONES_METERED else ZONES_METERED - 1]
+
+cdef list meter_take_finished(Meter *self, int most)
+cdef dict meter_stats(const Meter *self)
+cdef list meter_zone_stats(const Meter *self, int count)

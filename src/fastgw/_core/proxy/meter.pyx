@@ -1,0 +1,98 @@
+"""Counters one worker owns, and the ring of finished exchanges other threads read.
+
+Only the worker writes counters; readers may see a number that is one turn old. The ring has one writer and one reader.
+"""
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+
+cdef extern from *:
+    """
+    #define fastgw_load_acquire(at) __atomic_load_n(at, __ATOMIC_ACQUIRE)
+    #define fastgw_store_release(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
+    """
+    uint64_t fastgw_load_acquire(uint64_t *at) nogil
+    void fastgw_store_release(uint64_t *at, uint64_t value) nogil
+
+
+cdef bint meter_open(Meter *self, bint with_ring) noexcept nogil:
+    """False if memory is out. Untouched rows cost no memory."""
+    memset(self, 0, sizeof(Meter))
+    self.zones = <ZoneMeter *>calloc(ZONES_METERED, sizeof(ZoneMeter))
+    if with_ring:
+        self.ring = <Finished *>calloc(RING_SIZE, sizeof(Finished))
+    return self.zones != NULL and (self.ring != NULL or not with_ring)
+
+
+cdef void meter_close(Meter *self) noexcept nogil:
+    free(self.zones)
+    free(self.ring)
+    self.zones = NULL
+    self.ring = NULL
+
+
+cdef Finished *meter_ring_next(Meter *self) noexcept nogil:
+    """The row to fill in, followed by meter_ring_commit; NULL if the reader is too slow."""
+    if self.ring_written - fastgw_load_acquire(&self.ring_read) >= RING_SIZE:
+        self.ring_dropped += 1
+        return NULL
+    return &self.ring[self.ring_written % RING_SIZE]
+
+
+cdef void meter_ring_commit(Meter *self) noexcept nogil:
+    fastgw_store_release(&self.ring_written, self.ring_written + 1)
+
+
+cdef list meter_take_finished(Meter *self, int most):
+    """Up to `most` finished exchanges, oldest first, as dictionaries."""
+    cdef uint64_t written = fastgw_load_acquire(&self.ring_written)
+    cdef Finished row
+    out = []
+    if self.ring == NULL:
+        return out
+    while self.ring_read < written and len(out) < most:
+        row = self.ring[self.ring_read % RING_SIZE]
+        fastgw_store_release(&self.ring_read, self.ring_read + 1)
+        out.append({
+            "wall_ns": row.wall, "duration_ns": row.duration, "first_ns": row.first, "ray": row.ray,
+            "request_octets": row.request_octets, "response_octets": row.response_octets,
+            "request_messages": row.request_messages, "response_messages": row.response_messages,
+            "zone": -1 if row.zone == 0xffffffff else row.zone, "status": row.status, "grpc_status": row.grpc_status,
+            "error": row.error, "side": row.side, "phase": row.phase, "grpc": bool(row.grpc),
+            "peer": (<const char *>row.peer)[:28],
+            "path": (<const char *>row.path)[:row.path_length],
+            "authority": (<const char *>row.authority)[:row.authority_length],
+        })
+    return out
+
+
+cdef dict meter_stats(const Meter *self):
+    return {
+        "turns": self.turns,
+        "connections_accepted": self.connections_accepted,
+        "connections_open": self.connections_open,
+        "handshakes_failed": self.handshakes_failed,
+        "origin_connections_opened": self.origin_connections_opened,
+        "origin_connections_open": self.origin_connections_open,
+        "origin_connections_failed": self.origin_connections_failed,
+        "exchanges_started": self.exchanges_started,
+        "exchanges_finished": self.exchanges_finished,
+        "exchanges_open": self.exchanges_open,
+        "foreign_answers": self.foreign_answers,
+        "log_dropped": self.ring_dropped,
+    }
+
+
+cdef list meter_zone_stats(const Meter *self, int count):
+    return [
+        {
+            "calls": self.zones[number].calls,
+            "denied": self.zones[number].denied,
+            "failed": self.zones[number].failed,
+            "request_octets": self.zones[number].request_octets,
+            "response_octets": self.zones[number].response_octets,
+            "request_messages": self.zones[number].request_messages,
+            "response_messages": self.zones[number].response_messages,
+        }
+        for number in range(min(count, ZONES_METERED))
+    ]

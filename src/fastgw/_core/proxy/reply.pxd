@@ -1,0 +1,44 @@
+"""Local replies: every answer the gateway makes itself, in HTTP and in gRPC, from one table."""
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from fastgw._core.h2.conn cimport Conn
+from fastgw._core.h2.stream cimport Stream
+from fastgw._core.proxy.desk cimport Phase, Side
+
+cpdef enum LocalReply:
+    NO_REPLY = 0
+    ZONE_UNKNOWN
+    MISDIRECTED
+    GRPC_DISABLED
+    HTTP_DISABLED
+    SSL_MODE_INSUFFICIENT
+    OVERLOADED
+    HEAD_TOO_LARGE
+    ORIGIN_REFUSED
+    ORIGIN_CONNECT_TIMEOUT
+    ORIGIN_UNREACHABLE
+    ORIGIN_DNS
+    ORIGIN_TLS_FAILED
+    ORIGIN_CERT_INVALID
+    ORIGIN_NO_H2
+    ORIGIN_BAD_RESPONSE
+    ORIGIN_RESET
+    REPLY_COUNT
+
+ctypedef struct Answer:
+    # What is said, and to whom.
+    LocalReply reply
+    Side side
+    Phase phase
+    int grpc_status         # -1: the table's
+    uint64_t ray
+    bint grpc               # the request was gRPC
+    bint html               # the client would rather read HTML than JSON
+    bint bodyless           # HEAD
+    const char *text        # one plain sentence, zero-terminated
+
+cdef uint16_t reply_http_status(LocalReply reply) noexcept nogil
+cdef int reply_grpc_status(LocalReply reply) noexcept nogil
+cdef const char *reply_name(LocalReply reply) noexcept nogil
+cdef void reply_send(Conn *conn, Stream *stream, const Answer *answer) noexcept nogil
+cdef int reset_to_grpc_status(uint32_t code) noexcept nogil

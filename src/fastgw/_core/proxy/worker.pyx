@@ -1,0 +1,366 @@
+"""One worker: a loop with its listeners, connections, pool and snapshot; the class Python holds."""
+from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, errno
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from fastgw._core.buf cimport memory_close, memory_open, slots_close, slots_open, slots_take
+from fastgw._core.clock cimport clock_wall
+from fastgw._core.h2.conn cimport (
+    FEED_HEADROOM,
+    HEAD_LIST_LIMIT,
+    conn_room_close,
+    conn_room_open,
+    conn_room_sweep,
+)
+from fastgw._core.h2.settings cimport Settings, settings_default
+from fastgw._core.io.loop cimport (
+    Source,
+    Timer,
+    loop_close,
+    loop_forget,
+    loop_open,
+    loop_turn,
+    loop_wake,
+    loop_watch,
+    timer_start,
+    timer_stop,
+)
+from fastgw._core.io.sys cimport EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4, close, sockaddr, socklen_t
+from fastgw._core.io.transport cimport FILL_SIZE, NET_SIZE
+from fastgw._core.proxy.desk cimport (
+    LISTENERS_MAX,
+    Exchange,
+    Link,
+    Listener,
+    Origin,
+    Phase,
+    Side,
+    SnapshotUse,
+)
+from fastgw._core.proxy.exchange cimport (
+    exchange_events,
+    exchange_lease_failed,
+    exchange_lease_ready,
+    exchange_sweep,
+)
+from fastgw._core.proxy.link cimport (
+    PLAIN_HEADROOM,
+    link_accept,
+    link_bury,
+    link_drain,
+    link_drained,
+    link_flush_all,
+    link_sweep,
+    use_release,
+)
+from fastgw._core.proxy.meter cimport (
+    meter_close,
+    meter_open,
+    meter_stats,
+    meter_take_finished,
+    meter_zone_stats,
+)
+from fastgw._core.proxy.pool cimport pool_close
+from fastgw._core.proxy.reply cimport LocalReply, reply_name
+from fastgw._core.proxy.route cimport Snapshot, SnapshotData
+from fastgw._core.reasons cimport Reason, reason_name
+from fastgw._core.wire.frame cimport FRAME_HEADER_SIZE, FRAME_SIZE_DEFAULT
+
+cdef extern from *:
+    """
+    #define fastgw_exchange_pointer(at, value) __atomic_exchange_n((void **)(at), (void *)(value), __ATOMIC_ACQ_REL)
+    #define fastgw_get_int(at) __atomic_load_n(at, __ATOMIC_ACQUIRE)
+    #define fastgw_set_int(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
+    #define fastgw_add_int(at, value) __atomic_add_fetch(at, value, __ATOMIC_ACQ_REL)
+    """
+    void *fastgw_exchange_pointer(SnapshotData **at, SnapshotData *value) nogil
+    int fastgw_get_int(int *at) nogil
+    void fastgw_set_int(int *at, int value) nogil
+    int fastgw_add_int(int *at, int value) nogil
+
+cdef enum:
+    _ACCEPTS_PER_TURN = 64          # connections of one listener taken before others get their turn
+    _PAUSE_MS = 100                 # without descriptors, until the next try to accept
+    _STREAM_WINDOW = 1048576        # octets, announced for each stream
+    _CLIENT_STREAMS = 256           # concurrent streams of one client connection
+    _PLAIN_SIZE = PLAIN_HEADROOM + FRAME_HEADER_SIZE + FRAME_SIZE_DEFAULT + FILL_SIZE
+
+
+cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log) noexcept:
+    """A desk with everything on it; NULL if memory or descriptors are out."""
+    cdef Desk *desk = <Desk *>calloc(1, sizeof(Desk))
+    if desk == NULL:
+        return NULL
+    desk.loop.epoll = -1
+    desk.net = <uint8_t *>malloc(NET_SIZE)
+    desk.plain = <uint8_t *>malloc(_PLAIN_SIZE)
+    memory_open(&desk.memory)
+    conn_room_open(&desk.room, &desk.memory)
+    slots_open(&desk.links, sizeof(Link))
+    slots_open(&desk.exchanges, sizeof(Exchange))
+    slots_open(&desk.uses, sizeof(SnapshotUse))
+    settings_default(&desk.toward_client)
+    desk.toward_client.max_concurrent_streams = _CLIENT_STREAMS
+    desk.toward_client.initial_window_size = _STREAM_WINDOW
+    desk.toward_client.max_header_list_size = HEAD_LIST_LIMIT
+    settings_default(&desk.toward_origin)
+    desk.toward_origin.initial_window_size = _STREAM_WINDOW
+    desk.toward_origin.max_header_list_size = HEAD_LIST_LIMIT
+    exchange_events(&desk.client_events, &desk.origin_events)
+    desk.client_events.drained = link_drained
+    desk.lease_ready = exchange_lease_ready
+    desk.lease_failed = exchange_lease_failed
+    desk.drain_timeout_ms = drain_timeout_ms
+    desk.drain_timer.fire = _drain_over
+    desk.drain_timer.owner = desk
+    desk.log = log
+    desk.ray = clock_wall()
+    if (desk.net == NULL or desk.plain == NULL or not meter_open(&desk.meter, log) or loop_open(&desk.loop) < 0):
+        _desk_free(desk)
+        return NULL
+    return desk
+
+
+cdef void _desk_free(Desk *desk) noexcept:
+    meter_close(&desk.meter)
+    conn_room_close(&desk.room)
+    slots_close(&desk.links)
+    slots_close(&desk.exchanges)
+    slots_close(&desk.uses)
+    memory_close(&desk.memory)
+    if desk.loop.epoll >= 0:
+        loop_close(&desk.loop)
+    free(desk.net)
+    free(desk.plain)
+    free(desk)
+
+
+# ---- listeners
+
+
+cdef void _accept(Source *source, uint32_t events) noexcept nogil:
+    """Clients have connected."""
+    cdef Listener *self = <Listener *>source
+    cdef uint8_t peer[128]
+    cdef socklen_t size
+    cdef int fd, number
+    for number in range(_ACCEPTS_PER_TURN):
+        size = sizeof(peer)
+        memset(peer, 0, sizeof(peer))
+        fd = accept4(self.source.fd, <sockaddr *>peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
+        if fd < 0:
+            if errno == EMFILE or errno == ENFILE:
+                loop_watch(&self.desk.loop, &self.source, 0)
+                timer_start(&self.desk.loop, &self.timer, _PAUSE_MS)
+            return
+        if not link_accept(self.desk, fd, self, peer):
+            close(fd)
+
+
+cdef void _accept_again(Timer *timer) noexcept nogil:
+    cdef Listener *self = <Listener *>timer.owner
+    if self.source.fd >= 0:
+        loop_watch(&self.desk.loop, &self.source, EPOLLIN)
+
+
+cdef void _close_listeners(Desk *desk) noexcept nogil:
+    cdef uint32_t number
+    cdef int fd
+    for number in range(desk.listener_count):
+        timer_stop(&desk.loop, &desk.listeners[number].timer)
+        fd = desk.listeners[number].source.fd
+        if fd >= 0:
+            loop_forget(&desk.loop, &desk.listeners[number].source)
+            close(fd)
+            desk.listeners[number].source.fd = -1
+
+
+# ---- what other threads say
+
+
+cdef void _adopt(Desk *desk) noexcept nogil:
+    """Take the snapshot that was published last, if there is a new one."""
+    cdef SnapshotData *data = <SnapshotData *>fastgw_exchange_pointer(&desk.published, NULL)
+    cdef SnapshotUse *use
+    if data == NULL:
+        return
+    use = <SnapshotUse *>slots_take(&desk.uses)
+    if use == NULL:
+        fastgw_add_int(&data.users, -1)
+        return
+    use.data = data
+    use.uses = 1
+    if desk.current != NULL:
+        use_release(desk, desk.current)
+    desk.current = use
+
+
+cdef void _begin_drain(Desk *desk) noexcept nogil:
+    """No new connections, no new calls; those that run may finish."""
+    cdef Link *link
+    cdef Link *next
+    if desk.draining:
+        return
+    desk.draining = True
+    _close_listeners(desk)
+    timer_start(&desk.loop, &desk.drain_timer, desk.drain_timeout_ms)
+    link = desk.clients
+    while link != NULL:
+        next = link.next
+        if link.open:
+            link_drain(link)
+        else:
+            link_bury(link)
+        link = next
+
+
+cdef void _drain_over(Timer *timer) noexcept nogil:
+    """The time for running calls is over."""
+    cdef Desk *desk = <Desk *>timer.owner
+    fastgw_set_int(&desk.stop_wanted, 1)
+
+
+# ---- the loop
+
+
+cdef void _sweep(Desk *desk) noexcept nogil:
+    """The turn is over: what ended in it gives its memory back."""
+    exchange_sweep(desk)
+    conn_room_sweep(&desk.room)
+    link_sweep(desk)
+
+
+cdef void _run(Desk *desk) noexcept nogil:
+    """Turn until told to stop, or until a drain has nothing left to wait for."""
+    _adopt(desk)
+    while not fastgw_get_int(&desk.stop_wanted):
+        if loop_turn(&desk.loop, -1) < 0:
+            break
+        desk.meter.turns += 1
+        if fastgw_get_int(&desk.drain_wanted):
+            _begin_drain(desk)
+        link_flush_all(desk)
+        _sweep(desk)
+        _adopt(desk)
+        if desk.draining and desk.clients == NULL:
+            break
+    _close_listeners(desk)
+    while desk.clients != NULL:
+        link_bury(desk.clients)
+    pool_close(desk)
+    _sweep(desk)
+    if desk.current != NULL:
+        use_release(desk, desk.current)
+        desk.current = NULL
+
+
+cdef class Worker:
+    """One thread's share of the gateway. `run` is called on that thread; the other methods from any thread."""
+
+    def __cinit__(self, *, int number, int drain_timeout_ms, bint log=False):
+        self.desk = _desk_new(<uint32_t>drain_timeout_ms, log)
+        if self.desk == NULL:
+            raise MemoryError(f"worker {number} found no memory or no descriptors")
+        self.desk.ray ^= <uint64_t>number << 56
+        self.snapshots = []
+
+    def __dealloc__(self):
+        if self.desk != NULL and not self.running:
+            _close_listeners(self.desk)
+            _desk_free(self.desk)
+
+    def listen(self, int descriptor, *, bint tls):
+        """Accept on this bound, listening socket; the worker owns and closes it. Before `run` only."""
+        cdef Listener *listener
+        if self.running or self.ended:
+            raise RuntimeError("listen() comes before run()")
+        if self.desk.listener_count == LISTENERS_MAX:
+            raise ValueError(f"a worker listens on at most {LISTENERS_MAX} addresses")
+        listener = &self.desk.listeners[self.desk.listener_count]
+        listener.desk = self.desk
+        listener.tls = tls
+        listener.source.fd = descriptor
+        listener.source.ready = _accept
+        listener.timer.fire = _accept_again
+        listener.timer.owner = listener
+        if loop_watch(&self.desk.loop, &listener.source, EPOLLIN) < 0:
+            listener.source.fd = -1
+            raise OSError(errno, "the listening socket cannot be watched")
+        self.desk.listener_count += 1
+
+    def publish(self, Snapshot snapshot not None):
+        """Put a snapshot in force from the next turn on."""
+        cdef SnapshotData *data = snapshot.data
+        cdef SnapshotData *skipped
+        fastgw_add_int(&data.users, 1)
+        skipped = <SnapshotData *>fastgw_exchange_pointer(&self.desk.published, data)
+        if skipped != NULL:
+            fastgw_add_int(&skipped.users, -1)
+        self.snapshots = [held for held in self.snapshots if (<Snapshot>held).data.users > 0]
+        self.snapshots.append(snapshot)
+        loop_wake(&self.desk.loop)
+
+    def run(self):
+        """Carry calls until drained or stopped. Releases the GIL for all of it."""
+        if self.running or self.ended:
+            raise RuntimeError("a worker runs once")
+        self.running = True
+        with nogil:
+            _run(self.desk)
+        self.running = False
+        self.ended = True
+
+    def drain(self):
+        """Send GOAWAY, let running calls finish for drain_timeout_ms, then `run` returns."""
+        fastgw_set_int(&self.desk.drain_wanted, 1)
+        loop_wake(&self.desk.loop)
+
+    def stop(self):
+        """`run` returns at the end of this turn; running calls are cut."""
+        fastgw_set_int(&self.desk.stop_wanted, 1)
+        loop_wake(&self.desk.loop)
+
+    @property
+    def revision(self):
+        """The revision of the snapshot in force, -1 before the first."""
+        if not self.snapshots:
+            return -1
+        return self.snapshots[-1].revision
+
+    @property
+    def idle(self):
+        """No exchange is open."""
+        return self.desk.meter.exchanges_open == 0
+
+    def stats(self):
+        """Counters since the start and what is open now; `refused` and `replies` by name."""
+        cdef int number
+        out = meter_stats(&self.desk.meter)
+        out["streams_open"] = self.desk.room.streams.live
+        out["links_open"] = self.desk.links.live
+        out["exchanges_live"] = self.desk.exchanges.live
+        out["octets_waiting"] = self.desk.room.waiting
+        out["octets_lent"] = self.desk.memory.lent
+        out["refused"] = {
+            reason_name(reason).decode(): self.desk.room.refusals[<int>reason]
+            for reason in Reason if reason and self.desk.room.refusals[<int>reason]
+        }
+        out["replies"] = {
+            reply_name(reply).decode(): self.desk.meter.replies[<int>reply]
+            for reply in LocalReply if reply and self.desk.meter.replies[<int>reply]
+        }
+        return out
+
+    def zone_stats(self, int count=16384):
+        """Usage by meter number of the zone, the first `count` of them."""
+        return meter_zone_stats(&self.desk.meter, count)
+
+    def take_finished(self, int most):
+        """Up to `most` finished exchanges, oldest first; one reader at a time. Empty unless opened with log=True."""
+        out = meter_take_finished(&self.desk.meter, most)
+        for row in out:
+            row["error"] = reply_name(row["error"]).decode() if row["error"] else ""
+            row["side"] = Side(row["side"]).name.lower().removeprefix("side_")
+            row["phase"] = Phase(row["phase"]).name.lower().removeprefix("phase_")
+        return out
