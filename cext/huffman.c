@@ -1,8 +1,6 @@
 /* The Huffman code of RFC 7541: one window of 12 bits gives up to two symbols; longer codes are found by comparing. */
 #include "huffman.h"
 
-#include <string.h>
-
 #include "huffman_tables.h"
 #include "octets.h"
 
@@ -57,77 +55,97 @@ static inline uint64_t get64(const uint8_t *at) {
   return (uint64_t)octets_get32(at) << 32 | octets_get32(at + 4);
 }
 
-/* The last `held` bits of a string, at the top of `bits`. Returns as huffman_decode does, `made` counted in. */
-static inline __attribute__((always_inline)) int64_t tail_decode(uint8_t *out, size_t made, uint64_t bits,
-                                                                 unsigned held, int keep) {
-  if (held < 64) {
-    bits |= ~(uint64_t)0 >> held; /* as if the padding never ended: what is cut looks like EOS */
+/* The bits of a string that are not decoded yet: the next `held` of them stand at the top of `bits`. */
+typedef struct {
+  uint64_t bits;
+  unsigned held;
+} Window;
+
+static inline uint32_t window_entry(const Window *self) {
+  return huffman_pairs[self->bits >> (64 - HUFFMAN_WINDOW_BITS)];
+}
+
+/* Write the one or two symbols of a non-zero entry and go past their bits; returns how many symbols. A shift takes the
+   low 6 bits of its count, which an entry keeps clear for it. */
+static inline unsigned window_take(Window *self, uint32_t entry, uint8_t *out, int keep) {
+  if (keep) {
+    out[0] = (uint8_t)(entry >> 8);
+    out[1] = (uint8_t)(entry >> 16);
   }
-  while (held > 0) {
-    uint32_t entry = huffman_pairs[bits >> (64 - HUFFMAN_WINDOW_BITS)];
-    unsigned count = entry >> 24;
-    unsigned used = entry >> 20 & 15;
-    uint8_t pair[2] = {(uint8_t)entry, (uint8_t)(entry >> 8)};
-    if (used > held) {
-      count = 1;
-      used = entry >> 16 & 15;
-    }
-    if (count == 0) {
-      used = long_symbol_get((uint32_t)(bits >> 32), pair);
-      count = 1;
-    }
-    if (used == 0 || used > held) {
+  self->bits <<= entry & 63;
+  self->held -= entry & 63;
+  return entry >> 24 & 3;
+}
+
+/* The end of a string: all its bits that are left are in the window. Returns as huffman_decode does, `made` counted
+   in. */
+static inline __attribute__((always_inline)) int64_t tail_decode(Window window, uint8_t *out, size_t made, int keep) {
+  uint32_t entry;
+  while (window.held >= HUFFMAN_WINDOW_BITS && (entry = window_entry(&window)) != 0) {
+    made += window_take(&window, entry, keep ? out + made : NULL, keep);
+  }
+  if (window.held < 64) {
+    window.bits |= ~(uint64_t)0 >> window.held; /* as if the padding never ended: what is cut looks like EOS */
+  }
+  while (window.held > 0) {
+    uint8_t symbol;
+    unsigned used;
+    entry = window_entry(&window);
+    symbol = (uint8_t)(entry >> 8);
+    used = entry != 0 ? entry >> 28 : long_symbol_get((uint32_t)(window.bits >> 32), &symbol);
+    if (used == 0 || used > window.held) {
       break;
     }
     if (keep) {
-      memcpy(out + made, pair, 2);
+      out[made] = symbol;
     }
-    made += count;
-    bits = ~(~bits << used);
-    held -= used;
+    made++;
+    window.bits = ~(~window.bits << used);
+    window.held -= used;
   }
-  return held < 8 && ~bits == 0 ? (int64_t)made : -1;
+  return window.held < 8 && ~window.bits == 0 ? (int64_t)made : -1;
 }
 
 static inline __attribute__((always_inline)) int64_t decode(uint8_t *out, const uint8_t *coded, size_t length,
                                                             int keep) {
   const uint8_t *end = coded + length;
-  uint64_t bits = 0; /* the next `held` bits stand at the top; below them: nothing, or the bits that follow anyway */
-  unsigned held = 0;
+  Window window = {0, 0}; /* below the held bits: nothing, or the bits that follow anyway */
   size_t made = 0;
   for (;;) {
+    uint32_t entry;
     if (end - coded >= 8) {
-      bits |= get64(coded) >> held;
-      coded += (63 - held) >> 3;
-      held |= 56;
+      window.bits |= get64(coded) >> window.held;
+      coded += (63 - window.held) >> 3;
+      window.held |= 56;
     } else {
-      while (held <= 56 && coded < end) {
-        bits |= (uint64_t)*coded++ << (56 - held);
-        held += 8;
+      while (window.held <= 56 && coded < end) {
+        window.bits |= (uint64_t)*coded++ << (56 - window.held);
+        window.held += 8;
       }
       if (coded == end) {
-        return tail_decode(out, made, bits, held, keep);
+        return tail_decode(window, out, made, keep);
       }
     }
-    do { /* 30 bits hold any code */
-      uint32_t entry = huffman_pairs[bits >> (64 - HUFFMAN_WINDOW_BITS)];
-      unsigned used = entry >> 20 & 15;
-      uint8_t pair[2] = {(uint8_t)entry, (uint8_t)(entry >> 8)};
-      unsigned count = entry >> 24;
-      if (count == 0) {
-        used = long_symbol_get((uint32_t)(bits >> 32), pair);
-        count = 1;
-        if (used == 0) {
-          return -1;
-        }
+    entry = window_entry(&window);
+    if (entry == 0) {
+      uint8_t symbol;
+      unsigned used = long_symbol_get((uint32_t)(window.bits >> 32), &symbol);
+      if (used == 0) {
+        return -1;
       }
       if (keep) {
-        memcpy(out + made, pair, 2);
+        out[made] = symbol;
       }
-      made += count;
-      bits <<= used;
-      held -= used;
-    } while (held >= 30);
+      made++;
+      window.bits <<= used;
+      window.held -= used;
+      continue;
+    }
+    /* 56 bits and more hold four windows. */
+    made += window_take(&window, entry, keep ? out + made : NULL, keep);
+    for (int more = 0; more < 3 && (entry = window_entry(&window)) != 0; more++) {
+      made += window_take(&window, entry, keep ? out + made : NULL, keep);
+    }
   }
 }
 

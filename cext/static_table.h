@@ -107,7 +107,9 @@ static inline uint32_t static_name_find(const uint8_t *name, uint32_t length) {
 /* The index of the entry that has the name of entry `first` and this value, 0 if there is none. */
 static inline uint32_t static_value_find(uint32_t first, const uint8_t *value, uint32_t length) {
   for (uint32_t index = first; index < first + static_table[first].values; index++) {
-    if (static_table[index].value_length == length && memcmp(static_table[index].value, value, length) == 0) {
+    const StaticEntry *entry = &static_table[index];
+    if (entry->value_length == length &&
+        ((const uint8_t *)entry->value == value || memcmp(entry->value, value, length) == 0)) {
       return index;
     }
   }

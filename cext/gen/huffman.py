@@ -74,7 +74,7 @@ def windows(table: dict[int, tuple[int, int]]) -> Iterator[int]:
         two = first(window & ((1 << left) - 1), left)
         total = one[1] + (two[1] if two else 0)
         second = two[0] if two else 0
-        yield one[0] | second << 8 | one[1] << 16 | total << 20 | (2 if two else 1) << 24
+        yield total | one[0] << 8 | second << 16 | (2 if two else 1) << 24 | one[1] << 28
 
 
 def rows(numbers: list[str], per_line: int) -> str:
@@ -95,7 +95,7 @@ def text() -> str:
             long_symbols += octets
     encode = [f"{{0x{table[symbol][0]:08x}u, {table[symbol][1]}}}" for symbol in range(256)]
     lengths = [str(table[symbol][1]) for symbol in range(256)]
-    pairs = [f"0x{entry:07x}u" for entry in windows(table)]
+    pairs = [f"0x{entry:08x}u" for entry in windows(table)]
     return "\n".join([
         "/* Written by cext/gen/huffman.py; edit that. The code of RFC 7541 appendix B. */",
         "#ifndef FASTGW_HUFFMAN_TABLES_H",
@@ -117,8 +117,8 @@ def text() -> str:
         "",
         f"#define HUFFMAN_WINDOW_BITS {WINDOW_BITS}",
         "",
-        "/* What a window of bits begins with: symbol | symbol << 8 | bits of the first << 16 | bits of both << 20 |",
-        "   count << 24. 0: a longer code. */",
+        "/* What a window of bits begins with: bits of all | symbol << 8 | symbol << 16 | count << 24 | bits of the first",
+        "   << 28. 0: a longer code. */",
         "static const uint32_t huffman_pairs[1 << HUFFMAN_WINDOW_BITS] = {",
         rows(pairs, 9),
         "};",

@@ -172,11 +172,18 @@ cdef inline bint _same(const uint8_t *one, const uint8_t *other, uint32_t length
     return memcmp(one, other, length) == 0
 
 
+cdef inline bint _same_pair(const uint8_t *octets, const Field *field) noexcept nogil:
+    """Are these the field's name and value, one behind the other? A field lent from a table has them so, too."""
+    if field.value == field.name + field.name_length:
+        return _same(octets, field.name, field.name_length + field.value_length)
+    return (_same(octets, field.name, field.name_length)
+            and _same(octets + field.name_length, field.value, field.value_length))
+
+
 cdef inline uint32_t table_pair_find(HpackTable *self, const Field *field, uint32_t hash) noexcept nogil:
     """The age of the entry with this name and value, 0 if there is none."""
     cdef uint32_t age
     cdef HpackEntry *entry
-    cdef const uint8_t *octets
     if self.count == 0:
         return 0
     age = <uint16_t>(self.inserted - table_index(self).by_pair[hash % TABLE_BUCKETS])
@@ -184,9 +191,7 @@ cdef inline uint32_t table_pair_find(HpackTable *self, const Field *field, uint3
         entry = table_entry(self, age)
         if (entry.hash == hash and entry.name_length == field.name_length
                 and entry.value_length == field.value_length):
-            octets = self.block.octets + entry.start
-            if (_same(octets, field.name, field.name_length)
-                    and _same(octets + field.name_length, field.value, field.value_length)):
+            if _same_pair(self.block.octets + entry.start, field):
                 return age
         if entry.older_pair == 0:
             return 0
