@@ -1,20 +1,17 @@
 """HPACK, RFC 7541: field blocks to field sections and back, with their dynamic tables."""
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from fastgw._core.reasons cimport Reason
 from fastgw._core.wire.fields cimport Field, FieldSection
-
-cdef enum:
-    TABLE_SIZE_DEFAULT = 4096   # RFC 9113 section 6.5.2, SETTINGS_HEADER_TABLE_SIZE; also our cap on the encoder's table
-
-ctypedef struct HpackTable:
-    pass
+from fastgw._core.wire.hpack_table cimport HpackTable
 
 ctypedef struct HpackDecoder:
     HpackTable table
 
 ctypedef struct HpackEncoder:
     HpackTable table
+    uint32_t announced          # the table size the peer's decoder knows of
+    uint32_t smallest           # the smallest since then
 
 cdef void hpack_decoder_open(HpackDecoder *self) noexcept nogil
 cdef void hpack_decoder_close(HpackDecoder *self) noexcept nogil
