@@ -382,7 +382,7 @@ def _fill() -> None:
     cdef _Slot *slot
     cdef uint32_t number
     for number in range(1, 100000):
-        _multiplier = number * 0x9e3779b1
+        _multiplier = <uint32_t>(number * <uint64_t>0x9e3779b1)
         if len({_slot_of(name, len(name)) for name in TABLE}) == len(TABLE):
             break
     else:
