@@ -68,24 +68,18 @@ cdef bint _port_check(const uint8_t *text, uint32_t length) noexcept nogil:
 
 
 cdef uint32_t _literal_normalize(const uint8_t *authority, uint32_t length, uint8_t *into) noexcept nogil:
-    """The inside of `[...]`, lower-case; 0 if it is no IPv6 literal."""
+    """The inside of `[...]`, lower-case; 0 if it is no IPv6 address (RFC 3986 section 3.2.2)."""
+    cdef in6_addr address
     cdef uint32_t at
-    cdef uint8_t octet
-    cdef bint colon = False
     for at in range(1, length):
-        octet = _lower(authority[at])
-        if octet == c"]":
-            if not colon or not _port_check(authority + at + 1, length - at - 1):
-                return 0
+        if at > HOSTNAME_MAX or authority[at] == 0:
+            return 0
+        if authority[at] == c"]":
             into[at - 1] = 0
-            return at - 1
-        if at > HOSTNAME_MAX:
-            return 0
-        if octet == c":":
-            colon = True
-        elif not (c"0" <= octet <= c"9" or c"a" <= octet <= c"f" or octet == c"."):
-            return 0
-        into[at - 1] = octet
+            if inet_pton(AF_INET6, <const char *>into, &address) != 1:
+                return 0
+            return at - 1 if _port_check(authority + at + 1, length - at - 1) else 0
+        into[at - 1] = _lower(authority[at])
     return 0
 
 
