@@ -1,4 +1,4 @@
-"""Hostnames against a straightforward model, SipHash against two others, and what a snapshot keeps or refuses."""
+"""Hostnames against a plain model, SipHash against two others; what a snapshot keeps or refuses."""
 
 import json
 import socket
@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastgw._core.proxy.route import Snapshot, certificate_of, covers, hash_of, hostname_of, lookup_cost, sockaddr
+from fastgw._core.proxy.route import (
+    Snapshot,
+    certificate_of,
+    covers,
+    hash_of,
+    hostname_of,
+    lookup_cost,
+    sockaddr,
+)
 
 ZONE = ("example.com", 0, True, False, True, -1)
 ORIGIN = (sockaddr("127.0.0.1", 443), 0, "o.example", True, 1000, 2000, "127.0.0.1:443", b"id\0entity")
@@ -47,9 +55,42 @@ def snapshot(hosts=(), *, zones=(ZONE,), origins=(ORIGIN,), certificates=(), def
         (b"a." * 127 + b"a", b"a." * 127 + b"a"),
         (b"a." * 127 + b"a.", b"a." * 127 + b"a"),
         (b"a." * 127 + b"a.:65535", b"a." * 127 + b"a"),
-        *((bad, None) for bad in (b"", b".", b":", b":443", b"..", b".a", b"a..b", b"a..", b"a b", b"*.a", b"a/b", b"u@a")),
-        *((bad, None) for bad in (b"a:x", b"a:65536", b"a:000443", b"a:-1", b"a:1:2", b"::1", b"a:443 ", "é".encode())),
-        *((bad, None) for bad in (b"[", b"[]", b"[::1", b"[::1]x", b"[::1]:x", b"[g::]", b"[1.2.3.4]", b"[fe80::1%1]", b"[::1\0]", b"[a:1]")),
+        *(
+            (bad, None)
+            for bad in (
+                b"",
+                b".",
+                b":",
+                b":443",
+                b"..",
+                b".a",
+                b"a..b",
+                b"a..",
+                b"a b",
+                b"*.a",
+                b"a/b",
+                b"u@a",
+            )
+        ),
+        *(
+            (bad, None)
+            for bad in (b"a:x", b"a:65536", b"a:000443", b"a:-1", b"a:1:2", b"::1", b"a:443 ", "é".encode())
+        ),
+        *(
+            (bad, None)
+            for bad in (
+                b"[",
+                b"[]",
+                b"[::1",
+                b"[::1]x",
+                b"[::1]:x",
+                b"[g::]",
+                b"[1.2.3.4]",
+                b"[fe80::1%1]",
+                b"[::1\0]",
+                b"[a:1]",
+            )
+        ),
         (b"x" * 64, None),
         (b"a." * 127 + b"aa", None),
         (b"a." * 128 + b"a", None),
@@ -93,7 +134,10 @@ def model(hosts, name):
     return None
 
 
-@given(hosts=host_sets, asked=st.lists(st.lists(labels, min_size=1, max_size=6).map(".".join), min_size=1, max_size=12))
+@given(
+    hosts=host_sets,
+    asked=st.lists(st.lists(labels, min_size=1, max_size=6).map(".".join), min_size=1, max_size=12),
+)
 @settings(max_examples=200)
 def test_lookup_is_the_model(hosts, asked):
     origins = [ORIGIN] * len(hosts)
@@ -146,7 +190,9 @@ def test_ten_thousand_hosts_are_all_found_and_cost_little_more_than_ten():
     few = [f"host{number}.example.com" for number in range(10)]
     many = [f"host{number}.zone{number % 997}.example.com" for number in range(10_000)]
     small = snapshot([(name, True, 0, 0) for name in few])
-    large = snapshot([(name, True, 0, number) for number, name in enumerate(many)], origins=[ORIGIN] * len(many))
+    large = snapshot(
+        [(name, True, 0, number) for number, name in enumerate(many)], origins=[ORIGIN] * len(many)
+    )
     assert all(large.explain(name) == ("proxied", 0, number) for number, name in enumerate(many))
     cost = [
         min(lookup_cost(compiled, [name.encode() for name in asked], 20) for _ in range(5))
@@ -159,13 +205,24 @@ def test_ten_thousand_hosts_are_all_found_and_cost_little_more_than_ten():
 
 
 def test_a_certificate_covers_exact_names_and_one_label_of_a_wildcard():
-    compiled = snapshot(certificates=[(0, ["A.example", "*.B.example", "*", "f*.c.example", "*."], b"f"), (0, [], b"g")])
+    compiled = snapshot(
+        certificates=[(0, ["A.example", "*.B.example", "*", "f*.c.example", "*."], b"f"), (0, [], b"g")]
+    )
     for name in (b"a.example", b"x.b.example"):
         assert covers(compiled, 0, name)
         assert not covers(compiled, 1, name)
         assert not covers(compiled, 2, name)
         assert not covers(compiled, 0xFFFFFFFF, name)
-    for name in (b"", b"b.example", b"x.y.b.example", b".b.example", b"x.a.example", b"foo.c.example", b"example", b"x."):
+    for name in (
+        b"",
+        b"b.example",
+        b"x.y.b.example",
+        b".b.example",
+        b"x.a.example",
+        b"foo.c.example",
+        b"example",
+        b"x.",
+    ):
         assert not covers(compiled, 0, name)
 
 
@@ -176,7 +233,9 @@ def test_a_certificate_covers_exact_names_and_one_label_of_a_wildcard():
 def test_covering_is_the_model(listed, hostname):
     compiled = snapshot(certificates=[(0, ["*." + name if star else name for star, name in listed], b"f")])
     above = hostname.partition(".")[2]
-    assert covers(compiled, 0, hostname.encode()) == any(name == (above if star else hostname) for star, name in listed)
+    assert covers(compiled, 0, hostname.encode()) == any(
+        name == (above if star else hostname) for star, name in listed
+    )
 
 
 def test_which_certificate_is_shown():
@@ -187,7 +246,11 @@ def test_which_certificate_is_shown():
         (0, ["x.other.example", "y.other.example"], b"\3"),
     ]
     zones = [("example.com", 0, True, False, True, 1), ("bare.example", 1, True, False, True, -1)]
-    hosts = [("a.example.com", True, 0, 0), ("*.deep.example.com", False, 0, 0), ("y.other.example", True, 1, 0)]
+    hosts = [
+        ("a.example.com", True, 0, 0),
+        ("*.deep.example.com", False, 0, 0),
+        ("y.other.example", True, 1, 0),
+    ]
     compiled = snapshot(hosts, zones=zones, certificates=certificates, default=0)
     shown = {
         b"a.example.com": 1,
@@ -216,7 +279,12 @@ def siphash(low, high, octets, compressions, finalizations):
     def turn(word, bits):
         return (word << bits | word >> 64 - bits) & mask
 
-    v = [low ^ 0x736F6D6570736575, high ^ 0x646F72616E646F6D, low ^ 0x6C7967656E657261, high ^ 0x7465646279746573]
+    v = [
+        low ^ 0x736F6D6570736575,
+        high ^ 0x646F72616E646F6D,
+        low ^ 0x6C7967656E657261,
+        high ^ 0x7465646279746573,
+    ]
 
     def rounds(count):
         for _ in range(count):
@@ -252,12 +320,18 @@ def test_keyed_hash_is_siphash_1_3(low, high, octets):
 
 
 @pytest.mark.skipif(sys.hash_info.algorithm != "siphash13", reason="this Python hashes otherwise")
-@pytest.mark.skipif(sys.hash_info.cutoff != 0 or sys.byteorder != "little", reason="this Python hashes otherwise")
+@pytest.mark.skipif(
+    sys.hash_info.cutoff != 0 or sys.byteorder != "little", reason="this Python hashes otherwise"
+)
 def test_keyed_hash_is_that_of_python_under_the_zero_key():
     texts = [bytes(range(size)) for size in range(1, 40)]
     program = f"print([hash(text) for text in {texts!r}])"
     answer = subprocess.run(
-        [sys.executable, "-S", "-c", program], env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=True
+        [sys.executable, "-S", "-c", program],
+        env={"PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert [hash_of(0, 0, text) for text in texts] == [number % 2**64 for number in json.loads(answer)]
 
@@ -271,7 +345,21 @@ def test_what_a_snapshot_says_of_itself():
 
 
 @pytest.mark.parametrize(
-    "hostname", ["", "*", "*.", "A.example", "a.example.", "a..b", "*.*.a", "a.*.b", "é.example", "a:443", "a b", "x" * 64]
+    "hostname",
+    [
+        "",
+        "*",
+        "*.",
+        "A.example",
+        "a.example.",
+        "a..b",
+        "*.*.a",
+        "a.*.b",
+        "é.example",
+        "a:443",
+        "a b",
+        "x" * 64,
+    ],
 )
 def test_hostnames_must_be_normal(hostname):
     with pytest.raises(ValueError, match="not a hostname"):
@@ -322,7 +410,17 @@ def test_socket_addresses_are_what_the_kernel_takes(host, port):
 
 
 @pytest.mark.parametrize(
-    ("host", "port"), [("localhost", 1), ("", 1), ("1.2.3", 1), ("[::1]", 1), ("::1%lo", 1), ("1.2.3.4\0", 1), ("::1", 0), ("::1", 65536)]
+    ("host", "port"),
+    [
+        ("localhost", 1),
+        ("", 1),
+        ("1.2.3", 1),
+        ("[::1]", 1),
+        ("::1%lo", 1),
+        ("1.2.3.4\0", 1),
+        ("::1", 0),
+        ("::1", 65536),
+    ],
 )
 def test_other_addresses_are_refused(host, port):
     with pytest.raises(ValueError, match="is not"):

@@ -1,11 +1,16 @@
 """RFC 9113 section 8.1: what frames a message, and what trailers may hold."""
 
 import pytest
-
-from fastgw._core.reasons import Reason
 from fastgw._core.wire.fields import Section
 
-REQUEST = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/a.B/C"), (b":authority", b"a.example")]
+from fastgw._core.reasons import Reason
+
+REQUEST = [
+    (b":method", b"POST"),
+    (b":scheme", b"https"),
+    (b":path", b"/a.B/C"),
+    (b":authority", b"a.example"),
+]
 
 
 def lengths(*values):
@@ -13,7 +18,9 @@ def lengths(*values):
 
 
 @pytest.mark.rfc("9113 8.1")
-@pytest.mark.parametrize("name", [b":status", b":path", b":method", b":scheme", b":authority", b":protocol", b":other"])
+@pytest.mark.parametrize(
+    "name", [b":status", b":path", b":method", b":scheme", b":authority", b":protocol", b":other"]
+)
 def test_trailers_have_no_pseudo_fields(name):
     assert Section([(b"grpc-status", b"0"), (name, b"200")]).trailers()[0] == Reason.PSEUDO_FIELD_MISPLACED
     assert Section([(name, b"200")]).trailers()[0] == Reason.PSEUDO_FIELD_MISPLACED

@@ -1,11 +1,16 @@
 """RFC 9113 section 8.2: which names and values may travel, and which fields may not."""
 
 import pytest
-
-from fastgw._core.reasons import Reason
 from fastgw._core.wire.fields import Section
 
-REQUEST = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/a.B/C"), (b":authority", b"a.example")]
+from fastgw._core.reasons import Reason
+
+REQUEST = [
+    (b":method", b"POST"),
+    (b":scheme", b"https"),
+    (b":path", b"/a.B/C"),
+    (b":authority", b"a.example"),
+]
 RESPONSE = [(b":status", b"200")]
 
 
@@ -20,9 +25,15 @@ def refusals(name, value):
 
 
 @pytest.mark.rfc("9113 8.2.1")
-@pytest.mark.parametrize("octet", [*range(0x21), *range(0x41, 0x5B), *range(0x7F, 0x100), *b'"(),/:;<=>?@[\\]{}'])
+@pytest.mark.parametrize(
+    "octet", [*range(0x21), *range(0x41, 0x5B), *range(0x7F, 0x100), *b'"(),/:;<=>?@[\\]{}']
+)
 def test_names_are_lower_case_tokens(octet):
-    for name in (bytes([octet]) + b"name", b"na" + bytes([octet]) + b"me", b"a-name-of-16-oct" + bytes([octet])):
+    for name in (
+        bytes([octet]) + b"name",
+        b"na" + bytes([octet]) + b"me",
+        b"a-name-of-16-oct" + bytes([octet]),
+    ):
         if not name.startswith(b":"):
             assert refusals(name, b"v") == {Reason.FIELD_NAME_INVALID}
 
@@ -54,7 +65,9 @@ def test_other_values_pass(value):
 
 
 @pytest.mark.rfc("9113 8.2.2")
-@pytest.mark.parametrize("name", [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"])
+@pytest.mark.parametrize(
+    "name", [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"]
+)
 def test_fields_of_a_connection_are_refused(name):
     assert refusals(name, b"chunked") == {Reason.FIELD_CONNECTION_SPECIFIC}
 

@@ -1,6 +1,7 @@
 """What a field is; and a stranger's reading of the RFC on what we accept."""
 
 import pytest
+from fastgw._core.wire.fields import FieldKind, Section
 from h2.exceptions import ProtocolError
 from h2.utilities import HeaderValidationFlags, validate_headers
 from hypothesis import given
@@ -8,7 +9,6 @@ from hypothesis import strategies as st
 
 from fastgw._core.reasons import Reason
 from fastgw._core.wire import fields
-from fastgw._core.wire.fields import FieldKind, Section
 
 GRPC = [
     (b":method", b"POST"),
@@ -31,7 +31,9 @@ def test_each_known_name_has_its_kind_and_its_neighbours_do_not(name):
     assert judge(name)[0] == fields.TABLE[name]
     for other in (name + b"x", b"x" + name, name[:-1], name[:-1] + b"~", name.upper()):
         if other not in fields.TABLE:
-            assert judge(other)[0] == (FieldKind.PSEUDO_UNKNOWN if other.startswith(b":") else FieldKind.ORDINARY)
+            assert judge(other)[0] == (
+                FieldKind.PSEUDO_UNKNOWN if other.startswith(b":") else FieldKind.ORDINARY
+            )
 
 
 @given(name=st.text("abcdefghijklmnopqrstuvwxyz:-0123456789", max_size=24).map(str.encode))
@@ -78,7 +80,9 @@ def test_the_first_of_several_counts():
     _, head = Section(GRPC + more).request_head()
     assert (head["content_type"], head["grpc_timeout"]) == (b"application/grpc", b"1S")
     assert Section([(b"grpc-status", b"5"), (b"grpc-status", b"0")]).trailers() == (Reason.ACCEPTED, 5)
-    reason, head = Section([(b":status", b"200"), (b"grpc-status", b"5"), (b"grpc-status", b"0")]).response_head()
+    reason, head = Section(
+        [(b":status", b"200"), (b"grpc-status", b"5"), (b"grpc-status", b"0")]
+    ).response_head()
     assert (reason, head["grpc_status"]) == (Reason.ACCEPTED, 5)
 
 
@@ -86,7 +90,12 @@ def test_a_response_head_is_read():
     answer = [(b":status", b"200"), (b"content-type", b"application/grpc"), (b"grpc-status", b"12")]
     reason, head = Section(answer).response_head()
     assert reason == Reason.ACCEPTED
-    assert head == {"status": 200, "content_type": b"application/grpc", "content_length": -1, "grpc_status": 12}
+    assert head == {
+        "status": 200,
+        "content_type": b"application/grpc",
+        "content_length": -1,
+        "grpc_status": 12,
+    }
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,9 @@ def test_a_response_head_is_read():
 )
 def test_grpc_status_is_a_number_or_nothing(value, status):
     assert Section([(b"grpc-status", value)]).trailers() == (Reason.ACCEPTED, status)
-    assert Section([(b":status", b"200"), (b"grpc-status", value)]).response_head()[1]["grpc_status"] == status
+    assert (
+        Section([(b":status", b"200"), (b"grpc-status", value)]).response_head()[1]["grpc_status"] == status
+    )
 
 
 def test_a_full_section_is_read_to_its_end():
@@ -122,8 +133,33 @@ names = st.sampled_from(
     [*fields.TABLE, b":other", b"x-a", b"X-a", b"a b", b"a:b", b"", b"a\x00", b"a\x7f", b"a\x80", b"trailer"]
 )
 values = st.sampled_from(
-    [b"", b"POST", b"https", b"/", b"*", b"/a b", b"a.example", b"A.example", b"b.example", b"200", b"101", b"trailers"]
-    + [b"gzip", b"5", b"05", b"-5", b"5,5", b" x", b"x\t", b"a\r\nb", b"a\x00b", b"a\tb", b"\xc3\xa9", b"a@b", b"CONNECT"]
+    [
+        b"",
+        b"POST",
+        b"https",
+        b"/",
+        b"*",
+        b"/a b",
+        b"a.example",
+        b"A.example",
+        b"b.example",
+        b"200",
+        b"101",
+        b"trailers",
+        b"gzip",
+        b"5",
+        b"05",
+        b"-5",
+        b"5,5",
+        b" x",
+        b"x\t",
+        b"a\r\nb",
+        b"a\x00b",
+        b"a\tb",
+        b"\xc3\xa9",
+        b"a@b",
+        b"CONNECT",
+    ]
 )
 pairs = st.lists(st.tuples(names, values), max_size=6)
 positions = st.lists(st.integers(0, 12), max_size=6)

@@ -1,21 +1,22 @@
-"""The field scan: the table against the grammar, the vectors against the table, and never an octet too far."""
+"""The field scan: the table against the grammar, the vectors against the table, never an octet too far."""
 
 import ctypes
 import mmap
 import string
 
 import pytest
+from fastgw._core.wire.fields import octet_classes, scan
 from hypothesis import given
 from hypothesis import strategies as st
-
-from fastgw._core.wire.fields import octet_classes, scan
 
 SCALAR, SSE2, AVX2, NEON = range(4)
 TWINS = [twin for twin in (SSE2, AVX2, NEON) if scan("name", b"x", twin) is not None]
 LONGEST = 140
 PROT_NONE = 0  # not in the mmap module
 
-LOWER, UPPER, DIGIT = (set(text.encode()) for text in (string.ascii_lowercase, string.ascii_uppercase, string.digits))
+LOWER, UPPER, DIGIT = (
+    set(text.encode()) for text in (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+)
 TCHAR = set(b"!#$%&'*+-.^_`|~") | LOWER | UPPER | DIGIT  # RFC 9110 section 5.6.2
 SUB_DELIMS = set(b"!$&'()*+,;=")  # RFC 3986 section 2.2
 UNRESERVED = set(b"-._~") | LOWER | UPPER | DIGIT
@@ -47,14 +48,39 @@ def test_one_octet_decides_wherever_it_stands(what, twin):
     for length in (*range(1, 40), 63, 64, 65, 95, 96, 97, 128, 129):
         octets = bytearray(b"a" * length)
         for at in {0, 1, length // 2, length - 2, length - 1} & set(range(length)):
-            for octet in (0, 9, 10, 13, 31, 32, 45, 46, 47, 48, 57, 58, 64, 65, 93, 94, 96, 122, 123, 126, 127, 128, 255):
+            for octet in (
+                0,
+                9,
+                10,
+                13,
+                31,
+                32,
+                45,
+                46,
+                47,
+                48,
+                57,
+                58,
+                64,
+                65,
+                93,
+                94,
+                96,
+                122,
+                123,
+                126,
+                127,
+                128,
+                255,
+            ):
                 octets[at] = octet
                 assert scan(what, octets, twin) is (octet in legal), (length, at, octet)
             octets[at] = ord("a")
 
 
 mostly_legal = st.lists(
-    st.one_of(st.sampled_from(sorted(LEGAL[1])), st.sampled_from(sorted(LEGAL[1])), st.integers(0, 255)), max_size=LONGEST
+    st.one_of(st.sampled_from(sorted(LEGAL[1])), st.sampled_from(sorted(LEGAL[1])), st.integers(0, 255)),
+    max_size=LONGEST,
 ).map(bytes)
 
 

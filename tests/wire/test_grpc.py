@@ -1,14 +1,14 @@
 """Messages wherever the pieces are cut; media types, timeouts and percent-encoding against short models."""
 
+import itertools
 import re
 import struct
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from fastgw._core.wire.grpc import Messages, is_grpc, percent_encoded, timeout
 from hypothesis import given
 from hypothesis import strategies as st
-
-from fastgw._core.wire.grpc import Messages, is_grpc, percent_encoded, timeout
 
 INT64_MAX = (1 << 63) - 1
 
@@ -42,7 +42,9 @@ def scanned(*pieces):
 
 
 streams = st.one_of(
-    st.lists(st.builds(message, st.integers(0, 40), st.sampled_from([0, 1, 1, 2, 255])), max_size=6).map(b"".join),
+    st.lists(st.builds(message, st.integers(0, 40), st.sampled_from([0, 1, 1, 2, 255])), max_size=6).map(
+        b"".join
+    ),
     st.binary(max_size=60),
     st.lists(st.sampled_from([b"\0", b"\1", b"\0\0\0\0", b"\3abc"]), max_size=20).map(b"".join),
 )
@@ -52,7 +54,7 @@ streams = st.one_of(
 def test_cutting_changes_nothing(octets, cuts, tail):
     octets = octets[: len(octets) - tail] if tail < len(octets) else octets
     edges = sorted({0, len(octets), *(cut for cut in cuts if cut < len(octets))})
-    pieces = [octets[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [octets[start:end] for start, end in itertools.pairwise(edges)]
     assert scanned(*pieces) == model(octets)
     assert scanned(*(octets[at : at + 1] for at in range(len(octets)))) == model(octets)
 
@@ -121,11 +123,11 @@ def test_what_is_not_grpc(value):
 
 @given(
     st.text("aApPlLiIcCtToOnN/gGrR+;- \t", max_size=24).map(str.encode)
-    | st.builds(lambda cut, more: b"application/grpc"[:cut] + more.encode(), st.integers(14, 16), st.text("gc+;- p", max_size=4))
+    | st.text("gc+;- p", max_size=4).map(lambda more: b"application/grpc" + more.encode())
 )
 def test_media_types_like_the_model(value):
     kind = value.lower().split(b";")[0].rstrip(b" \t")
-    assert is_grpc(value) == (kind == b"application/grpc" or re.fullmatch(rb"application/grpc\+.+", kind) is not None)
+    assert is_grpc(value) == bool(re.fullmatch(rb"application/grpc(\+.+)?", kind))
 
 
 UNITS = {b"H": 3600 * 10**9, b"M": 60 * 10**9, b"S": 10**9, b"m": 10**6, b"u": 10**3, b"n": 1}
@@ -143,7 +145,8 @@ def test_a_timeout_that_does_not_fit_becomes_the_largest():
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"S", b"1", b"12", b"1s", b"1h", b"-1S", b"+1S", b" 1S", b"1 S", b"1S ", b"1.5S", b"123456789S", b"1SS", b"\xb2S"]
+    "value",
+    b",S,1,12,1s,1h,-1S,+1S, 1S,1 S,1S ,1.5S,123456789S,1SS,\xb2S".split(b","),
 )
 def test_malformed_timeouts(value):
     assert timeout(value) == -1

@@ -1,4 +1,4 @@
-"""The snapshot: hostname -> record -> zone -> what is to be done, compiled and frozen. No Python on the way."""
+"""The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastgw._core.io.tls cimport SSL_CTX
@@ -68,7 +68,9 @@ cdef class Snapshot:
     cdef object keep            # contexts and texts the rows point into
 
 cdef uint32_t hostname_normalize(const uint8_t *authority, uint32_t length, uint8_t *into) noexcept nogil
-cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname, uint32_t length) noexcept nogil
-cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname, uint32_t length) noexcept nogil
+cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname,
+                                  uint32_t length) noexcept nogil
+cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
+                                   uint32_t length) noexcept nogil
 cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
                              uint32_t length) noexcept nogil

@@ -1,4 +1,4 @@
-"""The snapshot: hostname -> record -> zone -> what is to be done, compiled and frozen. No Python on the way.
+"""The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python.
 
 Knows which row answers for a hostname; what the rows mean to a call is decided elsewhere.
 """
@@ -84,7 +84,7 @@ cdef uint32_t _literal_normalize(const uint8_t *authority, uint32_t length, uint
 
 
 cdef uint32_t hostname_normalize(const uint8_t *authority, uint32_t length, uint8_t *into) noexcept nogil:
-    """The hostname of an authority: lower-case, without port, trailing dot and the brackets of an IPv6 literal.
+    """The hostname of an authority: lower-case, without port, trailing dot and the brackets of IPv6.
 
     `into` has HOSTNAME_MAX + 1 octets and is zero-terminated. Returns the length, 0 if this is no hostname.
     """
@@ -122,9 +122,9 @@ cdef uint32_t hostname_normalize(const uint8_t *authority, uint32_t length, uint
     return at
 
 
-cdef inline const HostRow *_find(const SnapshotData *self, uint64_t hashed, const uint8_t *hostname, uint32_t length,
-                                 bint wildcard) noexcept nogil:
-    """The row of exactly this name. A wildcard's place in the index comes from the upper half of the same hash."""
+cdef inline const HostRow *_find(const SnapshotData *self, uint64_t hashed, const uint8_t *hostname,
+                                 uint32_t length, bint wildcard) noexcept nogil:
+    """The row of exactly this name. A wildcard's place in the index comes from the hash's upper half."""
     cdef uint32_t at = <uint32_t>(hashed >> 32 if wildcard else hashed) & self.index_mask
     cdef const HostRow *host
     while self.index[at] != NONE:
@@ -136,10 +136,11 @@ cdef inline const HostRow *_find(const SnapshotData *self, uint64_t hashed, cons
     return NULL
 
 
-cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname, uint32_t length) noexcept nogil:
+cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname,
+                                  uint32_t length) noexcept nogil:
     """The row that answers for a normalized hostname, NULL if none does.
 
-    The name itself, else the longest wildcard above it; a name on the way up that has a row of its own stops the search.
+    The name itself, else the longest wildcard above it; a name on the way up that has a row ends the search.
     """
     cdef const HostRow *host
     cdef uint64_t hashed
@@ -174,7 +175,7 @@ cdef enum _Cover:
 
 cdef _Cover _cover(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
                    uint32_t length) noexcept nogil:
-    """How one certificate covers a hostname: `*` stands for one whole label on the left (RFC 6125 section 6.4.3)."""
+    """How one certificate covers a hostname: `*` is one whole label on the left (RFC 6125 section 6.4.3)."""
     cdef const uint8_t *name = <const uint8_t *>self.certificates[certificate].names
     cdef const uint8_t *dot = <const uint8_t *>memchr(hostname, c".", length)
     cdef size_t size
@@ -200,8 +201,9 @@ cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, con
     return _cover(self, certificate, hostname, length) != _NOT
 
 
-cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname, uint32_t length) noexcept nogil:
-    """The row of the certificate shown to a client that asks for `hostname`, as it came; NONE if there is none.
+cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
+                                   uint32_t length) noexcept nogil:
+    """The row of the certificate shown to a client that asks for `hostname`, as it came, or NONE.
 
     That of the hostname's zone; else one that names it, exactly rather than by wildcard; else the default.
     """
@@ -301,7 +303,7 @@ cdef void _origins_fill(SnapshotData *self, list entries, list texts) except *:
     cdef OriginRow *row
     cdef const char *identity
     self.origins = <OriginRow *>_rows(len(entries), sizeof(OriginRow))
-    for address, context, server_name, verify, connect_timeout_ms, handshake_timeout_ms, label, same in entries:
+    for address, context, server_name, verify, connect_ms, handshake_ms, label, same in entries:
         row = &self.origins[self.origin_count]
         address = bytes(address)
         if len(address) > sizeof(row.address):
@@ -311,8 +313,8 @@ cdef void _origins_fill(SnapshotData *self, list entries, list texts) except *:
         row.context = <SSL_CTX *><size_t>context
         row.server_name = _text(server_name, texts) if server_name else NULL
         row.verify = bool(verify)
-        row.connect_timeout_ms = connect_timeout_ms
-        row.handshake_timeout_ms = handshake_timeout_ms
+        row.connect_timeout_ms = connect_ms
+        row.handshake_timeout_ms = handshake_ms
         row.label = _text(label, texts)
         same = bytes(same)
         texts.append(same)
@@ -391,7 +393,7 @@ cdef class Snapshot:
         return FASTGW_LOAD(&self.data.users)
 
     def explain(self, str authority not None):
-        """What becomes of a request for `authority`: ("proxied" | "dns_only" | "unknown", zone row, origin row).
+        """What becomes of a request: ("proxied", "dns_only" or "unknown", zone row, origin row).
 
         A row is -1 where there is none.
         """
@@ -471,7 +473,7 @@ def hash_of(uint64_t low, uint64_t high, bytes octets not None):
 def lookup_cost(Snapshot snapshot not None, list authorities not None, uint32_t rounds):
     """Nanoseconds for one normalization and lookup, over all `authorities` in turn."""
     cdef uint8_t name[HOSTNAME_MAX + 1]
-    cdef uint32_t number, length
+    cdef uint32_t _, length
     cdef size_t at
     cdef size_t count = len(authorities)
     cdef uint64_t begun
@@ -484,7 +486,7 @@ def lookup_cost(Snapshot snapshot not None, list authorities not None, uint32_t 
             texts[at] = <const uint8_t *>(<bytes>authorities[at])
             lengths[at] = <uint32_t>len(authorities[at])
         begun = clock_now()
-        for number in range(rounds):
+        for _ in range(rounds):
             for at in range(count):
                 length = hostname_normalize(texts[at], lengths[at], name)
                 snapshot_host(snapshot.data, name, length)

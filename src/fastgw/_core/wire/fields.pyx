@@ -1,4 +1,4 @@
-"""Field sections: what a field is, and whether a section is a legal request head, response head or trailers.
+"""Field sections: what a field is; what is a legal request head, response head, or trailers.
 
 Knows one section at a time: neither how it was coded, nor what the stream it came on expects.
 """
@@ -138,13 +138,13 @@ cdef inline bint _is_space(uint8_t octet) noexcept nogil:
 cdef void field_judge(Field *field) noexcept nogil:
     """Set `kind` and `fault` of a field whose name and value are set (RFC 9113 section 8.2.1).
 
-    A name that begins with a colon is judged by its kind alone. Of `grpc-message`, spaces at the edges are let
-    through: gRPC C-core sends them.
+    A name that begins with a colon is judged by its kind alone. `grpc-message` may have spaces at its edges:
+    gRPC C-core sends them.
     """
     cdef uint32_t length = field.value_length
     field.kind = field_kind(field.name, field.name_length)
     field.fault = ACCEPTED
-    if field.kind == ORDINARY and (field.name_length == 0 or not fieldscan_name(field.name, field.name_length)):
+    if field.name_length == 0 or field.kind == ORDINARY and not fieldscan_name(field.name, field.name_length):
         field.fault = FIELD_NAME_INVALID
     elif length > 0:
         if not fieldscan_value(field.value, length):
@@ -196,7 +196,7 @@ cdef inline uint8_t _lower(uint8_t octet) noexcept nogil:
 
 
 cdef Reason _authority_check(const Field *authority, const Field *host) noexcept nogil:
-    """Either may be NULL. RFC 9113 section 8.3.1: no user information, and no Host that names another host."""
+    """Either may be NULL. RFC 9113 section 8.3.1: no user information, no Host that names another."""
     cdef uint32_t at
     cdef const Field *field = authority if authority != NULL else host
     if field == NULL:
@@ -250,10 +250,10 @@ cdef Reason _pseudo_take(const Field *field, uint32_t seen, bint of_request) noe
 
 
 cdef Reason request_head_check(const FieldSection *section, RequestHead *head) noexcept nogil:
-    """Is this a legal request head (RFC 9113 sections 8.2 and 8.3.1)? Fills `head` with pointers into the section.
+    """Is this a legal request head (RFC 9113 sections 8.2, 8.3.1)? Fills `head`, which points into it.
 
-    Every field must have been judged. After a refusal `head` holds what was found until then. Of several content-type
-    or grpc-timeout fields the first counts.
+    Every field must have been judged. After a refusal `head` holds what was found until then. Of several
+    content-type or grpc-timeout fields the first counts.
     """
     cdef const Field *host = NULL
     cdef const Field *field
@@ -348,9 +348,9 @@ cdef Reason response_head_check(const FieldSection *section, ResponseHead *head)
 
 
 cdef Reason trailers_check(const FieldSection *section, int *grpc_status) noexcept nogil:
-    """Are these legal trailers (RFC 9113 section 8.1, RFC 9110 section 6.5.1)? Sets `grpc_status`, -1 if absent.
+    """Are these legal trailers (RFC 9113 section 8.1, RFC 9110 section 6.5.1)? Sets `grpc_status`, or -1.
 
-    Every field must have been judged. Fields that frame or route a message are refused: too late to heed them.
+    Every field must have been judged. Fields that frame or route a message are refused: they come too late.
     """
     cdef const Field *field
     cdef uint32_t number
@@ -466,21 +466,21 @@ cdef class Section:
 
     def trailers(self):
         """(reason, grpc_status)."""
-        cdef int grpc_status
+        cdef int grpc_status = -1
         cdef Reason reason = trailers_check(self.section, &grpc_status)
         return ReasonName(reason), grpc_status
 
     def cost(self, uint32_t rounds):
         """Nanoseconds for judging all fields, and for checking them as a request head."""
         cdef RequestHead head
-        cdef uint32_t number, at
+        cdef uint32_t _, at
         cdef uint64_t begun = clock_now()
         cdef uint64_t judged
-        for number in range(rounds):
+        for _ in range(rounds):
             for at in range(self.section.count):
                 field_judge(&self.section.fields[at])
         judged = clock_now()
-        for number in range(rounds):
+        for _ in range(rounds):
             request_head_check(self.section, &head)
         return (judged - begun) / rounds, (clock_now() - judged) / rounds
 
@@ -494,7 +494,9 @@ def scan(str what, octets, int twin=-1):
     cdef const uint8_t *at = &view[0] if view.shape[0] > 0 else NULL
     cdef int answer
     if twin < 0:
-        return bool(fieldscan_name(at, view.shape[0]) if what == "name" else fieldscan_value(at, view.shape[0]))
+        if what == "name":
+            return bool(fieldscan_name(at, view.shape[0]))
+        return bool(fieldscan_value(at, view.shape[0]))
     if what == "name":
         answer = fieldscan_name_with(twin, at, view.shape[0])
     else:

@@ -66,7 +66,7 @@ cdef void message_scan(MessageScan *self, const uint8_t *data, uint32_t length) 
 
 
 cdef bint message_scan_at_boundary(const MessageScan *self) noexcept nogil:
-    """Was the last octet seen the last one of a message (or none seen yet)? If the direction ends elsewhere, it is cut."""
+    """Does no message stand open? A direction that ends when one does was cut off."""
     return self.prefix_length == 0
 
 
@@ -99,7 +99,8 @@ cdef bint media_type_is_grpc(const uint8_t *value, uint32_t length) noexcept nog
     return length == 16 or (value[16] == c"+" and length > 17)
 
 
-cdef uint32_t percent_encode(const uint8_t *text, uint32_t length, uint8_t *out, uint32_t room) noexcept nogil:
+cdef uint32_t percent_encode(const uint8_t *text, uint32_t length, uint8_t *out,
+                             uint32_t room) noexcept nogil:
     """Write `text` as a grpc-message value into at most `room` octets; returns how many were written.
 
     What does not fit is left off, without cutting an escape or a UTF-8 sequence in two.
@@ -128,7 +129,7 @@ cdef uint32_t percent_encode(const uint8_t *text, uint32_t length, uint8_t *out,
 
 
 cdef int64_t timeout_get(const uint8_t *value, uint32_t length) noexcept nogil:
-    """A grpc-timeout in nanoseconds, -1 if it is none; what does not fit 63 bits becomes the largest number."""
+    """A grpc-timeout in nanoseconds, -1 if it is none; what does not fit becomes the largest number."""
     cdef int64_t number = 0
     cdef int64_t unit
     cdef uint32_t at
@@ -170,20 +171,21 @@ cdef class Messages:
 
     def state(self):
         """What the C side knows, by name."""
+        inside = self.scan.prefix_length == _PREFIX
         return {
             "messages": self.scan.messages,
-            "left": self.scan.left if self.scan.prefix_length == _PREFIX else 0,
+            "left": self.scan.left if inside else 0,
             "largest": self.scan.largest,
-            "prefix": bytes(self.scan.prefix[:self.scan.prefix_length]) if self.scan.prefix_length < _PREFIX else None,
+            "prefix": None if inside else bytes(self.scan.prefix[:self.scan.prefix_length]),
             "flag_invalid": bool(self.scan.flag_invalid),
             "at_boundary": bool(message_scan_at_boundary(&self.scan)),
         }
 
     def cost(self, const uint8_t[::1] octets not None, uint32_t rounds):
         """Nanoseconds for scanning `octets` once."""
-        cdef uint32_t number
+        cdef uint32_t _
         cdef uint64_t begun = clock_now()
-        for number in range(rounds):
+        for _ in range(rounds):
             message_scan(&self.scan, &octets[0], <uint32_t>octets.shape[0])
         return (clock_now() - begun) / <double>rounds
 
