@@ -1,4 +1,4 @@
-"""The snapshot: hostname -> record -> zone -> what is to be done, compiled and frozen. No Python on the way."""
+"""The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastgw._core.io.tls cimport SSL_CTX
@@ -19,7 +19,7 @@ ctypedef struct OriginRow:
     uint8_t address[128]        # struct sockaddr of the endpoint
     uint32_t address_length     # 0: the name did not resolve
     SSL_CTX *context            # NULL: h2c
-    const char *server_name
+    const char *server_name     # NULL: none is sent
     bint verify
     uint32_t connect_timeout_ms
     uint32_t handshake_timeout_ms
@@ -30,7 +30,7 @@ ctypedef struct OriginRow:
 ctypedef struct CertificateRow:
     SSL_CTX *context
     const char *names           # SAN DNS names, lower case, each zero-terminated, an empty one ends the list
-    const char *identity        # fingerprint: equal for equal certificates
+    const char *identity        # fingerprint in hexadecimal digits: equal for equal certificates
 
 cdef enum HostKind:
     HOST_UNKNOWN = 0
@@ -51,6 +51,7 @@ ctypedef struct SnapshotData:
     uint32_t host_count
     uint32_t *index             # open addressing over hosts, exact names and wildcards apart
     uint32_t index_mask
+    uint32_t labels_most        # of the hostname with the most labels: longer suffixes need not be looked up
     uint64_t key[2]             # of the keyed hash: hostnames are chosen by strangers
     ZoneRow *zones
     uint32_t zone_count
@@ -67,7 +68,9 @@ cdef class Snapshot:
     cdef object keep            # contexts and texts the rows point into
 
 cdef uint32_t hostname_normalize(const uint8_t *authority, uint32_t length, uint8_t *into) noexcept nogil
-cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname, uint32_t length) noexcept nogil
-cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname, uint32_t length) noexcept nogil
+cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname,
+                                  uint32_t length) noexcept nogil
+cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
+                                   uint32_t length) noexcept nogil
 cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
                              uint32_t length) noexcept nogil

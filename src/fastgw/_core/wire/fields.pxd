@@ -1,4 +1,4 @@
-"""Field sections: what a field is, and whether a section is a legal request head, response head or trailers."""
+"""Field sections: what a field is; what is a legal request head, response head, or trailers."""
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 
 from fastgw._core.reasons cimport Reason
@@ -23,7 +23,7 @@ cpdef enum FieldKind:
     GRPC_MESSAGE
     GRPC_TIMEOUT
     GRPC_ENCODING
-    VOLATILE                    # traceparent, tracestate, date, x-request-id ...: a new value each time, not worth indexing
+    VOLATILE                    # traceparent, date, x-request-id ...: new each time, not worth indexing
     RESERVED                    # fastgw-error, fastgw-ray: ours to say
 
 cdef enum FieldFlag:
@@ -40,8 +40,8 @@ ctypedef struct Field:
     uint8_t flags               # FieldFlag
 
 ctypedef struct FieldSection:
-    # Decoded fields. Names and values are lent: they point into the block, the dynamic table or `arena`, and are good
-    # until the next block is decoded on the same connection or the same section.
+    # Decoded fields. Names and values are lent: they point into the block, the dynamic table or `arena`, and
+    # are good until the next block is decoded on the same connection or the same section.
     Field fields[FIELDS_MAX]
     uint32_t count              # fields stored
     uint32_t seen               # fields decoded
