@@ -8,8 +8,8 @@ cdef enum:
 
 ctypedef struct Source:
     # A descriptor the loop watches. `ready` is called with the epoll events that hold.
-    int fd                      # -1: not open
-    uint32_t watched            # epoll events asked for
+    int fd                      # -1: not open; owned and closed by whoever owns the source
+    uint32_t watched            # epoll events asked for; 0: not watched, nothing is delivered
     void (*ready)(Source *self, uint32_t events) noexcept nogil
 
 ctypedef struct Timer:
