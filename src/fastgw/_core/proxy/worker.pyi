@@ -1,4 +1,3 @@
-
 from fastgw._core.proxy.route import Snapshot
 
 class Worker:
