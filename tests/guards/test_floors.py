@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "_core": (),
     "errors": (),
     **dict.fromkeys(SHELF[:-1], SHELF),
-    "gateway": (*SHELF, "_core"),
+    "gateway": (*SHELF, "serve", "_core"),
     "serve": (*SHELF, "gateway", "serve"),
     "admin": (*SHELF, "gateway", "admin"),
     "cli": (*SHELF, "gateway", "serve", "admin", "cli"),
