@@ -1,3 +1,4 @@
+
 from fastgw._core.proxy.route import Snapshot
 
 class Worker:
