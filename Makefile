@@ -1,0 +1,85 @@
+# One command each. A fresh machine needs Python >= 3.11 with its headers, a C compiler and make; the rest goes into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PY = $(BIN)/python
+TESTS ?= tests
+# The tests run on the installed package: what users get, not what lies in the tree.
+PYTEST = $(PY) -m pytest
+
+# What is compiled and what is copied: a change in either is a reason to install again.
+SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test dev build check lint types guards asan generate bench rfc dist clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
+
+demo: build ## from nothing to a real call: echo origin, development CA, gateway, four kinds of calls
+	@$(BIN)/fastgw demo
+
+test: build ## build what changed and run all tests (TESTS=tests/wire for a part)
+	$(PYTEST) $(TESTS)
+
+build: $(VENV)/.installed ## the package, compiled, in .venv
+
+dev: $(VENV)/.tools ## the package in .venv as links into the tree: editing a .pyx rebuilds it at the next import
+	$(PY) -m pip install -q --no-build-isolation --no-deps -C editable.rebuild=true -C build-dir=build/edit -e .
+	@rm -f $(VENV)/.installed
+
+check: lint types test dist ## everything the automatic checks do, but the sanitizers
+
+lint: $(VENV)/.tools ## ruff, cython-lint, clang-format where it is at hand
+	$(BIN)/ruff check src tests cext
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/fastgw
+	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror $$(grep -L 'cext/gen/' cext/*.[ch]); \
+	else echo "clang-format is not installed: the layout of cext/ was not checked"; fi
+
+types: build ## mypy, strict
+	$(PY) -m mypy
+
+guards: build ## only the tests that watch the house: floors, nogil, sizes, stubs, generated files
+	$(PYTEST) tests/guards
+
+asan: $(VENV)/.tools ## a Debug build with AddressSanitizer and UBSan, and the whole suite on it
+	$(PY) -m pip install -q --no-build-isolation --no-deps --upgrade --target build/asan-site \
+	  -C cmake.build-type=Debug -C cmake.define.FASTGW_SANITIZE=ON -C build-dir=build/asan .
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 $(TESTS)
+
+generate: $(VENV)/.tools ## write the generated C tables again
+	@for generator in $$(find cext/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done
+
+bench: build ## nanoseconds per unit of the rooms where speed matters
+	@if [ -d bench/micro ]; then for bench in bench/micro/*.py; do $(PY) $$bench || exit 1; done; \
+	else echo "no benchmarks yet"; fi
+
+rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
+	$(PY) -m tests.support.rfc
+
+dist: $(VENV)/.tools ## the sdist and a wheel made from it, in dist/
+	@rm -rf dist
+	$(PY) -m pip install -q "build>=1.3"
+	$(PY) -m build -q --outdir dist .
+	@ls -l dist
+
+clean: ## all that was made here, .venv included
+	rm -rf $(VENV) build dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name '__pycache__' -prune -exec rm -rf {} + ; find src -name '*.so' -delete
+
+$(PY):
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastgw needs Python 3.11 or newer; say which: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# What is listed in pyproject.toml, without the package itself: tools, test partners, run-time libraries.
+$(VENV)/.tools: pyproject.toml | $(PY)
+	$(PY) -m pip install -q $$($(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*(r.replace(" ", "") for r in p["dependencies"] + p["optional-dependencies"]["dev"]))')
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.tools $(SOURCES)
+	$(PY) -m pip install -q --no-build-isolation --no-deps --force-reinstall -C build-dir=build/venv .
+	@touch $@
