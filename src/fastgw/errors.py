@@ -38,7 +38,7 @@ class ConfigError(FastgwError):
 
 
 class CertificateError(FastgwError):
-    """A certificate, key or trust store cannot be used; `part` is the field to look at: file, key or store."""
+    """A certificate, key or trust store is unusable; `part` is the field to look at: file, key or store."""
 
     def __init__(self, sentence: str, *, part: str = "file", hint: str = "") -> None:
         super().__init__(sentence)

@@ -1,4 +1,4 @@
-"""What no single field can show: files that fit each other, records that make sense, zones that can be served."""
+"""What no single field can show: do the modes, names and addresses of whole zones make sense together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from fastgw.policy.zone import Zone
 def check_server(report: Report, server: ServerTable, data: Mapping[str, Any]) -> tuple[Listen, ...]:
     """The places to listen at, each one once."""
     table = data.get("server", {})
-    default = not (isinstance(table, Mapping) and "listen" in table) and tuple(server.listen) == DEFAULT_LISTEN
+    default = (
+        not (isinstance(table, Mapping) and "listen" in table) and tuple(server.listen) == DEFAULT_LISTEN
+    )
     seen: dict[tuple[str, int], str] = {}
     found: list[Listen] = []
     for index, text in enumerate(server.listen):
@@ -33,7 +35,9 @@ def check_server(report: Report, server: ServerTable, data: Mapping[str, Any]) -
             continue
         host = address(host) or host
         if port and (host, port) in seen:
-            report.error(path, f"is {text!r}, which is already listed as {seen[host, port]!r}", "keep one of them")
+            report.error(
+                path, f"is {text!r}, which is already listed as {seen[host, port]!r}", "keep one of them"
+            )
             continue
         seen[host, port] = text
         found.append(Listen(host, port, not text.startswith("h2c://"), default and ":" in host))
@@ -90,10 +94,14 @@ def _zone_names(report: Report, parts: Sequence[ZoneParts]) -> list[str | None]:
             names.append(None)
             continue
         if address(text) is not None or name.rpartition(".")[2].isdigit():
-            report.error(path, f"is {text!r}, which is an address", "a zone is a domain; its dns holds the addresses")
+            report.error(
+                path, f"is {text!r}, which is an address", "a zone is a domain; its dns holds the addresses"
+            )
             names.append(None)
         elif name in names:
-            report.error(path, f"is {text!r}, a zone that is already there", "put all records in one [[zone]]")
+            report.error(
+                path, f"is {text!r}, a zone that is already there", "put all records in one [[zone]]"
+            )
             names.append(None)
         else:
             names.append(name)
@@ -112,7 +120,7 @@ def _settings(report: Report, part: ZoneParts) -> Settings:
 
 
 def _check_modes(report: Report, part: ZoneParts, settings: Settings, served: Sequence[Placed]) -> None:
-    """gRPC needs an encrypted mode; cleartext origins need to be written down and are no business of strict."""
+    """gRPC needs an encrypted mode; cleartext origins must be written down and contradict strict."""
     where = part.path if part.table.ssl is not None else (*part.path, "settings")
     if settings.grpc and settings.ssl not in ENCRYPTED:
         report.error(

@@ -80,6 +80,8 @@ def _check_dates(report: Report, path: tuple[str | int, ...], material: Material
     if now > material.not_after:
         report.warning(path, f"expired on {material.not_after:%Y-%m-%d}: clients will refuse it", "renew it")
     elif now < material.not_before:
-        report.warning(path, f"is not valid before {material.not_before:%Y-%m-%d %H:%M} UTC", "check the clock")
+        report.warning(
+            path, f"is not valid before {material.not_before:%Y-%m-%d %H:%M} UTC", "check the clock"
+        )
     elif now > material.not_after - SOON:
         report.warning(path, f"expires on {material.not_after:%Y-%m-%d}", "renew it")

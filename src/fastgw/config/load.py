@@ -1,4 +1,4 @@
-"""From a path, a text or a dictionary to a Config; every complaint is found before the first one is raised."""
+"""From a path, a text or a dictionary to a Config; all complaints are found before one is raised."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ ConfigLike = Config | Mapping[str, Any] | str | Path
 _TOML_PLACE = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
 
 
-def load(source: ConfigLike) -> Config:
+def load(source: ConfigLike, server: Mapping[str, Any] | None = None) -> Config:
     """The configuration `source` names or is. Raise ConfigError with all problems.
 
-    Paths in a file are relative to the file, paths in a dictionary to the working directory.
+    Keys of `server` stand in for those of [server]; a Config has been judged and is returned as it is. Paths in
+    a file are relative to the file, paths in a dictionary to the working directory.
     """
     if isinstance(source, Config):
         return source
     if isinstance(source, Mapping):
-        return _judge(source, Report("config", {}), Path.cwd(), None)
+        return _judge(_with(source, server), Report("config", {}), Path.cwd(), None)
     path = Path(source)
     try:
         text = path.read_text(encoding="utf-8")
@@ -39,19 +40,29 @@ def load(source: ConfigLike) -> Config:
         raise _alone(path, "the file is not UTF-8 text") from None
     except OSError as error:
         raise _alone(path, f"the file cannot be read: {_why(error)}") from None
-    return load_text(text, path)
+    return load_text(text, path, server)
 
 
-def load_text(text: str, path: Path) -> Config:
-    """The configuration `text`, which stands in the file `path`."""
+def load_text(text: str, path: Path, server: Mapping[str, Any] | None = None) -> Config:
+    """The configuration `text`, which stands in the file `path`; `server` as in `load`."""
     if not text.strip():
-        raise _alone(path, "the file is empty", "the smallest configuration is one [[zone]] with a name and dns")
+        raise _alone(
+            path, "the file is empty", "the smallest configuration is one [[zone]] with a name and dns"
+        )
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax(error, text, path) from None
     normal = text.replace("\r\n", "\n")
-    return _judge(data, Report(str(path), key_lines(normal)), path.resolve().parent, path)
+    report = Report(str(path), key_lines(normal))
+    return _judge(_with(data, server), report, path.resolve().parent, path)
+
+
+def _with(data: Mapping[str, Any], server: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    table = data.get("server", {})
+    if not server or not isinstance(table, Mapping):
+        return data
+    return {**data, "server": {**table, **server}}
 
 
 def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | None) -> Config:

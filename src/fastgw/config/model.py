@@ -1,4 +1,4 @@
-"""The configuration file as pydantic models: which keys there are, their types, their defaults; one field at a time."""
+"""The configuration file as pydantic models: its keys, their types and defaults, one field at a time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def _duration_ms(value: object) -> object:
 def _positive_ms(value: object) -> object:
     milliseconds = _duration_ms(value)
     if milliseconds == 0:
-        raise ComplaintError("is 0, so that nothing could ever succeed", 'write a time above zero, as in "10s"')
+        raise ComplaintError(
+            "is 0, so that nothing could ever succeed", 'write a time above zero, as in "10s"'
+        )
     return milliseconds
 
 
@@ -124,7 +126,10 @@ class ServerTable(Table):
 
     listen: Annotated[
         list[Annotated[str, BeforeValidator(_listen)]],
-        Field(min_length=1, description='"HOST:PORT", "[IPV6]:PORT"; "h2c://" in front: without TLS; port 0: any free'),
+        Field(
+            min_length=1,
+            description='"HOST:PORT", "[IPV6]:PORT"; "h2c://" in front: without TLS; port 0: any free',
+        ),
     ] = list(DEFAULT_LISTEN)
     workers: Annotated[
         int | None,
@@ -180,9 +185,7 @@ class RecordTable(Table):
     ] = None
     proxied: Annotated[bool, Field(description="is the name served by the gateway")] = False
     origin_port: Port = ORIGIN_PORT
-    origin_protocol: Annotated[
-        Literal["h2", "h2c"], Field(description="h2c: without TLS, on purpose")
-    ] = "h2"
+    origin_protocol: Annotated[Literal["h2", "h2c"], Field(description="h2c: without TLS, on purpose")] = "h2"
     origin_server_name: Annotated[
         Text | None, Field(description="SNI and certificate name asked of the origin; default: the name")
     ] = None

@@ -1,4 +1,4 @@
-"""The records of a zone, judged: names that lie in it, contents that fit their type, names that do not clash."""
+"""The records of a zone, judged: names lie in it, contents fit their type, nothing clashes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def take_records(report: Report, part: ZoneParts, zone: str, others: Sequence[st
             origin_server_name=server_name,
         )
         if record.type == "CNAME" and record.content == record.name:
-            report.error((*path, "content"), f"is {table.content!r}, the record's own name", "name the origin")
+            report.error(
+                (*path, "content"), f"is {table.content!r}, the record's own name", "name the origin"
+            )
             continue
         found.append(Placed(path, record, table.proxied))
     proxied = {entry.record.name for entry in found if entry.served}
@@ -58,7 +60,9 @@ def check_names(report: Report, placed: Sequence[Placed]) -> None:
         for index, entry in enumerate(entries[1:], 1):
             earlier = entries[:index]
             if any(other.path[1] != entry.path[1] for other in earlier):
-                report.error((*entry.path, "name"), f"is {name}, which another zone holds too", "keep one of the two")
+                report.error(
+                    (*entry.path, "name"), f"is {name}, which another zone holds too", "keep one of the two"
+                )
             elif any(_same_target(other.record, entry.record) for other in earlier):
                 report.error(entry.path, f"repeats a record of {name}", "remove one of the two")
             elif "CNAME" in {entry.record.type, *(other.record.type for other in earlier)}:
@@ -149,8 +153,13 @@ def _server_name(report: Report, path: Path, table: RecordTable) -> str:
     where, text = (*path, "origin_server_name"), table.origin_server_name
     if table.origin_protocol == "h2c":
         report.warning(where, "has no effect on an h2c origin")
-    if address(text) is not None:
-        report.error(where, f"is {text!r}, an address, but TLS asks for a name", "name the origin's certificate bears")
+    literal = address(text)
+    if literal is not None:
+        return literal  # no SNI then, but the certificate must bear the address
+    if _looks_numeric(text):
+        report.error(
+            where, f"is {text!r}, which is neither a name nor an IP address", "a port goes into origin_port"
+        )
         return ""
     try:
         return hostname(text)

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a configuration and says where; turns the model's complaints into plain sentences."""
+"""Collects what is wrong with a configuration and where; complaints of the model become sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fastgw.config.lines import Path, line_of
-from fastgw.config.model import ComplaintError, LogTable, ServerTable, SettingsTable, Table, ZoneTable, kind_of
+from fastgw.config.model import (
+    ComplaintError,
+    LogTable,
+    ServerTable,
+    SettingsTable,
+    Table,
+    ZoneTable,
+    kind_of,
+)
 from fastgw.errors import Problem
 
 Model = TypeVar("Model", bound=Table)

@@ -1,4 +1,4 @@
-"""A [[zone]] taken apart: its own fields, its settings, its certificate and each record, judged one by one."""
+"""A [[zone]] taken apart: its fields, settings, certificate and records, judged one by one."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration that can be put in force. `workers` None: one per CPU. `access_log` "-": standard output."""
+    """A configuration fit for use. `workers` None: one per CPU; `access_log` "-": standard output."""
 
     zones: tuple[Zone, ...]
     listen: tuple[Listen, ...]

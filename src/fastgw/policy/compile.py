@@ -1,4 +1,4 @@
-"""Zones become the plain rows of a snapshot: hosts, zones, origins, certificates; no file is read, no name looked up."""
+"""Zones become the plain rows of a snapshot; no file is read and no name is looked up."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def target(records: list[Record]) -> Record:
 def origin_row(zone: Zone, record: Record, known: Mapping[str, list[Record]]) -> OriginRow:
     """The endpoint `record` points to, with what its zone demands of it.
 
-    The origin is asked for the served name unless another is written down. A wildcard has no one name to ask for: its
-    CNAME content stands in, else the name of the zone.
+    The origin is asked for the served name unless another is written down. A wildcard has no one name to ask
+    for: its CNAME content stands in, else the name of the zone.
     """
     tls = record.origin_protocol != "h2c" and zone.settings.encrypted
     server_name = record.origin_server_name or record.name

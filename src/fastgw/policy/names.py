@@ -17,7 +17,7 @@ class HostnameError(ValueError):
 
 
 def hostname(text: str) -> str:
-    """`text` as it is kept: lower case, A-labels, without the dot at the end. Raise HostnameError if it is no name."""
+    """`text` as it is kept: lower case, A-labels, no dot at the end. Raise HostnameError if it is no name."""
     name = text.strip().removesuffix(".")
     if not name:
         raise HostnameError("is empty")
@@ -29,7 +29,7 @@ def hostname(text: str) -> str:
 
 
 def record_name(text: str, zone: str) -> str:
-    """The full name of a record of `zone`: `@`, a relative name, a full one, with `*` as the first label or not.
+    """The full name of a record of `zone`, from `@`, a relative or a full name, with a leading `*` or not.
 
     A full name ends in the zone's name; a dot at the end says that nothing is to be added.
     """
@@ -61,7 +61,7 @@ def address(text: str) -> str | None:
 
 
 def host_and_port(text: str) -> tuple[str, int]:
-    """Split `HOST:PORT` or `[v6]:PORT`; port 0 to 65535. Raise ValueError with a sentence without its subject."""
+    """Split `HOST:PORT` or `[v6]:PORT`, port 0 to 65535. Raise ValueError, a sentence without its subject."""
     host, colon, digits = text.rpartition(":")
     if not colon:
         raise ValueError("has no port")
@@ -85,7 +85,7 @@ def joined(host: str, port: int) -> str:
 
 
 def covers(pattern: str, name: str) -> bool:
-    """Does the certificate name `pattern` stand for `name`? A wildcard covers one label (RFC 9525 section 6.3)."""
+    """Does the name `pattern` in a certificate cover `name`? A `*` is one label (RFC 9525 section 6.3)."""
     if pattern == name:
         return True
     if not pattern.startswith("*."):

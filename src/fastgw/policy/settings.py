@@ -1,4 +1,4 @@
-"""The catalogue of zone settings: each with its type, default, effect and the section of the specification."""
+"""The catalogue of zone settings: type, default, effect and section of the specification."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ class Setting:
 CATALOGUE: dict[str, Setting] = {
     row.id: row
     for row in (
-        Setting("grpc", "on|off", "off", "gRPC calls are carried; off: denied with grpc_disabled", "2 step 6"),
+        Setting(
+            "grpc", "on|off", "off", "gRPC calls are carried; off: denied with grpc_disabled", "2 step 6"
+        ),
         Setting("http", "on|off", "off", "requests that are not gRPC are carried; off: 403", "2 step 5"),
         Setting("ssl", "off|flexible|full|strict|origin_pull", "full", "TLS toward the origin", "5"),
         Setting("origin_connect_timeout", "duration", "19s", "longest wait for TCP toward the origin", "10"),
-        Setting("origin_handshake_timeout", "duration", "10s", "longest wait for TLS toward the origin", "10"),
+        Setting(
+            "origin_handshake_timeout", "duration", "10s", "longest wait for TLS toward the origin", "10"
+        ),
     )
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ class Zone:
     """What one domain's owner has decided."""
 
     name: str
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     records: tuple[Record, ...] = ()
     certificate: CertificateFiles | None = None
     trust_store: Path | None = None

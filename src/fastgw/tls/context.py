@@ -15,7 +15,7 @@ from OpenSSL import SSL, crypto
 from fastgw.errors import CertificateError, StartupError
 from fastgw.tls.material import Material
 
-# RFC 9113 appendix A prohibits all else in TLS 1.2. AES-128 is first: it is the cheapest with hardware support.
+# RFC 9113 appendix A prohibits all else in TLS 1.2. AES-128 comes first: with hardware support it is cheapest.
 CIPHERS_TLS12 = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
@@ -26,14 +26,15 @@ DEFAULT_GROUPS = ("X25519", "P-256")
 ORIGIN_GROUPS = ("X25519", "P-256", "P-384")
 SESSION_SECONDS = 7200  # life of a ticket
 
-_OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION
+_OPTIONS: int = SSL.OP_NO_COMPRESSION | getattr(SSL, "OP_NO_RENEGOTIATION")  # noqa: B009, the types lack it
 # Names the public interface of cryptography and pyOpenSSL does not promise.
 _PRIVATE = ("SSL_CTX_set1_curves_list",)
 
 
 def server_context(material: Material, groups: Sequence[str] = DEFAULT_GROUPS) -> SSL.Context:
     """A context that shows `material` to clients. Raise CertificateError if OpenSSL does not take it."""
-    context: Any = SSL.Context(SSL.TLS_SERVER_METHOD)
+    made = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context: Any = made  # its published types lag behind what it takes
     _harden(context, groups)
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     # Tickets keep sessions at the client. A cache would be shared by all workers under one lock.
@@ -48,27 +49,28 @@ def server_context(material: Material, groups: Sequence[str] = DEFAULT_GROUPS) -
         context.check_privatekey()
     except SSL.Error as error:
         raise CertificateError(f"is refused by OpenSSL: {_openssl_text(error)}") from None
-    return context
+    return made
 
 
 def client_context(
     *, verify: bool, roots: Sequence[x509.Certificate] | None, groups: Sequence[str] = ORIGIN_GROUPS
 ) -> SSL.Context:
     """A context for connections to origins; `roots` None: the public ones. The core sets name and ALPN."""
-    context: Any = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    made = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context: Any = made
     _harden(context, groups)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     if not verify:
         context.set_verify(SSL.VERIFY_NONE)
-        return context
+        return made
     context.set_verify(SSL.VERIFY_PEER)
     if roots is None:
         context.set_default_verify_paths()
-        return context
+        return made
     store = context.get_cert_store()
     for root in roots:
         store.add_cert(crypto.X509.from_cryptography(root))
-    return context
+    return made
 
 
 def context_address(context: Any) -> int:
@@ -94,7 +96,7 @@ def _harden(context: Any, groups: Sequence[str]) -> None:
 def _private_library() -> tuple[Any, Any]:
     """OpenSSL inside `cryptography`, by its private door; one clear sentence if the door has moved."""
     try:
-        from cryptography.hazmat.bindings._rust import _openssl  # type: ignore[attr-defined]
+        from cryptography.hazmat.bindings._rust import _openssl
 
         ffi, lib = _openssl.ffi, _openssl.lib
     except (ImportError, AttributeError):
@@ -106,8 +108,12 @@ def _private_library() -> tuple[Any, Any]:
 
 
 def _moved(name: str) -> str:
-    versions = f"cryptography {metadata.version('cryptography')} and pyOpenSSL {metadata.version('pyOpenSSL')}"
-    return f"{versions} no longer offer {name}, which fastgw needs for TLS; install the versions fastgw asks for"
+    versions = (
+        f"cryptography {metadata.version('cryptography')} and pyOpenSSL {metadata.version('pyOpenSSL')}"
+    )
+    return (
+        f"{versions} no longer offer {name}, which fastgw needs for TLS; install the versions fastgw asks for"
+    )
 
 
 def _openssl_text(error: SSL.Error) -> str:

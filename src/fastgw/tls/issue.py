@@ -1,4 +1,4 @@
-"""The development authority: issues certificates for this machine and nothing else, kept in a directory of its own."""
+"""The development authority: certificates for this machine and nothing else, kept in one directory."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def data_directory() -> Path:
 
 
 def development_authority(directory: Path | None = None) -> Authority:
-    """The authority in `directory`, made if it is not there or has run out; its key is readable by the owner only."""
+    """The authority in `directory`, made if missing or run out; only the owner can read its key."""
     place = directory or data_directory()
     authority = Authority(place, place / "ca.pem", place / "ca.key")
     with _locked(place):
@@ -90,8 +90,9 @@ def _usable(file: Path, key: Path, names: Sequence[str]) -> Material | None:
     return material if fresh and set(names) <= set(material.names) else None
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey,
-             life: datetime.timedelta) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: datetime.timedelta
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

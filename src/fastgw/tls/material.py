@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from fastgw.errors import CertificateError
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+PrivateKey = (
+    rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+)
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
 
@@ -47,7 +49,7 @@ class TrustStore:
 
 
 def read_material(file: Path, key: Path) -> Material:
-    """Read a chain and its key. Raise CertificateError, whose `part` says whether `file` or `key` is to blame."""
+    """Read a chain and its key. Raise CertificateError; its `part` says if `file` or `key` is to blame."""
     chain = _certificates(file, "file")
     private = _private_key(key)
     if not _same(chain[0].public_key(), private.public_key()):
@@ -93,7 +95,9 @@ def _private_key(path: Path) -> PrivateKey:
         raise CertificateError(f"names {path}, which is encrypted", part="key", hint=hint) from None
     except (ValueError, UnsupportedAlgorithm):
         hint = "PEM keys begin with -----BEGIN PRIVATE KEY----- or the like"
-        raise CertificateError(f"names {path}, which holds no usable PEM key", part="key", hint=hint) from None
+        raise CertificateError(
+            f"names {path}, which holds no usable PEM key", part="key", hint=hint
+        ) from None
     if not isinstance(key, _KEY_TYPES):
         raise CertificateError(
             f"names {path}, whose kind of key cannot serve TLS", part="key", hint="use ECDSA P-256 or RSA"

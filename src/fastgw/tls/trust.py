@@ -1,4 +1,4 @@
-"""Whom the gateway believes: the contexts toward origins and clients, each made once and kept while it is the same."""
+"""Whom the gateway believes: contexts toward origins and clients, made once while nothing changes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PUBLIC_ROOTS = b"public"
 
 @dataclass(slots=True)
 class Shelf:
-    """Finished contexts by what they were made of: an unchanged certificate keeps its context, tickets and all.
+    """Finished contexts by what they were made of: an unchanged certificate keeps context and tickets.
 
-    Files are read anew each time, so that a renewed certificate is seen. `sweep` forgets what is no longer asked for.
+    Files are read anew each time, so that a renewed certificate is seen. `sweep` forgets what is unused.
     """
 
     servers: dict[bytes, SSL.Context] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Shelf:
         return context, material, True
 
     def client(self, *, verify: bool, trust_store: Path | None) -> tuple[SSL.Context, bytes]:
-        """The context toward origins that are judged this way, and a mark that is equal for equal judgement."""
+        """The context toward origins judged this way, and a mark that is equal for equal judgement."""
         mark, roots = UNVERIFIED, None
         if verify and trust_store is not None:
             store = read_trust_store(trust_store)

@@ -1,4 +1,3 @@
-from collections.abc import Callable, Sequence
 
 from fastgw._core.proxy.route import Snapshot
 
