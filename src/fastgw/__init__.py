@@ -1,0 +1,37 @@
+"""fastgw: an HTTP/2 gateway for gRPC, to run or to embed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastgw.errors import CertificateError, ConfigError, FastgwError, Problem, StartupError
+
+if TYPE_CHECKING:
+    from fastgw.config import Config
+    from fastgw.gateway import Gateway
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CertificateError",
+    "Config",
+    "ConfigError",
+    "FastgwError",
+    "Gateway",
+    "Problem",
+    "StartupError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Late, so that `fastgw check` and `fastgw version` need neither the compiled core nor OpenSSL.
+    if name == "Gateway":
+        from fastgw.gateway import Gateway
+
+        return Gateway
+    if name == "Config":
+        from fastgw.config import Config
+
+        return Config
+    raise AttributeError(f"module 'fastgw' has no attribute {name!r}")

@@ -1,0 +1,222 @@
+"""The configuration file as pydantic models: its keys, their types and defaults, one field at a time."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from fastgw.policy.names import host_and_port
+from fastgw.policy.records import ORIGIN_PORT
+from fastgw.policy.settings import CATALOGUE
+
+WORKERS_MAX = 256
+DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
+Group = Literal["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"]
+DEFAULT_GROUPS: tuple[Group, ...] = ("X25519", "P-256")
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+DURATION_MAX_MS = 24 * 3_600_000
+
+
+class ComplaintError(ValueError):
+    """A value is refused: a sentence without its subject, and what to do instead."""
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+
+def _duration_ms(value: object) -> object:
+    hint = 'write a number and a unit in quotes, as in "30s", "500ms" or "2m"'
+    if not isinstance(value, str):
+        raise ComplaintError(f"must be a duration in quotes, not {kind_of(value)}", hint)
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise ComplaintError(f"is {value!r}, which is not a duration", hint)
+    milliseconds = round(float(found[1]) * _UNIT_MS[found[2]])
+    if milliseconds > DURATION_MAX_MS:
+        raise ComplaintError(f"is {value!r}, more than the 24 hours that are allowed", hint)
+    return milliseconds
+
+
+def _positive_ms(value: object) -> object:
+    milliseconds = _duration_ms(value)
+    if milliseconds == 0:
+        raise ComplaintError(
+            "is 0, so that nothing could ever succeed", 'write a time above zero, as in "10s"'
+        )
+    return milliseconds
+
+
+def _workers(value: object) -> object:
+    if value == "auto":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ComplaintError(
+            f'must be a whole number or "auto", not {kind_of(value)}', '"auto" is one worker per CPU'
+        )
+    if not 1 <= value <= WORKERS_MAX:
+        raise ComplaintError(
+            f"is {value}; there must be 1 to {WORKERS_MAX} workers", '"auto" is one worker per CPU'
+        )
+    return value
+
+
+def _listen(value: object) -> object:
+    if isinstance(value, str):
+        bare = value.removeprefix("h2c://")
+        hint = 'write "HOST:PORT", "[IPV6]:PORT" or "h2c://HOST:PORT"'
+        if "://" in bare:
+            scheme = bare.partition("://")[0]
+            raise ComplaintError(f"is {value!r} with the scheme {scheme!r}, which is not known", hint)
+        try:
+            host_and_port(bare)
+        except ValueError as error:
+            raise ComplaintError(f"is {value!r}, which {error}", hint) from None
+    return value
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, bool):
+        word = "on" if value else "off"
+        raise ComplaintError(f'must be "on" or "off" in quotes, not {kind_of(value)}', f'write "{word}"')
+    return value
+
+
+def _port(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 65535:
+        raise ComplaintError(f"is {value}, which is not a port", "ports are 1 to 65535")
+    return value
+
+
+def kind_of(value: object) -> str:
+    """What people call the type of a TOML value."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {value!r}"
+    if isinstance(value, list):
+        return "an array"
+    if isinstance(value, dict):
+        return "a table"
+    return f"the value {value}"
+
+
+Duration = Annotated[int, BeforeValidator(_duration_ms, json_schema_input_type=str)]
+PositiveDuration = Annotated[int, BeforeValidator(_positive_ms, json_schema_input_type=str)]
+OnOff = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+Port = Annotated[int, BeforeValidator(_port)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Table(BaseModel):
+    """A table of the file: exact types, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ServerTable(Table):
+    """[server]: where to listen and with how many threads."""
+
+    listen: Annotated[
+        list[Annotated[str, BeforeValidator(_listen)]],
+        Field(
+            min_length=1,
+            description='"HOST:PORT", "[IPV6]:PORT"; "h2c://" in front: without TLS; port 0: any free',
+        ),
+    ] = list(DEFAULT_LISTEN)
+    workers: Annotated[
+        int | None,
+        BeforeValidator(_workers, json_schema_input_type=int | Literal["auto"]),
+        Field(description="threads that carry calls"),
+    ] = None
+    drain_timeout: Annotated[Duration, Field(description="how long running calls may take to end")] = 30_000
+    tls_groups: Annotated[
+        list[Group],
+        Field(min_length=1, description="key exchange toward clients, best first"),
+    ] = list(DEFAULT_GROUPS)
+
+
+class LogTable(Table):
+    """[log]: what is written down about calls."""
+
+    access: Annotated[
+        Text | None, Field(description='file for one JSON line per finished call; "-" is standard output')
+    ] = None
+
+
+class CertTable(Table):
+    """A certificate chain and its key."""
+
+    file: Annotated[Text, Field(description="PEM, leaf first")]
+    key: Annotated[Text, Field(description="PEM, not encrypted")]
+
+
+class SettingsTable(Table):
+    """A zone's settings, by the names of the reference product."""
+
+    grpc: Annotated[OnOff, Field(description=CATALOGUE["grpc"].effect)] = "off"
+    http: Annotated[OnOff, Field(description=CATALOGUE["http"].effect)] = "off"
+    ssl: Annotated[
+        Literal["off", "flexible", "full", "strict", "origin_pull"],
+        Field(description=CATALOGUE["ssl"].effect),
+    ] = "full"
+    origin_connect_timeout: Annotated[
+        PositiveDuration, Field(description=CATALOGUE["origin_connect_timeout"].effect)
+    ] = 19_000
+    origin_handshake_timeout: Annotated[
+        PositiveDuration, Field(description=CATALOGUE["origin_handshake_timeout"].effect)
+    ] = 10_000
+
+
+class RecordTable(Table):
+    """One entry of a zone's `dns`."""
+
+    name: Annotated[Text, Field(description='"@", a name below the zone, or a full name; "*" as first label')]
+    content: Annotated[Text, Field(description="an address, or for CNAME a name")]
+    type: Annotated[
+        Literal["A", "AAAA", "CNAME"] | None, Field(description="follows from the content if left out")
+    ] = None
+    proxied: Annotated[bool, Field(description="is the name served by the gateway")] = False
+    origin_port: Port = ORIGIN_PORT
+    origin_protocol: Annotated[Literal["h2", "h2c"], Field(description="h2c: without TLS, on purpose")] = "h2"
+    origin_server_name: Annotated[
+        Text | None, Field(description="SNI and certificate name asked of the origin; default: the name")
+    ] = None
+
+
+class ZoneTable(Table):
+    """[[zone]]: a domain."""
+
+    name: Text
+    grpc: OnOff | None = None
+    http: OnOff | None = None
+    ssl: Literal["off", "flexible", "full", "strict", "origin_pull"] | None = None
+    cert: CertTable | None = None
+    settings: SettingsTable = SettingsTable()
+    trust_store: Annotated[
+        Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
+    ] = None
+    dns: list[RecordTable] = []
+    paused: bool = False
+    plan: Literal["free", "pro", "business", "enterprise"] = "free"
+
+
+class FileTable(Table):
+    """The whole file; its JSON Schema is what editors complete from."""
+
+    version: Literal[1] = 1
+    server: ServerTable = ServerTable()
+    log: LogTable = LogTable()
+    zone: Annotated[list[ZoneTable], Field(min_length=1)]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    return FileTable.model_json_schema(mode="validation")

@@ -1,0 +1,38 @@
+"""The judged configuration as frozen values: what the gateway takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastgw.config.model import DEFAULT_GROUPS, Group
+from fastgw.errors import Problem
+from fastgw.policy.names import joined
+from fastgw.policy.zone import Zone
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One place to accept connections. `optional`: left out where the machine lacks the address family."""
+
+    host: str
+    port: int
+    tls: bool = True
+    optional: bool = False
+
+    def __str__(self) -> str:
+        return f"{'https' if self.tls else 'h2c'}://{joined(self.host, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration fit for use. `workers` None: one per CPU; `access_log` "-": standard output."""
+
+    zones: tuple[Zone, ...]
+    listen: tuple[Listen, ...]
+    workers: int | None = None
+    drain_timeout_ms: int = 30_000
+    tls_groups: tuple[Group, ...] = DEFAULT_GROUPS
+    access_log: str | None = None
+    source: Path | None = None
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,50 @@
+"""The exceptions people see: each carries a sentence one can act on, none knows the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class FastgwError(Exception):
+    """Something the person who runs the gateway can put right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, or questionable, in a configuration."""
+
+    field: str
+    sentence: str
+    hint: str = ""
+    file: str = "config"
+    line: int = 0
+    warning: bool = False
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        kind = "warning: " if self.warning else ""
+        named = f"{self.field}: " if self.field else ""
+        text = f"{place}: {kind}{named}{self.sentence}"
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
+
+
+class ConfigError(FastgwError):
+    """A configuration that cannot be put in force; `problems` lists all that was found, warnings too."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class CertificateError(FastgwError):
+    """A certificate, key or trust store is unusable; `part` is the field to look at: file, key or store."""
+
+    def __init__(self, sentence: str, *, part: str = "file", hint: str = "") -> None:
+        super().__init__(sentence)
+        self.part = part
+        self.hint = hint
+
+
+class StartupError(FastgwError):
+    """The gateway could not begin to listen."""

@@ -1,0 +1,369 @@
+"""The bridge: the one place where the control plane hands work to the compiled core and reads its meters."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from fastgw._core.io.tls import arm
+from fastgw._core.proxy.route import (
+    CertificateEntry,
+    HostEntry,
+    OriginEntry,
+    Snapshot,
+    ZoneEntry,
+    sockaddr,
+)
+from fastgw._core.proxy.worker import Worker
+from fastgw.config import Config, load
+from fastgw.config.load import ConfigLike
+from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
+from fastgw.policy.compile import OriginRow, Rows, compile_zones
+from fastgw.serve.access_log import AccessLog
+from fastgw.serve.lookup import Lookup
+from fastgw.serve.sockets import Listening, listen_all
+from fastgw.tls.context import context_address
+from fastgw.tls.trust import Shelf
+
+GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
+ABORT_GRACE = 5.0  # seconds a worker may take to end at once
+
+# What a running gateway cannot take over from another configuration.
+_FIXED = ("listen", "workers", "drain_timeout_ms", "access_log")
+
+logger = logging.getLogger("fastgw")
+
+
+class Gateway:
+    """A gateway in this process: `with Gateway(config)` or `async with Gateway(config)`.
+
+    `config` is the path of a TOML file, a dictionary of the same shape, or a `Config`. The constructor judges
+    it and raises ConfigError; `start` raises StartupError. Worker threads run without the GIL. Nothing global is
+    touched: no signal handler, no logging set-up, no event loop; a process may hold any number of gateways.
+    A child process made by fork cannot use it.
+    """
+
+    def __init__(self, config: ConfigLike) -> None:
+        self.config: Config = load(config)
+        self._drain_timeout_ms = self.config.drain_timeout_ms
+        self._process = os.getpid()
+        self._changing = threading.Lock()  # one start or publish at a time
+        self._lock = threading.RLock()  # guards the lists below; held for moments only
+        self._shelf = Shelf()
+        self._lookup = Lookup()
+        self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._listening: list[Listening] = []
+        self._snapshots: list[Snapshot] = []  # published ones that a worker may still hold, newest last
+        self._zone_numbers: dict[str, int] = {}
+        self._zone_names: list[str] = []
+        self._revision = 0
+        self._access_log: AccessLog | None = None
+        self._failure: BaseException | None = None
+        self._last_stats: dict[str, Any] | None = None
+        self._ended = False
+
+    # what can be asked
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens: `host:port` or `[v6]:port` with real ports, in the order of the configuration."""
+        return [listening.address for listening in self._listening]
+
+    @property
+    def listeners(self) -> list[str]:
+        """The same with the scheme in front: `https://127.0.0.1:8443`, `h2c://127.0.0.1:8080`."""
+        return [str(listening) for listening in self._listening]
+
+    @property
+    def revision(self) -> int:
+        """How many configurations have been published so far."""
+        return self._revision
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What the configuration in force does that is hardly meant."""
+        return self.config.warnings
+
+    @property
+    def workers(self) -> int:
+        """How many threads carry calls."""
+        return len(self._workers)
+
+    @property
+    def drain_timeout(self) -> float:
+        """How long running calls may take to end once it drains, in seconds."""
+        return self._drain_timeout_ms / 1000
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended a worker against our will, or None."""
+        return self._failure
+
+    @property
+    def running(self) -> bool:
+        """Has it been started, and are its workers at work?"""
+        return bool(self._threads) and not self._ended and all(thread.is_alive() for thread in self._threads)
+
+    def stats(self) -> dict[str, Any]:
+        """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name."""
+        with self._lock:
+            if self._last_stats is not None:
+                return self._last_stats
+            self._reap()
+            workers = [worker.stats() for worker in self._workers]
+            zones: dict[str, dict[str, int]] = {name: {} for name in self._zone_names}
+            for worker in self._workers:
+                for number, row in enumerate(worker.zone_stats()[: len(self._zone_names)]):
+                    _add(zones[self._zone_names[number]], row)
+            total: dict[str, int] = {}
+            for one in workers:
+                _add(total, one)
+            return {"revision": self._revision, "total": total, "workers": workers, "zones": zones}
+
+    # life
+
+    def start(self) -> None:
+        """Bind, build, publish and begin; all listeners accept when this returns. Raise StartupError."""
+        self._check_process()
+        with self._changing:
+            if self._workers or self._ended:
+                raise StartupError("this gateway has been started before; make a new one")
+            count = self.config.workers or len(os.sched_getaffinity(0))
+            self._listening = listen_all(self.config.listen, count)
+            try:
+                self._begin(count)
+            except BaseException as error:
+                for listening in self._listening:
+                    listening.close()
+                self._listening = []
+                if isinstance(error, CertificateError):
+                    raise StartupError(f"a certificate cannot be used: it {error}") from error
+                raise
+
+    def _begin(self, count: int) -> None:
+        snapshot = self._build(self.config)
+        workers = [Worker(number=number, drain_timeout_ms=self._drain_timeout_ms) for number in range(count)]
+        if self.config.access_log is not None:
+            takes = [worker.take_finished for worker in workers]
+            self._access_log = AccessLog(self.config.access_log, takes, self._zone_name, self._reap)
+        for number, worker in enumerate(workers):
+            for listening in self._listening:
+                # The worker owns the descriptor: a copy kept here would go on to accept while draining.
+                worker.listen(listening.sockets[number].detach(), tls=listening.tls)
+            worker.publish(snapshot)
+        self._snapshots = [snapshot]
+        self._workers = workers
+        self._threads = [
+            threading.Thread(target=self._run, args=(worker,), name=f"fastgw-worker-{number}", daemon=True)
+            for number, worker in enumerate(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+        if self._access_log is not None:
+            self._access_log.start()
+
+    def publish(self, config: ConfigLike) -> int:
+        """Put another configuration in force for new calls and return its revision; running calls go on.
+
+        Listeners, number of workers, drain timeout and access log stay as they were at the start; a
+        change of one of them is logged. Nothing is changed if the configuration is refused.
+        """
+        self._check_process()
+        judged = load(config)
+        with self._changing:
+            if not self._workers or self._ended:
+                raise StartupError("this gateway is not running")
+            snapshot = self._build(judged)
+            with self._lock:
+                for worker in self._workers:
+                    worker.publish(snapshot)
+                self._snapshots.append(snapshot)
+                for name in _FIXED:
+                    if getattr(judged, name) != getattr(self.config, name):
+                        logger.warning("%s has changed, which takes effect at the next start", name)
+                self.config = judged
+                self._reap()
+                return snapshot.revision
+
+    def drain(self) -> None:
+        """Take no new connections and let running calls end; returns at once."""
+        for worker in self._workers:
+            worker.drain()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all workers have ended; `timeout` in seconds. Have they?"""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def stop(self, drain: bool = True) -> None:
+        """End: once running calls have ended or the drain timeout is over, or now. Harmless if repeated."""
+        if self._ended or os.getpid() != self._process:
+            return
+        workers, threads = self._workers, self._threads
+        if drain and threads:
+            self.drain()
+            self.wait(self.drain_timeout + GRACE)
+        for worker, thread in zip(workers, threads, strict=True):
+            if thread.is_alive():
+                worker.stop()
+        if not self.wait(ABORT_GRACE):
+            # Memory a running worker looks at must not go away under it: all stays where it is.
+            raise FastgwError("a worker did not end")
+        with self._changing:
+            if self._access_log is not None:
+                self._access_log.close()
+                self._access_log = None
+            with self._lock:
+                if workers and not self._ended:
+                    self._last_stats = self.stats()
+                self._ended = True
+                self._workers, self._threads, self._snapshots = [], [], []
+
+    async def start_async(self) -> None:
+        """`start`, without holding up the event loop."""
+        await asyncio.to_thread(self.start)
+
+    async def apply(self, config: ConfigLike) -> int:
+        """`publish`, without holding up the event loop."""
+        return await asyncio.to_thread(self.publish, config)
+
+    async def stop_async(self, drain: bool = True) -> None:
+        """`stop`, without holding up the event loop."""
+        await asyncio.to_thread(self.stop, drain)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(drain=error is None)
+
+    async def __aenter__(self) -> Self:
+        await self.start_async()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop_async(drain=error is None)
+
+    # within
+
+    def _run(self, worker: Worker) -> None:
+        try:
+            worker.run()
+        except BaseException as error:
+            self._failure = error
+            logger.exception("a worker has failed")
+
+    def _build(self, config: Config) -> Snapshot:
+        """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""
+        rows = compile_zones(config.zones)
+        used: list[Any] = []
+        certificates = self._certificates(rows, config.tls_groups, used)
+        origins = self._origins(rows.origins, used)
+        zones = [
+            ZoneEntry(
+                name=zone.name,
+                number=self._zone_number(zone.name),
+                grpc=zone.grpc,
+                http=zone.http,
+                encrypted=zone.encrypted,
+                certificate=zone.certificate,
+            )
+            for zone in rows.zones
+        ]
+        snapshot = Snapshot(
+            revision=self._revision + 1,
+            zones=zones,
+            hosts=[HostEntry(row.hostname, row.proxied, row.zone, row.origin) for row in rows.hosts],
+            origins=origins,
+            certificates=certificates,
+            default_certificate=rows.default_certificate,
+            keep=tuple(used),
+        )
+        self._revision += 1
+        self._shelf.sweep({id(context) for context in used})
+        return snapshot
+
+    def _certificates(self, rows: Rows, groups: tuple[str, ...], used: list[Any]) -> list[CertificateEntry]:
+        entries = []
+        for files in rows.certificates:
+            context, material, fresh = self._shelf.server(files, groups)
+            address = context_address(context)
+            if fresh:
+                arm(address)
+            used.append(context)
+            entries.append(CertificateEntry(address, list(material.names), material.fingerprint))
+        return entries
+
+    def _origins(self, rows: Sequence[OriginRow], used: list[Any]) -> list[OriginEntry]:
+        found = self._lookup.addresses(row.host for row in rows)
+        entries = []
+        for row in rows:
+            literal = found[row.host]
+            address = sockaddr(literal, row.port) if literal else b""
+            context, mark = 0, b"h2c"
+            if row.tls:
+                shared, mark = self._shelf.client(verify=row.verify, trust_store=row.trust_store)
+                used.append(shared)
+                context = context_address(shared)
+            identity = hashlib.sha256(repr((address, row.server_name, mark)).encode()).digest()
+            entries.append(
+                OriginEntry(
+                    address=address,
+                    context=context,
+                    server_name=row.server_name,
+                    verify=row.verify,
+                    connect_timeout_ms=row.connect_timeout_ms,
+                    handshake_timeout_ms=row.handshake_timeout_ms,
+                    label=row.label,
+                    identity=identity,
+                )
+            )
+        return entries
+
+    def _zone_number(self, name: str) -> int:
+        """The meter row of a zone: the same for a name as long as the gateway lives."""
+        number = self._zone_numbers.get(name)
+        if number is None:
+            number = self._zone_numbers[name] = len(self._zone_names)
+            self._zone_names.append(name)
+        return number
+
+    def _zone_name(self, number: int) -> str:
+        return self._zone_names[number] if 0 <= number < len(self._zone_names) else ""
+
+    def _reap(self) -> None:
+        """Let go of snapshots that no worker holds and every worker has passed."""
+        with self._lock:
+            if len(self._snapshots) < 2:
+                return
+            passed = min((worker.revision for worker in self._workers), default=0)
+            newest = self._snapshots[-1]
+            self._snapshots = [
+                snapshot
+                for snapshot in self._snapshots
+                if snapshot is newest or snapshot.users > 0 or snapshot.revision >= passed
+            ]
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise StartupError("this gateway was made before a fork; make a new one in the child process")
+
+
+def _add(total: dict[str, int], row: dict[str, int]) -> None:
+    for key, value in row.items():
+        total[key] = total.get(key, 0) + value

@@ -1,0 +1,14 @@
+"""Which certificate a zone shows: where its files lie, nothing about what is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """A certificate chain, leaf first, and its private key, both PEM."""
+
+    file: Path
+    key: Path

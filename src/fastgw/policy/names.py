@@ -1,0 +1,115 @@
+"""Names: how a hostname is written, compared and kept (lower case, A-labels, RFC 5890 section 2.3)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+HOSTNAME_MAX = 253
+LABEL_MAX = 63
+_LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+# IDNA 2003, the mapping of the standard library, turns these into something else than IDNA 2008 does.
+_AMBIGUOUS = frozenset("\u00df\u03c2\u200c\u200d")
+
+
+class HostnameError(ValueError):
+    """A name that cannot be a hostname; the text is a sentence without its subject."""
+
+
+def hostname(text: str) -> str:
+    """`text` as it is kept: lower case, A-labels, no dot at the end. Raise HostnameError if it is no name."""
+    name = text.strip().removesuffix(".")
+    if not name:
+        raise HostnameError("is empty")
+    labels = [_label(label) for label in name.split(".")]
+    kept = ".".join(labels)
+    if len(kept) > HOSTNAME_MAX:
+        raise HostnameError(f"is {len(kept)} characters long, at most {HOSTNAME_MAX} are allowed")
+    return kept
+
+
+def record_name(text: str, zone: str) -> str:
+    """The full name of a record of `zone`, from `@`, a relative or a full name, with a leading `*` or not.
+
+    A full name ends in the zone's name; a dot at the end says that nothing is to be added.
+    """
+    name = text.strip()
+    if name == "@":
+        return zone
+    first, dot, rest = name.partition(".")
+    star = ""
+    if first == "*":
+        star, name = "*.", rest if dot else "@"
+    if "*" in name:
+        raise HostnameError("has a * that is not the whole first label")
+    if name == "@":
+        return star + zone
+    full = hostname(name)
+    if full != zone and not full.endswith("." + zone):
+        if name.endswith("."):
+            raise HostnameError(f"lies outside the zone {zone}")
+        full = hostname(f"{full}.{zone}")
+    return star + full
+
+
+def address(text: str) -> str | None:
+    """`text` as an IP address in its usual form, or None if it is none."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Split `HOST:PORT` or `[v6]:PORT`, port 0 to 65535. Raise ValueError, a sentence without its subject."""
+    host, colon, digits = text.rpartition(":")
+    if not colon:
+        raise ValueError("has no port")
+    if not digits.isascii() or not digits.isdigit() or int(digits) > 65535:
+        raise ValueError(f"has the port {digits!r}, which is not a number from 0 to 65535")
+    if host.startswith("[") and host.endswith("]"):
+        bare = host[1:-1]
+        if ":" not in bare or address(bare) is None:
+            raise ValueError(f"has {bare!r} in brackets, which is not an IPv6 address")
+        return bare, int(digits)
+    if ":" in host:
+        raise ValueError("has an IPv6 address without brackets")
+    if not host:
+        raise ValueError("has no host")
+    return host, int(digits)
+
+
+def joined(host: str, port: int) -> str:
+    """`host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Does the name `pattern` in a certificate cover `name`? A `*` is one label (RFC 9525 section 6.3)."""
+    if pattern == name:
+        return True
+    if not pattern.startswith("*."):
+        return False
+    return name.partition(".")[2] == pattern[2:] and not name.startswith("*.")
+
+
+def _label(label: str) -> str:
+    if not label:
+        raise HostnameError("has an empty label (two dots in a row, or one at the start)")
+    lowered = label.lower()
+    try:
+        if not lowered.isascii():
+            if _AMBIGUOUS & set(label.lower()):
+                raise HostnameError(f"has the label {label!r}, which IDNA versions read differently")
+            lowered = lowered.encode("idna").decode("ascii")
+        elif lowered.startswith("xn--"):
+            lowered.encode("ascii").decode("idna")
+    except UnicodeError:
+        raise HostnameError(f"has the label {label!r}, which is not a valid international name") from None
+    if len(lowered) > LABEL_MAX:
+        raise HostnameError(f"has a label of {len(lowered)} characters, at most {LABEL_MAX} are allowed")
+    if not _LABEL_CHARACTERS.issuperset(lowered):
+        raise HostnameError(f"has the label {label!r}; labels are made of letters, digits and hyphens")
+    if lowered.startswith("-") or lowered.endswith("-"):
+        raise HostnameError(f"has the label {label!r}, which begins or ends with a hyphen")
+    return lowered

@@ -1,0 +1,62 @@
+"""The catalogue of zone settings: type, default, effect and section of the specification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Switch = Literal["on", "off"]
+EncryptionMode = Literal["off", "flexible", "full", "strict", "origin_pull"]
+
+# Modes that speak TLS to the origin: the only ones that carry gRPC.
+ENCRYPTED: frozenset[str] = frozenset({"full", "strict", "origin_pull"})
+# Modes that judge the origin's certificate.
+VERIFIED: frozenset[str] = frozenset({"strict", "origin_pull"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the catalogue."""
+
+    id: str
+    type: str
+    default: object
+    effect: str
+    section: str
+
+
+CATALOGUE: dict[str, Setting] = {
+    row.id: row
+    for row in (
+        Setting(
+            "grpc", "on|off", "off", "gRPC calls are carried; off: denied with grpc_disabled", "2 step 6"
+        ),
+        Setting("http", "on|off", "off", "requests that are not gRPC are carried; off: 403", "2 step 5"),
+        Setting("ssl", "off|flexible|full|strict|origin_pull", "full", "TLS toward the origin", "5"),
+        Setting("origin_connect_timeout", "duration", "19s", "longest wait for TCP toward the origin", "10"),
+        Setting(
+            "origin_handshake_timeout", "duration", "10s", "longest wait for TLS toward the origin", "10"
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one zone, complete."""
+
+    grpc: bool = False
+    http: bool = False
+    ssl: EncryptionMode = "full"
+    origin_connect_timeout_ms: int = 19_000
+    origin_handshake_timeout_ms: int = 10_000
+
+    @property
+    def encrypted(self) -> bool:
+        """Is TLS spoken to the origin?"""
+        return self.ssl in ENCRYPTED
+
+    @property
+    def verified(self) -> bool:
+        """Is the origin's certificate judged?"""
+        return self.ssl in VERIFIED

@@ -1,0 +1,1 @@
+"""The keeper of a gateway: sockets, lookups, the access log, signals."""

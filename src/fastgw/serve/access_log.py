@@ -1,0 +1,89 @@
+"""The access log: one JSON line per finished call, written by a thread of its own, never by a worker."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from fastgw.errors import StartupError
+
+PERIOD = 0.2  # seconds between two looks at the workers
+BATCH = 1000  # calls taken from one worker at once
+
+logger = logging.getLogger("fastgw")
+
+Take = Callable[[int], list[dict[str, object]]]
+
+
+class AccessLog:
+    """Drains the rings of finished calls into a file, or into standard output for `-`."""
+
+    def __init__(
+        self, path: str, takes: Iterable[Take], zone_name: Callable[[int], str], each_turn: Callable[[], None]
+    ) -> None:
+        self._takes = tuple(takes)
+        self._zone_name = zone_name
+        self._each_turn = each_turn
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fastgw-access-log", daemon=True)
+        self._own = path != "-"
+        self._broken = False
+        try:
+            self._file: IO[str] = Path(path).open("a", encoding="utf-8") if self._own else sys.stdout
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise StartupError(f"the access log {path} cannot be written: {why}") from None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what is left and end."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._write_all()
+        if self._own:
+            self._file.close()
+
+    def _run(self) -> None:
+        while not self._ended.wait(PERIOD):
+            self._write_all()
+            self._each_turn()
+
+    def _write_all(self) -> None:
+        for take in self._takes:
+            while True:
+                calls = take(BATCH)
+                self._write(calls)
+                if len(calls) < BATCH:
+                    break
+
+    def _write(self, calls: list[dict[str, object]]) -> None:
+        if not calls:
+            return
+        try:
+            self._file.write("".join(self._line(call) for call in calls))
+            self._file.flush()
+            self._broken = False
+        except OSError as error:
+            # Calls go on without their lines; one complaint per outage is enough.
+            if not self._broken:
+                logger.error("the access log cannot be written: %s", error.strerror)
+            self._broken = True
+
+    def _line(self, call: Mapping[str, object]) -> str:
+        row: dict[str, Any] = dict(call)
+        if isinstance(row.get("zone"), int):
+            row["zone"] = self._zone_name(row["zone"])
+        return json.dumps(row, default=_text, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

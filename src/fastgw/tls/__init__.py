@@ -1,0 +1,1 @@
+"""TLS, the part that is not hot: contexts, trust and certificates, handed to the core finished."""
