@@ -17,6 +17,7 @@ ctypedef struct Timer:
     Timer *next
     Timer *prev                 # NULL: not running
     uint64_t deadline           # ns
+    void *owner                 # whatever `fire` needs
     void (*fire)(Timer *self) noexcept nogil
 
 ctypedef struct Loop:

@@ -177,7 +177,9 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
                               int *phase) noexcept nogil:
     """Which reply a failed lease is, one sentence of it in `text` (TEXT_SIZE) and when it happened in `phase`."""
     cdef const char *label = self.row.label
-    cdef const char *detail = b"" if link == NULL else link.transport.detail
+    cdef const char *detail = b""
+    if link != NULL:
+        detail = link.transport.detail
     phase[0] = <int>PHASE_CONNECT
     if failure == FAILURE_NO_ADDRESS:
         phase[0] = <int>PHASE_DNS
@@ -193,10 +195,11 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
         return ORIGIN_CONNECT_TIMEOUT
     if failure == FAILURE_SETTINGS_TIMEOUT or failure == FAILURE_BAD_SETTINGS:
         phase[0] = <int>PHASE_SETTINGS
-        snprintf(text, TEXT_SIZE, b"origin %s: %s", label,
-                 b"no HTTP/2 SETTINGS came in time" if failure == FAILURE_SETTINGS_TIMEOUT
-                 else b"what it sent first is not HTTP/2")
-        return ORIGIN_CONNECT_TIMEOUT if failure == FAILURE_SETTINGS_TIMEOUT else ORIGIN_BAD_RESPONSE
+        if failure == FAILURE_SETTINGS_TIMEOUT:
+            snprintf(text, TEXT_SIZE, b"origin %s: no HTTP/2 SETTINGS came in time", label)
+            return ORIGIN_CONNECT_TIMEOUT
+        snprintf(text, TEXT_SIZE, b"origin %s: what it sent first is not HTTP/2", label)
+        return ORIGIN_BAD_RESPONSE
     if failure == HANDSHAKE_FAILED or failure == HANDSHAKE_TIMED_OUT:
         phase[0] = <int>PHASE_TLS
         return ORIGIN_TLS_FAILED

@@ -1,5 +1,5 @@
 """What one worker has at hand: its loop, memory, links, origins, exchanges, snapshot and meter. Types only."""
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Chain, Memory, Octets, Slots
 from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom

@@ -31,6 +31,7 @@ ctypedef struct CertificateRow:
     SSL_CTX *context
     const char *names           # SAN DNS names, lower case, each zero-terminated, an empty one ends the list
     const char *identity        # fingerprint in hexadecimal digits: equal for equal certificates
+    uint64_t key                # of the identity, the same in every snapshot; never 0
 
 cdef enum HostKind:
     HOST_UNKNOWN = 0
@@ -74,3 +75,9 @@ cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *host
                                    uint32_t length) noexcept nogil
 cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
                              uint32_t length) noexcept nogil
+
+cdef inline uint64_t certificate_key(const SnapshotData *self, uint32_t certificate) noexcept nogil:
+    """What tells certificates apart across snapshots; never 0."""
+    return self.certificates[certificate].key
+
+cdef uint32_t certificate_by_key(const SnapshotData *self, uint64_t key) noexcept nogil

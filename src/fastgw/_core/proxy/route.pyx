@@ -3,6 +3,7 @@
 Knows which row answers for a hostname; what the rows mean to a call is decided elsewhere.
 """
 import os
+from hashlib import blake2b
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -201,6 +202,15 @@ cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, con
     return _cover(self, certificate, hostname, length) != _NOT
 
 
+cdef uint32_t certificate_by_key(const SnapshotData *self, uint64_t key) noexcept nogil:
+    """The row of the certificate with this key, NONE if this snapshot has it no more."""
+    cdef uint32_t row
+    for row in range(self.certificate_count):
+        if self.certificates[row].key == key:
+            return row
+    return NONE
+
+
 cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
                                    uint32_t length) noexcept nogil:
     """The row of the certificate shown to a client that asks for `hostname`, as it came, or NONE.
@@ -282,6 +292,7 @@ cdef void _certificates_fill(SnapshotData *self, list entries, list texts) excep
         texts.append(listed)
         row.names = <const char *>listed
         row.identity = _text(identity.hex(), texts)
+        row.key = int.from_bytes(blake2b(identity, digest_size=8).digest()) or 1
         self.certificate_count += 1
 
 

@@ -323,10 +323,8 @@ cdef class Worker:
 
     @property
     def revision(self):
-        """The revision of the snapshot in force, -1 before the first."""
-        if not self.snapshots:
-            return -1
-        return self.snapshots[-1].revision
+        """The revision published last, -1 before the first."""
+        return max((snapshot.revision for snapshot in self.snapshots), default=-1)
 
     @property
     def idle(self):
