@@ -40,5 +40,7 @@ ctypedef struct Answer:
 cdef uint16_t reply_http_status(LocalReply reply) noexcept nogil
 cdef int reply_grpc_status(LocalReply reply) noexcept nogil
 cdef const char *reply_name(LocalReply reply) noexcept nogil
+cdef const char *reply_side(Side side) noexcept nogil
+cdef const char *reply_phase(Phase phase) noexcept nogil
 cdef void reply_send(Conn *conn, Stream *stream, const Answer *answer) noexcept nogil
 cdef int reset_to_grpc_status(uint32_t code) noexcept nogil

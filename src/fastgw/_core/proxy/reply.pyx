@@ -90,6 +90,14 @@ cdef const char *reply_name(LocalReply reply) noexcept nogil:
     return _name[<int>reply]
 
 
+cdef const char *reply_side(Side side) noexcept nogil:
+    return _sides[<int>side]
+
+
+cdef const char *reply_phase(Phase phase) noexcept nogil:
+    return _phases[<int>phase]
+
+
 cdef int reset_to_grpc_status(uint32_t code) noexcept nogil:
     """The gRPC status of a call whose stream the origin reset with this error code."""
     return _reset[code] if code < 16 else <int>GRPC_INTERNAL

@@ -3,6 +3,7 @@
 Knows which row answers for a hostname; what the rows mean to a call is decided elsewhere.
 """
 import os
+from collections import namedtuple
 from hashlib import blake2b
 
 from libc.stdint cimport int64_t
@@ -367,6 +368,14 @@ cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
         self.index[at] = number
         self.host_count += 1
         self.labels_most = max(self.labels_most, <uint32_t>(name.count(b".") + 1))
+
+
+ZoneEntry = namedtuple("ZoneEntry", "name number grpc http encrypted certificate")
+OriginEntry = namedtuple(
+    "OriginEntry", "address context server_name verify connect_timeout_ms handshake_timeout_ms label identity"
+)
+CertificateEntry = namedtuple("CertificateEntry", "context names identity")
+HostEntry = namedtuple("HostEntry", "hostname proxied zone origin")
 
 
 cdef class Snapshot:

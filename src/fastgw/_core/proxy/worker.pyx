@@ -62,9 +62,9 @@ from fastgw._core.proxy.meter cimport (
     meter_zone_stats,
 )
 from fastgw._core.proxy.pool cimport pool_close
-from fastgw._core.proxy.reply cimport LocalReply, reply_name
+from fastgw._core.proxy.reply cimport REPLY_COUNT, LocalReply, reply_name, reply_phase, reply_side
 from fastgw._core.proxy.route cimport Snapshot, SnapshotData
-from fastgw._core.reasons cimport Reason, reason_name
+from fastgw._core.reasons cimport REASON_COUNT, Reason, reason_name
 from fastgw._core.wire.frame cimport FRAME_HEADER_SIZE, FRAME_SIZE_DEFAULT
 
 cdef extern from *:
@@ -341,12 +341,12 @@ cdef class Worker:
         out["octets_waiting"] = self.desk.room.waiting
         out["octets_lent"] = self.desk.memory.lent
         out["refused"] = {
-            reason_name(reason).decode(): self.desk.room.refusals[<int>reason]
-            for reason in Reason if reason and self.desk.room.refusals[<int>reason]
+            reason_name(<Reason>number).decode(): self.desk.room.refusals[number]
+            for number in range(1, REASON_COUNT) if self.desk.room.refusals[number]
         }
         out["replies"] = {
-            reply_name(reply).decode(): self.desk.meter.replies[<int>reply]
-            for reply in LocalReply if reply and self.desk.meter.replies[<int>reply]
+            reply_name(<LocalReply>number).decode(): self.desk.meter.replies[number]
+            for number in range(1, REPLY_COUNT) if self.desk.meter.replies[number]
         }
         return out
 
@@ -358,7 +358,7 @@ cdef class Worker:
         """Up to `most` finished exchanges, oldest first; one reader at a time. Empty unless opened with log=True."""
         out = meter_take_finished(&self.desk.meter, most)
         for row in out:
-            row["error"] = reply_name(row["error"]).decode() if row["error"] else ""
-            row["side"] = Side(row["side"]).name.lower().removeprefix("side_")
-            row["phase"] = Phase(row["phase"]).name.lower().removeprefix("phase_")
+            row["error"] = reply_name(<LocalReply><int>row["error"]).decode()
+            row["side"] = reply_side(<Side><int>row["side"]).decode()
+            row["phase"] = reply_phase(<Phase><int>row["phase"]).decode()
         return out
