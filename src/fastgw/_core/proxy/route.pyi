@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self, final
 
 class ZoneEntry(NamedTuple):
     name: str
@@ -30,9 +30,10 @@ class HostEntry(NamedTuple):
     zone: int
     origin: int
 
+@final
 class Snapshot:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         revision: int,
         zones: Sequence[ZoneEntry],
@@ -41,7 +42,7 @@ class Snapshot:
         certificates: Sequence[CertificateEntry],
         default_certificate: int,
         keep: object,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def revision(self) -> int: ...
     @property

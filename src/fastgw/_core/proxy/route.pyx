@@ -2,15 +2,18 @@
 
 Knows which row answers for a hostname; what the rows mean to a call is decided elsewhere.
 """
-import os
-from collections import namedtuple
-from hashlib import blake2b
+cimport cython
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
 from fastgw._core.clock cimport clock_now
+
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
 
 
 cdef extern from "keyed_hash.h" nogil:
@@ -238,7 +241,40 @@ cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *host
     return self.default_certificate if found == NONE else found
 
 
-# Building: with the GIL, once per snapshot.
+# Building: with the GIL, once per snapshot. Of a row number, -1 says that there is none.
+
+class ZoneEntry(NamedTuple):
+    name: str
+    number: int
+    grpc: bool
+    http: bool
+    encrypted: bool
+    certificate: int
+
+
+class OriginEntry(NamedTuple):
+    address: bytes
+    context: int
+    server_name: str
+    verify: bool
+    connect_timeout_ms: int
+    handshake_timeout_ms: int
+    label: str
+    identity: bytes
+
+
+class CertificateEntry(NamedTuple):
+    context: int
+    names: Sequence[str]
+    identity: bytes
+
+
+class HostEntry(NamedTuple):
+    hostname: str
+    proxied: bool
+    zone: int
+    origin: int
+
 
 cdef void *_rows(size_t count, size_t size) except NULL:
     cdef void *rows = calloc(count if count > 0 else 1, size)
@@ -370,14 +406,7 @@ cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
         self.labels_most = max(self.labels_most, <uint32_t>(name.count(b".") + 1))
 
 
-ZoneEntry = namedtuple("ZoneEntry", "name number grpc http encrypted certificate")
-OriginEntry = namedtuple(
-    "OriginEntry", "address context server_name verify connect_timeout_ms handshake_timeout_ms label identity"
-)
-CertificateEntry = namedtuple("CertificateEntry", "context names identity")
-HostEntry = namedtuple("HostEntry", "hostname proxied zone origin")
-
-
+@cython.final
 cdef class Snapshot:
     """Compiled policy, frozen: which zone, origin and certificate belong to a hostname."""
 
