@@ -1,4 +1,5 @@
 """RFC 7541 section 2.3.3: which indices name an entry."""
+
 import pytest
 
 from fastgw._core.reasons import Reason

@@ -1,4 +1,5 @@
 """RFC 7541 section 4: the size of entries, size changes, eviction."""
+
 import hpack
 import pytest
 
@@ -76,10 +77,19 @@ def test_a_name_may_come_from_the_entry_that_is_evicted_for_it() -> None:
 
 
 @pytest.mark.rfc("7541 4.2")
-@pytest.mark.parametrize(("changes", "updates"), [
-    ([4096], ""), ([65536], ""), ([0], "20"), ([0, 4096], "203fe11f"), ([100, 50, 60], "3f133f1d"), ([60, 50], "3f13"),
-    ([50, 4294967295], "3f133fe11f"), ([5000, 4095], "3fe01f"),
-])
+@pytest.mark.parametrize(
+    ("changes", "updates"),
+    [
+        ([4096], ""),
+        ([65536], ""),
+        ([0], "20"),
+        ([0, 4096], "203fe11f"),
+        ([100, 50, 60], "3f133f1d"),
+        ([60, 50], "3f13"),
+        ([50, 4294967295], "3f133fe11f"),
+        ([5000, 4095], "3fe01f"),
+    ],
+)
 def test_our_encoder_tells_the_smallest_size_and_the_last(changes: list[int], updates: str) -> None:
     encoder = Encoder()
     for change in changes:

@@ -1,4 +1,5 @@
 """RFC 7541 section 5.2: string literals, cut ones and lies about their length included."""
+
 import pytest
 
 from fastgw._core.reasons import Reason
@@ -35,7 +36,9 @@ def test_an_empty_coded_string_is_empty() -> None:
     assert decoder.fields[0][:2] == (b"n", b"")
 
 
-@pytest.mark.parametrize(("value", "coded"), [(b"aaaa", True), (b"\x00\x00\x00", False), (b"a", False), (b"0123", True)])
+@pytest.mark.parametrize(
+    ("value", "coded"), [(b"aaaa", True), (b"\x00\x00\x00", False), (b"a", False), (b"0123", True)]
+)
 def test_we_code_what_gets_shorter(value: bytes, coded: bool) -> None:
     block = Encoder().encode([(b":path", value)])
     assert block[0] == 0x44

@@ -1,4 +1,5 @@
 """RFC 7541 section 6.3: how large the peer may make its table."""
+
 import pytest
 
 from fastgw._core.reasons import Reason

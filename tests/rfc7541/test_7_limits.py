@@ -1,4 +1,5 @@
-"""RFC 7541 section 7: what a hostile encoder may cost; after a refused section the table is right (CVE-2016-6581)."""
+"""RFC 7541 section 7: what a hostile encoder may cost, and the table after it (CVE-2016-6581)."""
+
 import hpack
 import pytest
 from hypothesis import given, settings
@@ -9,15 +10,25 @@ from fastgw._core.wire.hpack_door import Decoder
 
 pytestmark = pytest.mark.rfc("7541 7.3")
 
-ROWS = st.lists(st.tuples(st.sampled_from([b"a", b"bb", b"x-longer-name"]),
-                          st.one_of(st.binary(max_size=5), st.integers(0, 1500).map(lambda length: b"e" * length))),
-                max_size=40)
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from([b"a", b"bb", b"x-longer-name"]),
+        st.one_of(st.binary(max_size=5), st.integers(0, 1500).map(lambda length: b"e" * length)),
+    ),
+    max_size=40,
+)
 
 
-@given(st.lists(ROWS, min_size=1, max_size=4), st.sampled_from([0, 50, 1000, 65536]), st.integers(1000, 8000),
-       st.booleans())
+@given(
+    st.lists(ROWS, min_size=1, max_size=4),
+    st.sampled_from([0, 50, 1000, 65536]),
+    st.integers(1000, 8000),
+    st.booleans(),
+)
 @settings(deadline=None, max_examples=60)
-def test_the_table_stays_right_when_the_section_is_too_large(blocks: list, arena: int, limit: int, coded: bool) -> None:
+def test_the_table_stays_right_when_the_section_is_too_large(
+    blocks: list, arena: int, limit: int, coded: bool
+) -> None:
     theirs, decoder = hpack.Encoder(), Decoder(limit, arena)
     for rows in blocks:
         reason = decoder.decode(theirs.encode(rows, huffman=coded))

@@ -151,7 +151,7 @@ cdef inline Reason _coded_get(Decoding *run, const uint8_t *coded, uint32_t code
 
 
 cdef inline Reason _string_get(Decoding *run, const uint8_t **text, uint32_t *length) noexcept nogil:
-    """Read a string literal (RFC 7541 section 5.2): `text` is in the block, the arena, the scratch or NULL."""
+    """Read a string literal (RFC 7541 section 5.2): `text` is in block, arena or scratch, or NULL."""
     cdef Reason reason
     cdef const uint8_t *octets
     cdef bint coded
@@ -352,9 +352,9 @@ cdef Reason hpack_decode(HpackDecoder *self, const uint8_t *block, uint32_t leng
                          FieldSection *out) noexcept nogil:
     """Decode a whole field block into `out`, whose arena, arena_size and list_limit the caller has set.
 
-    Beyond list_limit, FIELDS_MAX or the arena the block is still decoded, for the table's sake, but the section
-    is `too_large` and fields are missing in it. Beyond four times list_limit it is refused. After a refusal the
-    table is no longer the peer's: the connection has to end. Fields are good until the next call.
+    Beyond list_limit, FIELDS_MAX or the arena the block is still decoded, for the table's sake, but the
+    section is `too_large` and fields are missing in it. Beyond four times list_limit it is refused. After a
+    refusal the table is no longer the peer's: the connection has to end. Fields are good until the next call.
     """
     cdef Decoding run
     cdef Reason reason
@@ -411,7 +411,7 @@ cdef inline uint8_t *_string_put(uint8_t *out, const uint8_t *text, uint32_t len
 
 cdef inline uint8_t *_literal_put(uint8_t *out, uint8_t first, uint32_t mask, uint32_t index,
                                   const Field *field) noexcept nogil:
-    """A literal whose name is that of entry `index`, or spelled out where that is 0 (RFC 7541 section 6.2)."""
+    """A literal whose name is that of entry `index`, or spelled out if that is 0 (RFC 7541 section 6.2)."""
     out = _integer_put(out, first, mask, index)
     if index == 0:
         out = _string_put(out, field.name, field.name_length)
@@ -452,7 +452,7 @@ cdef void hpack_encoder_close(HpackEncoder *self) noexcept nogil:
 
 
 cdef void hpack_encoder_resize(HpackEncoder *self, uint32_t size) noexcept nogil:
-    """The peer's SETTINGS_HEADER_TABLE_SIZE is now `size`; we use it up to our cap, and say so in the next block."""
+    """The peer's SETTINGS_HEADER_TABLE_SIZE is now `size`; used up to our cap, told in the next block."""
     if size > TABLE_SIZE_DEFAULT:
         size = TABLE_SIZE_DEFAULT
     if size < self.smallest:
@@ -464,7 +464,7 @@ cdef void hpack_encoder_resize(HpackEncoder *self, uint32_t size) noexcept nogil
 
 
 cdef uint8_t *hpack_encode_begin(HpackEncoder *self, uint8_t *out) noexcept nogil:
-    """Begin a block: write the table size updates that are due (RFC 7541 section 4.2). Returns where they end."""
+    """Begin a block: write the size updates that are due (RFC 7541 section 4.2); returns where they end."""
     cdef uint32_t size = self.table.max_size
     if self.smallest < self.announced and self.smallest < size:
         out = _integer_put(out, _SIZE_UPDATE, _SIZE_UPDATE_MASK, self.smallest)
@@ -518,8 +518,8 @@ def _fill() -> None:
     memset(_static_fields, 0, sizeof(_static_fields))
     memset(_static_first, _SEARCH, sizeof(_static_first))
     memset(_unindexed, 0, sizeof(_unindexed))
-    for kind in (METHOD, SCHEME, PATH, AUTHORITY, PROTOCOL, STATUS, TE, HOST, CONTENT_TYPE, CONTENT_LENGTH, COOKIE,
-                 USER_AGENT, GRPC_STATUS, GRPC_MESSAGE, GRPC_TIMEOUT, GRPC_ENCODING):
+    for kind in (METHOD, SCHEME, PATH, AUTHORITY, PROTOCOL, STATUS, TE, HOST, CONTENT_TYPE, CONTENT_LENGTH,
+                 COOKIE, USER_AGENT, GRPC_STATUS, GRPC_MESSAGE, GRPC_TIMEOUT, GRPC_ENCODING):
         _static_first[kind] = 0
     for kind in (CONTENT_LENGTH, AUTHORIZATION, GRPC_MESSAGE, GRPC_TIMEOUT, VOLATILE):
         _unindexed[kind] = 1

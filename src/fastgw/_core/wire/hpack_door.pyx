@@ -89,8 +89,9 @@ cdef class Decoder:
     @property
     def facts(self) -> dict:
         """What the section says beside its fields."""
-        return {"seen": self.section.seen, "list_size": self.section.list_size, "too_large": self.section.too_large,
-                "largest": self.section.largest, "arena_used": self.section.arena_used,
+        return {"seen": self.section.seen, "list_size": self.section.list_size,
+                "too_large": self.section.too_large, "largest": self.section.largest,
+                "arena_used": self.section.arena_used,
                 "largest_name": self.section.largest_name[:self.section.largest_name_length]}
 
     @property
