@@ -532,7 +532,7 @@ static const uint32_t huffman_pairs[1 << HUFFMAN_WINDOW_BITS] = {
 };
 
 /* Codes longer than a window, shortest first: those below `limit` (left-aligned in 32 bits) have
-   `bits` bits, count from `start`; their symbols stand in huffman_long_symbols from `at`. No EOS. */
+   `bits` bits, count from `start`; their symbols are huffman_long_symbols from `at`. No EOS. */
 static const struct {
   uint32_t limit;
   uint32_t start;

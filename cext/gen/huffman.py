@@ -124,7 +124,7 @@ def text() -> str:
         "};",
         "",
         "/* Codes longer than a window, shortest first: those below `limit` (left-aligned in 32 bits) have",
-        "   `bits` bits, count from `start`; their symbols stand in huffman_long_symbols from `at`. No EOS. */",
+        "   `bits` bits, count from `start`; their symbols are huffman_long_symbols from `at`. No EOS. */",
         "static const struct {",
         "  uint32_t limit;",
         "  uint32_t start;",
