@@ -1,4 +1,4 @@
-/* The Huffman code of RFC 7541: one window of 12 bits gives up to two symbols; longer codes are found by comparing. */
+/* The Huffman code of RFC 7541: 12 bits give up to two symbols; longer codes are found by comparing. */
 #include "huffman.h"
 
 #include "huffman_tables.h"
@@ -44,7 +44,8 @@ static unsigned long_symbol_get(uint32_t window, uint8_t *symbol) {
   for (size_t row = 0; row < LONG_LENGTHS; row++) {
     if (window < huffman_long[row].limit) {
       unsigned bits = huffman_long[row].bits;
-      *symbol = huffman_long_symbols[huffman_long[row].at + (window >> (32 - bits)) - huffman_long[row].start];
+      *symbol =
+          huffman_long_symbols[huffman_long[row].at + (window >> (32 - bits)) - huffman_long[row].start];
       return bits;
     }
   }
@@ -79,13 +80,15 @@ static inline unsigned window_take(Window *self, uint32_t entry, uint8_t *out, i
 
 /* The end of a string: all its bits that are left are in the window. Returns as huffman_decode does, `made` counted
    in. */
-static inline __attribute__((always_inline)) int64_t tail_decode(Window window, uint8_t *out, size_t made, int keep) {
+static inline __attribute__((always_inline)) int64_t tail_decode(Window window, uint8_t *out, size_t made,
+                                                                 int keep) {
   uint32_t entry;
   while (window.held >= HUFFMAN_WINDOW_BITS && (entry = window_entry(&window)) != 0) {
     made += window_take(&window, entry, keep ? out + made : NULL, keep);
   }
   if (window.held < 64) {
-    window.bits |= ~(uint64_t)0 >> window.held; /* as if the padding never ended: what is cut looks like EOS */
+    window.bits |=
+        ~(uint64_t)0 >> window.held; /* as if the padding never ended: what is cut looks like EOS */
   }
   while (window.held > 0) {
     uint8_t symbol;

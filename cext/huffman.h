@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Room that huffman_decode wants for `length` coded octets: the shortest code has 5 bits, and it writes in pairs. */
-#define HUFFMAN_DECODED_BOUND(length) ((uint64_t)(length) * 8 / 5 + 2)
+#define HUFFMAN_DECODED_BOUND(length) ((uint64_t)(length)*8 / 5 + 2)
 
 /* Octets that `text` takes when coded, padding included. */
 size_t huffman_encoded_length(const uint8_t *text, size_t length);

@@ -70,8 +70,8 @@ static const uint8_t huffman_bits[256] = {
 
 #define HUFFMAN_WINDOW_BITS 12
 
-/* What a window of bits begins with: bits of all | symbol << 8 | symbol << 16 | count << 24 | bits of the first
-   << 28. 0: a longer code. */
+/* What a window of bits begins with: bits of all | symbol << 8 | symbol << 16 | count << 24 |
+   bits of the first << 28. 0: a longer code. */
 static const uint32_t huffman_pairs[1 << HUFFMAN_WINDOW_BITS] = {
     0x5230300au, 0x5230300au, 0x5230300au, 0x5230300au, 0x5231300au, 0x5231300au, 0x5231300au, 0x5231300au, 0x5232300au,
     0x5232300au, 0x5232300au, 0x5232300au, 0x5261300au, 0x5261300au, 0x5261300au, 0x5261300au, 0x5263300au, 0x5263300au,
@@ -531,8 +531,8 @@ static const uint32_t huffman_pairs[1 << HUFFMAN_WINDOW_BITS] = {
     0x00000000u,
 };
 
-/* Codes longer than a window, shortest first: those below `limit` (left-aligned in 32 bits) have `bits` bits,
-   count from `start`, and their symbols stand in huffman_long_symbols from `at`. EOS is left out. */
+/* Codes longer than a window, shortest first: those below `limit` (left-aligned in 32 bits) have
+   `bits` bits, count from `start`; their symbols are huffman_long_symbols from `at`. No EOS. */
 static const struct {
   uint32_t limit;
   uint32_t start;

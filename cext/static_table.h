@@ -12,7 +12,7 @@ typedef struct {
   const char *value;
   uint8_t name_length;
   uint8_t value_length;
-  uint8_t values; /* in the first entry of a name: how many entries from here have it; 0 elsewhere */
+  uint8_t values; /* in the first entry of a name: how many entries have it; 0 elsewhere */
 } StaticEntry;
 
 /* By index; 0 is no entry. */
@@ -91,7 +91,8 @@ static const uint8_t static_slots[128] = {
 };
 
 static inline uint32_t static_name_key(const uint8_t *name, uint32_t length) {
-  return name[0] | (uint32_t)name[length / 2] << 8 | (uint32_t)name[length - 1] << 16 | length << 24;
+  uint32_t middle = name[length / 2], last = name[length - 1];
+  return name[0] | middle << 8 | last << 16 | length << 24;
 }
 
 /* The first index whose entry has this name, 0 if there is none. */
@@ -99,7 +100,8 @@ static inline uint32_t static_name_find(const uint8_t *name, uint32_t length) {
   if (length == 0) {
     return 0;
   }
-  uint32_t index = static_slots[static_name_key(name, length) * 0x9b18b231u >> 25];
+  uint32_t slot = static_name_key(name, length) * 0x9b18b231u >> 25;
+  uint32_t index = static_slots[slot];
   const StaticEntry *entry = &static_table[index];
   return entry->name_length == length && memcmp(entry->name, name, length) == 0 ? index : 0;
 }

@@ -2,6 +2,7 @@
 
 Run: PYTHONPATH=src python bench/micro/hpack.py [rounds]. Each figure is the best of nine.
 """
+
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +24,8 @@ HEAD = [
 def custom(call: int) -> list[tuple[bytes, bytes]]:
     """30 fields of which 4 have a new value in each call."""
     kept = [(b"x-custom-field-%d" % at, b"value-%d-of-a-custom-field" % at) for at in range(26)]
-    return kept + [(b"x-new-%d" % at, b"%016x" % (call * 0x9E3779B97F4A7C15 + at & 2**64 - 1)) for at in range(4)]
+    new = [(b"x-new-%d" % at, b"%016x" % (call * 0x9E3779B97F4A7C15 + at & 2**64 - 1)) for at in range(4)]
+    return kept + new
 
 
 def blocks_of(sections: list[list[tuple[bytes, bytes]]]) -> list[bytes]:
@@ -45,8 +47,10 @@ def main() -> None:
     loads = {
         "gRPC head, 8 fields, all indexed": blocks_of([HEAD] * 256),
         "30 custom fields, 4 of them new": blocks_of([custom(call) for call in range(256)]),
-        "8 literals, nothing indexed": [Encoder().encode([(b"x-request-id", b"%036x" % (call << 64 | at * 77))
-                                                          for at in range(8)]) for call in range(256)],
+        "8 literals, nothing indexed": [
+            Encoder().encode([(b"x-request-id", b"%036x" % (call << 64 | at * 77)) for at in range(8)])
+            for call in range(256)
+        ],
     }
     for label, blocks in loads.items():
         turns = max(1, rounds // 8 if "gRPC" not in label else rounds)

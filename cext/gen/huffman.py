@@ -1,4 +1,4 @@
-"""Write huffman_tables.h: the code of RFC 7541 appendix B as tables for encoding and for decoding 12 bits at a time.
+"""Write huffman_tables.h: the code of RFC 7541 appendix B, to encode and to decode 12 bits at a time.
 
 `--check` writes nothing and exits 1 if the file beside us is not what would be written.
 """
@@ -10,8 +10,8 @@ TARGET = Path(__file__).resolve().parent.parent / "huffman_tables.h"
 EOS = 256
 WINDOW_BITS = 12
 
-# RFC 7541 appendix B: which symbols have a code of how many bits. The code is canonical, so this says everything:
-# codes count upwards, shorter ones first, by symbol among equals.
+# RFC 7541 appendix B: which symbols have a code of how many bits. The code is canonical, so this says
+# everything: codes count upwards, shorter ones first, by symbol among equals.
 SYMBOLS = {
     5: [*b"012aceiost"],
     6: [*b" %-./3456789=A_bdfghlmnpru"],
@@ -26,10 +26,10 @@ SYMBOLS = {
     19: [*b"\\", 195, 208],
     20: [128, 130, 131, 162, 184, 194, 224, 226],
     21: [153, 161, 167, 172, 176, 177, 179, 209, 216, 217, 227, 229, 230],
-    22: [129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181, 185, 186, 187, 189, 190, 196,
-         198, 228, 232, 233],
-    23: [1, 135, 137, 138, 139, 140, 141, 143, 147, 149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175, 180,
-         182, 183, 188, 191, 197, 231, 239],
+    22: [129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181, 185, 186, 187, 189,
+         190, 196, 198, 228, 232, 233],
+    23: [1, 135, 137, 138, 139, 140, 141, 143, 147, 149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174,
+         175, 180, 182, 183, 188, 191, 197, 231, 239],
     24: [9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237],
     25: [199, 207, 234, 235],
     26: [192, 193, 200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255],
@@ -55,7 +55,7 @@ def codes() -> dict[int, tuple[int, int]]:
 
 
 def windows(table: dict[int, tuple[int, int]]) -> Iterator[int]:
-    """For each 12 bits: the one or two symbols they begin with, packed as huffman.c reads them; 0 if there is none."""
+    """For each 12 bits: the one or two symbols they begin with, packed as in the header; 0 if none."""
     short = {(code, bits): symbol for symbol, (code, bits) in table.items() if bits <= WINDOW_BITS}
 
     def first(window: int, left: int) -> tuple[int, int] | None:
@@ -117,14 +117,14 @@ def text() -> str:
         "",
         f"#define HUFFMAN_WINDOW_BITS {WINDOW_BITS}",
         "",
-        "/* What a window of bits begins with: bits of all | symbol << 8 | symbol << 16 | count << 24 | bits of the first",
-        "   << 28. 0: a longer code. */",
+        "/* What a window of bits begins with: bits of all | symbol << 8 | symbol << 16 | count << 24 |",
+        "   bits of the first << 28. 0: a longer code. */",
         "static const uint32_t huffman_pairs[1 << HUFFMAN_WINDOW_BITS] = {",
         rows(pairs, 9),
         "};",
         "",
-        "/* Codes longer than a window, shortest first: those below `limit` (left-aligned in 32 bits) have `bits` bits,",
-        "   count from `start`, and their symbols stand in huffman_long_symbols from `at`. EOS is left out. */",
+        "/* Codes longer than a window, shortest first: those below `limit` (left-aligned in 32 bits) have",
+        "   `bits` bits, count from `start`; their symbols are huffman_long_symbols from `at`. No EOS. */",
         "static const struct {",
         "  uint32_t limit;",
         "  uint32_t start;",

@@ -1,4 +1,4 @@
-"""Write static_table.h: the 61 entries of RFC 7541 appendix A and a perfect hash from a name to its first entry.
+"""Write static_table.h: the 61 entries of RFC 7541 appendix A and a perfect hash to a name's first.
 
 `--check` writes nothing and exits 1 if the file beside us is not what would be written.
 """
@@ -19,16 +19,16 @@ ENTRIES = [
     (":path", "/index.html"),
     (":scheme", "http"),
     (":scheme", "https"),
-    *((":status", status) for status in "200 204 206 304 400 404 500".split()),
+    *((":status", status) for status in "200 204 206 304 400 404 500".split()),  # noqa: SIM905
     ("accept-charset", ""),
     ("accept-encoding", "gzip, deflate"),
     *((name, "") for name in """
         accept-language accept-ranges accept access-control-allow-origin age allow authorization cache-control
         content-disposition content-encoding content-language content-length content-location content-range
-        content-type cookie date etag expect expires from host if-match if-modified-since if-none-match if-range
-        if-unmodified-since last-modified link location max-forwards proxy-authenticate proxy-authorization range
-        referer refresh retry-after server set-cookie strict-transport-security transfer-encoding user-agent vary via
-        www-authenticate""".split()),
+        content-type cookie date etag expect expires from host if-match if-modified-since if-none-match
+        if-range if-unmodified-since last-modified link location max-forwards proxy-authenticate
+        proxy-authorization range referer refresh retry-after server set-cookie strict-transport-security
+        transfer-encoding user-agent vary via www-authenticate""".split()),  # noqa: SIM905
 ]
 
 
@@ -51,7 +51,8 @@ def text() -> str:
     slots = ["0"] * (1 << SLOT_BITS)
     for name, index in first.items():
         slots[slot(name)] = str(index)
-    entries = [f'    {{"{name}", "{value}", {len(name)}, {len(value)}, {run[name] if first[name] == index else 0}}},'
+    values = [run[name] if first[name] == index else 0 for index, (name, _) in enumerate(ENTRIES, 1)]
+    entries = [f'    {{"{name}", "{value}", {len(name)}, {len(value)}, {values[index - 1]}}},'
                for index, (name, value) in enumerate(ENTRIES, 1)]
     slot_rows = ["    " + ", ".join(slots[at : at + 24]) + "," for at in range(0, len(slots), 24)]
     return "\n".join([
@@ -69,7 +70,7 @@ def text() -> str:
         "  const char *value;",
         "  uint8_t name_length;",
         "  uint8_t value_length;",
-        "  uint8_t values; /* in the first entry of a name: how many entries from here have it; 0 elsewhere */",
+        "  uint8_t values; /* in the first entry of a name: how many entries have it; 0 elsewhere */",
         "} StaticEntry;",
         "",
         "/* By index; 0 is no entry. */",
@@ -83,7 +84,8 @@ def text() -> str:
         "};",
         "",
         "static inline uint32_t static_name_key(const uint8_t *name, uint32_t length) {",
-        "  return name[0] | (uint32_t)name[length / 2] << 8 | (uint32_t)name[length - 1] << 16 | length << 24;",
+        "  uint32_t middle = name[length / 2], last = name[length - 1];",
+        "  return name[0] | middle << 8 | last << 16 | length << 24;",
         "}",
         "",
         "/* The first index whose entry has this name, 0 if there is none. */",
@@ -91,7 +93,8 @@ def text() -> str:
         "  if (length == 0) {",
         "    return 0;",
         "  }",
-        f"  uint32_t index = static_slots[static_name_key(name, length) * 0x{FACTOR:08x}u >> {32 - SLOT_BITS}];",
+        f"  uint32_t slot = static_name_key(name, length) * 0x{FACTOR:08x}u >> {32 - SLOT_BITS};",
+        "  uint32_t index = static_slots[slot];",
         "  const StaticEntry *entry = &static_table[index];",
         "  return entry->name_length == length && memcmp(entry->name, name, length) == 0 ? index : 0;",
         "}",

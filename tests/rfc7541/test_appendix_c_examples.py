@@ -1,19 +1,37 @@
 """RFC 7541 appendix C: the examples, decoded, and encoded where the choices are ours too."""
+
 import pytest
 
 from fastgw._core.wire.hpack_door import Decoder, Encoder, huffman_encode
 
 REQUESTS = [
     [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"www.example.com")],
-    [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"www.example.com"),
-     (b"cache-control", b"no-cache")],
-    [(b":method", b"GET"), (b":scheme", b"https"), (b":path", b"/index.html"), (b":authority", b"www.example.com"),
-     (b"custom-key", b"custom-value")],
+    [
+        (b":method", b"GET"),
+        (b":scheme", b"http"),
+        (b":path", b"/"),
+        (b":authority", b"www.example.com"),
+        (b"cache-control", b"no-cache"),
+    ],
+    [
+        (b":method", b"GET"),
+        (b":scheme", b"https"),
+        (b":path", b"/index.html"),
+        (b":authority", b"www.example.com"),
+        (b"custom-key", b"custom-value"),
+    ],
 ]
 REQUEST_TABLES = [
     (57, [(b":authority", b"www.example.com")]),
     (110, [(b"cache-control", b"no-cache"), (b":authority", b"www.example.com")]),
-    (164, [(b"custom-key", b"custom-value"), (b"cache-control", b"no-cache"), (b":authority", b"www.example.com")]),
+    (
+        164,
+        [
+            (b"custom-key", b"custom-value"),
+            (b"cache-control", b"no-cache"),
+            (b":authority", b"www.example.com"),
+        ],
+    ),
 ]
 PLAIN_REQUESTS = [
     "828684410f7777772e6578616d706c652e636f6d",
@@ -33,8 +51,14 @@ LOCATION = (b"location", b"https://www.example.com")
 RESPONSES = [
     [(b":status", b"302"), (b"cache-control", b"private"), (b"date", DATE), LOCATION],
     [(b":status", b"307"), (b"cache-control", b"private"), (b"date", DATE), LOCATION],
-    [(b":status", b"200"), (b"cache-control", b"private"), (b"date", DATE_LATER), LOCATION,
-     (b"content-encoding", b"gzip"), (b"set-cookie", COOKIE)],
+    [
+        (b":status", b"200"),
+        (b"cache-control", b"private"),
+        (b"date", DATE_LATER),
+        LOCATION,
+        (b"content-encoding", b"gzip"),
+        (b"set-cookie", COOKIE),
+    ],
 ]
 RESPONSE_TABLES = [
     (222, [LOCATION, (b"date", DATE), (b"cache-control", b"private"), (b":status", b"302")]),
@@ -85,12 +109,15 @@ def test_requests_encode_to_the_octets_of_c_4() -> None:
         assert (encoder.table_size, encoder.table) == (size, table)
 
 
-@pytest.mark.parametrize(("block", "field", "table", "flags"), [
-    ("400a637573746f6d2d6b65790d637573746f6d2d686561646572", (b"custom-key", b"custom-header"), True, 0),
-    ("040c2f73616d706c652f70617468", (b":path", b"/sample/path"), False, 0),
-    ("100870617373776f726406736563726574", (b"password", b"secret"), False, 1),
-    ("82", (b":method", b"GET"), False, 0),
-])
+@pytest.mark.parametrize(
+    ("block", "field", "table", "flags"),
+    [
+        ("400a637573746f6d2d6b65790d637573746f6d2d686561646572", (b"custom-key", b"custom-header"), True, 0),
+        ("040c2f73616d706c652f70617468", (b":path", b"/sample/path"), False, 0),
+        ("100870617373776f726406736563726574", (b"password", b"secret"), False, 1),
+        ("82", (b":method", b"GET"), False, 0),
+    ],
+)
 def test_single_representations(block: str, field: tuple[bytes, bytes], table: bool, flags: int) -> None:
     decoder = Decoder()
     assert decoder.decode(bytes.fromhex(block)) == 0
@@ -101,4 +128,6 @@ def test_single_representations(block: str, field: tuple[bytes, bytes], table: b
 def test_never_indexed_stays_never_indexed() -> None:
     block = Encoder().encode([(b"password", b"secret", True)])
     coded = huffman_encode(b"password"), huffman_encode(b"secret")
-    assert block == b"\x10" + bytes([0x80 | len(coded[0])]) + coded[0] + bytes([0x80 | len(coded[1])]) + coded[1]
+    assert (
+        block == b"\x10" + bytes([0x80 | len(coded[0])]) + coded[0] + bytes([0x80 | len(coded[1])]) + coded[1]
+    )

@@ -1,4 +1,5 @@
-"""cext/huffman: the code of RFC 7541 section 5.2 both ways, against the hpack package and the rules of padding."""
+"""cext/huffman: the code of RFC 7541 section 5.2 both ways, against the hpack package and bit by bit."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,9 @@ def test_each_octet_alone_and_between_others(symbol: int) -> None:
         assert huffman_decode(ORACLE.encode(text)) == text
 
 
-@given(st.one_of(st.binary(max_size=300), st.text("acehilnorst/-.:0123456789=XZ{", max_size=300).map(str.encode)))
+@given(
+    st.one_of(st.binary(max_size=300), st.text("acehilnorst/-.:0123456789=XZ{", max_size=300).map(str.encode))
+)
 @settings(deadline=None)
 def test_coding_agrees_with_the_hpack_package(text: bytes) -> None:
     coded = huffman_encode(text)
@@ -76,7 +79,9 @@ def test_padding_is_all_ones_and_shorter_than_an_octet(before: bytes) -> None:
         whole = bits_to_octets(bits + padding)
         assert huffman_decode(whole) == meaning(whole)
     if short:
-        assert huffman_decode(bits_to_octets(bits + "0" * short)) == meaning(bits_to_octets(bits + "0" * short))
+        assert huffman_decode(bits_to_octets(bits + "0" * short)) == meaning(
+            bits_to_octets(bits + "0" * short)
+        )
 
 
 @pytest.mark.parametrize("after", ["", "1" * 10, code(97) * 20])

@@ -15,7 +15,8 @@ ctypedef struct HpackEncoder:
 
 cdef void hpack_decoder_open(HpackDecoder *self) noexcept nogil
 cdef void hpack_decoder_close(HpackDecoder *self) noexcept nogil
-cdef Reason hpack_decode(HpackDecoder *self, const uint8_t *block, uint32_t length, FieldSection *out) noexcept nogil
+cdef Reason hpack_decode(HpackDecoder *self, const uint8_t *block, uint32_t length,
+                         FieldSection *out) noexcept nogil
 
 cdef void hpack_encoder_open(HpackEncoder *self) noexcept nogil
 cdef void hpack_encoder_close(HpackEncoder *self) noexcept nogil

@@ -1,24 +1,26 @@
-"""HPACK, RFC 7541: field blocks to field sections and back, with their dynamic tables; knows nothing of frames.
+"""HPACK, RFC 7541: field blocks to field sections and back; knows nothing of frames.
 
-An entry's age is its place in the dynamic table, 1 for the newest; on the wire that is index 61 + age. Names, values,
-kind, fault and hash of an entry are settled once, at insertion: an indexed field costs a look and a copy of pointers.
+An entry's age is its place in the dynamic table, 1 for the newest; on the wire that is index 61 + age.
+Names, values, kind, fault and hash of an entry are settled once, at insertion: an indexed field costs a look
+and a copy of pointers.
 """
-from libc.stdint cimport UINT32_MAX, UINT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport UINT32_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 import os
 
-from fastgw._core.reasons cimport (ACCEPTED, FIELD_BLOCK_TOO_LARGE, HPACK_BLOCK_TRUNCATED, HPACK_HUFFMAN_INVALID,
-                                   HPACK_INDEX_INVALID, HPACK_INTEGER_OVERFLOW, HPACK_TABLE_SIZE_LATE,
-                                   HPACK_TABLE_SIZE_TOO_LARGE, OUT_OF_MEMORY, Reason)
-from fastgw._core.wire.fields cimport (AUTHORITY, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FIELD_OVERHEAD,
-                                       FIELDS_MAX, GRPC_ENCODING, GRPC_MESSAGE, GRPC_STATUS, GRPC_TIMEOUT, HOST, METHOD,
-                                       NEVER_INDEXED, PATH, PROTOCOL, SCHEME, STATUS, TE, USER_AGENT, VOLATILE, Field,
-                                       FieldSection, field_judge)
-from fastgw._core.wire.hpack_table cimport (TABLE_BUCKETS, TABLE_OCTETS, TABLE_SIZE_DEFAULT, HpackEntry, HpackTable,
-                                            field_name_hash, field_pair_hash, field_size, table_allocate, table_close,
-                                            table_field, table_index, table_link, table_name_find, table_open,
-                                            table_pair_find, table_put, table_shrink)
+from fastgw._core.reasons cimport (ACCEPTED, FIELD_BLOCK_TOO_LARGE, HPACK_BLOCK_TRUNCATED,
+                                   HPACK_HUFFMAN_INVALID, HPACK_INDEX_INVALID, HPACK_INTEGER_OVERFLOW,
+                                   HPACK_TABLE_SIZE_LATE, HPACK_TABLE_SIZE_TOO_LARGE, OUT_OF_MEMORY, Reason)
+from fastgw._core.wire.fields cimport (AUTHORITY, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
+                                       FIELD_OVERHEAD, FIELDS_MAX, GRPC_ENCODING, GRPC_MESSAGE, GRPC_STATUS,
+                                       GRPC_TIMEOUT, HOST, METHOD, NEVER_INDEXED, PATH, PROTOCOL, SCHEME,
+                                       STATUS, TE, USER_AGENT, VOLATILE, Field, FieldSection, field_judge)
+from fastgw._core.wire.hpack_table cimport (TABLE_BUCKETS, TABLE_OCTETS, TABLE_SIZE_DEFAULT, HpackEntry,
+                                            HpackTable, field_name_hash, field_pair_hash, field_size,
+                                            table_allocate, table_close, table_field, table_index,
+                                            table_link, table_name_find, table_open, table_pair_find,
+                                            table_put, table_shrink)
 
 cdef extern from "huffman.h" nogil:
     uint64_t HUFFMAN_DECODED_BOUND(uint32_t length)
@@ -149,7 +151,7 @@ cdef inline Reason _coded_get(Decoding *run, const uint8_t *coded, uint32_t code
 
 
 cdef inline Reason _string_get(Decoding *run, const uint8_t **text, uint32_t *length) noexcept nogil:
-    """Read a string literal (RFC 7541 section 5.2); `text` points into the block, the arena or the scratch, or is NULL."""
+    """Read a string literal (RFC 7541 section 5.2): `text` is in block, arena or scratch, or NULL."""
     cdef Reason reason
     cdef const uint8_t *octets
     cdef bint coded
@@ -231,7 +233,8 @@ cdef void _lent_copy_all(Decoding *run) noexcept nogil:
     cdef uint32_t at
     for at in range(run.copied, out.count):
         field = &out.fields[at]
-        if not (_lent_copy(run, &field.name, field.name_length) and _lent_copy(run, &field.value, field.value_length)):
+        if not (_lent_copy(run, &field.name, field.name_length)
+                and _lent_copy(run, &field.value, field.value_length)):
             if run.largest_at < out.count and run.largest_at >= at:
                 _largest_name_put(out, &out.fields[run.largest_at])
                 run.largest_at = UINT32_MAX
@@ -345,12 +348,13 @@ cdef void hpack_decoder_close(HpackDecoder *self) noexcept nogil:
     table_close(&self.table)
 
 
-cdef Reason hpack_decode(HpackDecoder *self, const uint8_t *block, uint32_t length, FieldSection *out) noexcept nogil:
+cdef Reason hpack_decode(HpackDecoder *self, const uint8_t *block, uint32_t length,
+                         FieldSection *out) noexcept nogil:
     """Decode a whole field block into `out`, whose arena, arena_size and list_limit the caller has set.
 
-    Beyond list_limit, FIELDS_MAX or the arena the block is still decoded, for the table's sake, but the section is
-    `too_large` and fields are missing in it. Beyond four times list_limit it is refused. After a refusal the table is
-    no longer the peer's: the connection has to end. Fields are good until the next call.
+    Beyond list_limit, FIELDS_MAX or the arena the block is still decoded, for the table's sake, but the
+    section is `too_large` and fields are missing in it. Beyond four times list_limit it is refused. After a
+    refusal the table is no longer the peer's: the connection has to end. Fields are good until the next call.
     """
     cdef Decoding run
     cdef Reason reason
@@ -378,7 +382,8 @@ cdef Reason hpack_decode(HpackDecoder *self, const uint8_t *block, uint32_t leng
 
 # ---- encoding
 
-cdef inline uint8_t *_integer_put(uint8_t *out, uint8_t first, uint32_t mask, uint32_t value) noexcept nogil:
+cdef inline uint8_t *_integer_put(uint8_t *out, uint8_t first, uint32_t mask,
+                                  uint32_t value) noexcept nogil:
     """RFC 7541 section 5.1; `first` holds the bits before the prefix."""
     if value < mask:
         out[0] = first | <uint8_t>value
@@ -406,7 +411,7 @@ cdef inline uint8_t *_string_put(uint8_t *out, const uint8_t *text, uint32_t len
 
 cdef inline uint8_t *_literal_put(uint8_t *out, uint8_t first, uint32_t mask, uint32_t index,
                                   const Field *field) noexcept nogil:
-    """A literal whose name is that of entry `index`, or spelled out where that is 0 (RFC 7541 section 6.2)."""
+    """A literal whose name is that of entry `index`, or spelled out if that is 0 (RFC 7541 section 6.2)."""
     out = _integer_put(out, first, mask, index)
     if index == 0:
         out = _string_put(out, field.name, field.name_length)
@@ -447,7 +452,7 @@ cdef void hpack_encoder_close(HpackEncoder *self) noexcept nogil:
 
 
 cdef void hpack_encoder_resize(HpackEncoder *self, uint32_t size) noexcept nogil:
-    """The peer's SETTINGS_HEADER_TABLE_SIZE is now `size`; we use as much of it as our cap. Told at the next block."""
+    """The peer's SETTINGS_HEADER_TABLE_SIZE is now `size`; used up to our cap, told in the next block."""
     if size > TABLE_SIZE_DEFAULT:
         size = TABLE_SIZE_DEFAULT
     if size < self.smallest:
@@ -459,7 +464,7 @@ cdef void hpack_encoder_resize(HpackEncoder *self, uint32_t size) noexcept nogil
 
 
 cdef uint8_t *hpack_encode_begin(HpackEncoder *self, uint8_t *out) noexcept nogil:
-    """Begin a block: write the table size updates that are due (RFC 7541 section 4.2). Returns where they end."""
+    """Begin a block: write the size updates that are due (RFC 7541 section 4.2); returns where they end."""
     cdef uint32_t size = self.table.max_size
     if self.smallest < self.announced and self.smallest < size:
         out = _integer_put(out, _SIZE_UPDATE, _SIZE_UPDATE_MASK, self.smallest)
@@ -473,8 +478,8 @@ cdef uint8_t *hpack_encode_begin(HpackEncoder *self, uint8_t *out) noexcept nogi
 cdef uint8_t *hpack_encode_field(HpackEncoder *self, uint8_t *out, const Field *field) noexcept nogil:
     """Write one field, at most hpack_field_bound octets; returns where it ends.
 
-    `kind` must be field_kind of the name; `hash` must be 0 or the decoder's. Names that come with a new value each
-    time, secrets and fields that would take most of the table are literals that leave the table alone.
+    `kind` must be field_kind of the name; `hash` must be 0 or the decoder's. Names that come with a new value
+    each time, secrets and fields that would take most of the table are literals that leave the table alone.
     """
     cdef HpackTable *table = &self.table
     cdef uint32_t first = _static_first[field.kind]
@@ -504,6 +509,7 @@ cdef uint8_t *hpack_encode_field(HpackEncoder *self, uint8_t *out, const Field *
 
 # ---- what is settled at import
 
+
 def _fill() -> None:
     global _seed
     cdef int index, kind
@@ -512,8 +518,8 @@ def _fill() -> None:
     memset(_static_fields, 0, sizeof(_static_fields))
     memset(_static_first, _SEARCH, sizeof(_static_first))
     memset(_unindexed, 0, sizeof(_unindexed))
-    for kind in (METHOD, SCHEME, PATH, AUTHORITY, PROTOCOL, STATUS, TE, HOST, CONTENT_TYPE, CONTENT_LENGTH, COOKIE,
-                 USER_AGENT, GRPC_STATUS, GRPC_MESSAGE, GRPC_TIMEOUT, GRPC_ENCODING):
+    for kind in (METHOD, SCHEME, PATH, AUTHORITY, PROTOCOL, STATUS, TE, HOST, CONTENT_TYPE, CONTENT_LENGTH,
+                 COOKIE, USER_AGENT, GRPC_STATUS, GRPC_MESSAGE, GRPC_TIMEOUT, GRPC_ENCODING):
         _static_first[kind] = 0
     for kind in (CONTENT_LENGTH, AUTHORIZATION, GRPC_MESSAGE, GRPC_TIMEOUT, VOLATILE):
         _unindexed[kind] = 1

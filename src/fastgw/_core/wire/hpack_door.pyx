@@ -5,9 +5,10 @@ from libc.string cimport memcpy, memset
 
 from fastgw._core.reasons cimport ACCEPTED, Reason
 from fastgw._core.wire.fields cimport NEVER_INDEXED, Field, FieldSection, field_kind
-from fastgw._core.wire.hpack cimport (HpackDecoder, HpackEncoder, hpack_decode, hpack_decoder_close, hpack_decoder_open,
-                                      hpack_encode_begin, hpack_encode_field, hpack_encoder_close, hpack_encoder_open,
-                                      hpack_encoder_resize, hpack_field_bound)
+from fastgw._core.wire.hpack cimport (HpackDecoder, HpackEncoder, hpack_decode, hpack_decoder_close,
+                                      hpack_decoder_open, hpack_encode_begin, hpack_encode_field,
+                                      hpack_encoder_close, hpack_encoder_open, hpack_encoder_resize,
+                                      hpack_field_bound)
 from fastgw._core.wire.hpack_table cimport HpackTable, table_field
 
 cdef extern from "huffman.h" nogil:
@@ -88,8 +89,9 @@ cdef class Decoder:
     @property
     def facts(self) -> dict:
         """What the section says beside its fields."""
-        return {"seen": self.section.seen, "list_size": self.section.list_size, "too_large": self.section.too_large,
-                "largest": self.section.largest, "arena_used": self.section.arena_used,
+        return {"seen": self.section.seen, "list_size": self.section.list_size,
+                "too_large": self.section.too_large, "largest": self.section.largest,
+                "arena_used": self.section.arena_used,
                 "largest_name": self.section.largest_name[:self.section.largest_name_length]}
 
     @property
@@ -188,7 +190,7 @@ cdef uint64_t _many(HpackDecoder *decoder, HpackEncoder *encoder, FieldSection *
     """Decode, and encode unless `encoder` is NULL, all blocks; a refusal raises ValueError."""
     cdef uint64_t fields = 0
     cdef uint32_t number, count = <uint32_t>len(blocks)
-    cdef int round
+    cdef int _
     cdef Reason reason = ACCEPTED
     cdef uint8_t *out = <uint8_t *>malloc(262144)
     cdef const uint8_t **octets = <const uint8_t **>malloc(count * sizeof(uint8_t *))
@@ -197,7 +199,7 @@ cdef uint64_t _many(HpackDecoder *decoder, HpackEncoder *encoder, FieldSection *
         octets[number] = blocks[number]
         lengths[number] = <uint32_t>len(blocks[number])
     with nogil:
-        for round in range(rounds):
+        for _ in range(rounds):
             hpack_decoder_close(decoder)
             if encoder != NULL:
                 hpack_encoder_close(encoder)

@@ -1,4 +1,4 @@
-"""The dynamic table of RFC 7541 section 2.3.2, for either direction, and the encoder's way of finding an entry in it.
+"""The dynamic table of RFC 7541 section 2.3.2, for either direction, and the encoder's way to an entry in it.
 
 Inline, because both the decoder and the encoder come here for every field.
 """
@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from fastgw._core.wire.fields cimport FIELD_OVERHEAD, Field
 
 cdef enum:
-    TABLE_SIZE_DEFAULT = 4096   # RFC 9113 section 6.5.2, SETTINGS_HEADER_TABLE_SIZE; also our cap on the encoder's table
+    TABLE_SIZE_DEFAULT = 4096   # SETTINGS_HEADER_TABLE_SIZE, RFC 9113 section 6.5.2; the encoder's cap, too
     TABLE_ENTRIES_MAX = 128     # an entry counts 32 octets at least (RFC 7541 section 4.1); a power of two
     TABLE_OCTETS = 8128         # why that many: see HpackBlock
     TABLE_BUCKETS = 64
@@ -26,16 +26,16 @@ ctypedef struct HpackEntry:
 
 ctypedef struct HpackBlock:
     # What a table that holds something owns: two rings. Entries are numbered by insertion; number n stands in
-    # entries[n % 128], so eviction is a count that goes down. A name and its value stand together, and an entry that
-    # does not fit before the end of `octets` begins at 0. With at most 4064 octets in use (4096 less 32 an entry),
-    # twice that always has room for the next entry in one piece, whatever was left unused at the end.
-    # Octets of evicted entries stay readable until the next insertion.
+    # entries[n % 128], so eviction is a count that goes down. A name and its value stand together, and an
+    # entry that does not fit before the end of `octets` begins at 0. With at most 4064 octets in use (4096
+    # less 32 an entry), twice that always has room for the next in one piece, whatever was left unused at
+    # the end.
     # Field sizes and the cost of an insertion: python bench/micro/hpack.py
     HpackEntry entries[TABLE_ENTRIES_MAX]
     uint8_t octets[TABLE_OCTETS]
 
 ctypedef struct HpackIndex:
-    # The encoder's way from a hash to an entry: the number of the newest insertion of each bucket, its low 16 bits.
+    # The encoder's way from a hash to an entry: the number of each bucket's newest entry, its low 16 bits.
     # Nothing is removed at eviction: a number that is no longer in the table ends the search.
     uint16_t by_pair[TABLE_BUCKETS]
     uint16_t by_name[TABLE_BUCKETS]
@@ -69,7 +69,8 @@ cdef inline uint64_t _octets_hash(uint64_t hash, const uint8_t *octets, uint32_t
         memcpy(&high, octets + length - 4, 4)
         hash = _mix(hash, <uint64_t>high << 32 | low)
     elif length > 0:
-        hash = _mix(hash, <uint64_t>octets[0] | <uint64_t>octets[length >> 1] << 8 | <uint64_t>octets[length - 1] << 16)
+        low = octets[0] | <uint32_t>octets[length >> 1] << 8 | <uint32_t>octets[length - 1] << 16
+        hash = _mix(hash, low)
     return hash
 
 
@@ -173,7 +174,7 @@ cdef inline bint _same(const uint8_t *one, const uint8_t *other, uint32_t length
 
 
 cdef inline bint _same_pair(const uint8_t *octets, const Field *field) noexcept nogil:
-    """Are these the field's name and value, one behind the other? A field lent from a table has them so, too."""
+    """Are these the field's name and value, one behind the other? One lent by a table has them so, too."""
     if field.value == field.name + field.name_length:
         return _same(octets, field.name, field.name_length + field.value_length)
     return (_same(octets, field.name, field.name_length)
@@ -218,7 +219,7 @@ cdef inline uint32_t table_name_find(HpackTable *self, const Field *field, uint6
 
 
 cdef inline uint8_t table_link(uint16_t *bucket, uint64_t number) noexcept nogil:
-    """Make entry `number` the newest of a bucket; returns how much earlier the one before it came, 0 if too long ago."""
+    """Make entry `number` a bucket's newest; returns how much earlier the last came, 0 if too long ago."""
     cdef uint16_t distance = <uint16_t>(number - bucket[0])
     bucket[0] = <uint16_t>number
     return <uint8_t>distance if distance < TABLE_ENTRIES_MAX else 0
