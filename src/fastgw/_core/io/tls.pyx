@@ -37,6 +37,7 @@ cdef enum:
     _SSL_R_ALERT_NO_APPLICATION_PROTOCOL = 1120
 
 ctypedef int (*_AlpnSelect)(SSL *, const uint8_t **, uint8_t *, const uint8_t *, unsigned int, void *) noexcept nogil
+ctypedef int (*_NameCallback)(SSL *, int *, void *) noexcept nogil
 ctypedef int (*_CertCallback)(SSL *, void *) noexcept nogil
 ctypedef int (*_VerifyCallback)(int, void *) noexcept nogil
 
@@ -60,6 +61,7 @@ cdef struct _Calls:
     const char *(*SSL_get_servername)(SSL *, int) noexcept nogil
     SSL_CTX *(*SSL_set_SSL_CTX)(SSL *, SSL_CTX *) noexcept nogil
     void (*SSL_CTX_set_alpn_select_cb)(SSL_CTX *, _AlpnSelect, void *) noexcept nogil
+    void (*SSL_CTX_set_tlsext_servername_callback)(SSL_CTX *, _NameCallback) noexcept nogil
     void (*SSL_set_cert_cb)(SSL *, _CertCallback, void *) noexcept nogil
     BIO *(*BIO_new)(const void *) noexcept nogil
     int (*BIO_free)(BIO *) noexcept nogil
@@ -86,8 +88,8 @@ _NAMES = (
     "SSL_new", "SSL_free", "SSL_read", "SSL_write", "SSL_do_handshake", "SSL_shutdown", "SSL_get_error", "SSL_set_bio",
     "SSL_set_mode", "SSL_set_options", "SSL_set_accept_state", "SSL_set_connect_state", "SSL_set_tlsext_host_name",
     "SSL_set_alpn_protos", "SSL_get0_alpn_selected", "SSL_get_servername", "SSL_set_SSL_CTX",
-    "SSL_CTX_set_alpn_select_cb", "SSL_set_cert_cb", "BIO_new", "BIO_free", "BIO_s_mem", "BIO_read", "BIO_write",
-    "BIO_get_mem_data", "BIO_set_mem_eof_return", "BIO_new_mem_buf", "ERR_get_error", "ERR_clear_error",
+    "SSL_CTX_set_alpn_select_cb", "SSL_CTX_set_tlsext_servername_callback", "SSL_set_cert_cb", "BIO_new", "BIO_free",
+    "BIO_s_mem", "BIO_read", "BIO_write", "BIO_get_mem_data", "BIO_set_mem_eof_return", "BIO_new_mem_buf", "ERR_get_error", "ERR_clear_error",
     "ERR_reason_error_string", "SSL_get_verify_result", "X509_verify_cert_error_string", "SSL_get0_param",
     "X509_VERIFY_PARAM_set1_host", "X509_VERIFY_PARAM_set1_ip", "X509_VERIFY_PARAM_set_hostflags", "SSL_set_verify",
     "SSL_version", "SSL_session_reused",
@@ -134,11 +136,17 @@ _resolve()
 def arm(context_address: int) -> None:
     """Let the server context at this address (an SSL_CTX) agree on h2 and nothing else, without Python.
 
-    Replaces an ALPN callback set before. A session runs only on contexts that carry no Python callback.
+    Replaces the ALPN and the server name callback set before. A session runs only on contexts that carry no Python callback.
     """
     if not context_address:
         raise ValueError("a TLS context has an address other than 0")
     _call.SSL_CTX_set_alpn_select_cb(<SSL_CTX *><uintptr_t>context_address, _select_h2, NULL)
+    _call.SSL_CTX_set_tlsext_servername_callback(<SSL_CTX *><uintptr_t>context_address, _name_accepted)
+
+
+cdef int _name_accepted(SSL *ssl, int *alert, void *unused) noexcept nogil:
+    """Every name is welcome. Without this answer a TLS 1.2 session would not remember its name for its resumption."""
+    return _SSL_TLSEXT_ERR_OK
 
 
 cdef int _select_h2(SSL *ssl, const uint8_t **selected, uint8_t *length, const uint8_t *offered, unsigned int size,

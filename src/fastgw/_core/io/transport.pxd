@@ -1,5 +1,5 @@
 """One socket, with or without TLS: fill (octets in), flush (octets out), close. Knows no protocol above TLS."""
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Memory, Octets
 from fastgw._core.io.loop cimport Loop, Source, Timer
@@ -8,6 +8,7 @@ from fastgw._core.io.tls cimport SSL_CTX, SelectContext, TlsSession
 cdef enum:
     NET_SIZE = 131072           # octets asked of the kernel at once
     FILL_SIZE = 163840          # room transport_fill wants: one NET_SIZE and one TLS record that was incomplete before
+    FLUSH_SIZE = 262144         # octets one transport_flush moves at most
 
 cdef enum TransportPhase:
     TRANSPORT_CLOSED = 0
@@ -47,15 +48,18 @@ ctypedef struct Transport:
     Timer timer                 # connect, then handshake
     uint8_t phase               # TransportPhase
     uint8_t failure             # TransportFailure; nothing leaves a failure
-    bint blocked                # the socket takes no more for now: EPOLLOUT is watched
-    bint sni_seen
+    bint blocked                # the socket takes no more for now, or FLUSH_SIZE was not enough: EPOLLOUT is watched
+    bint sni_seen               # the ClientHello carried a name (accepting side)
     bint ending                 # transport_end was called; close_notify goes out behind what is queued
+    bint shut                   # our direction is shut down
+    int lost                    # errno of a send that failed; fill still hands out what came in before it
     char detail[160]            # the failure in words, zero-terminated
     uint64_t octets_in          # plaintext
     uint64_t octets_out
     void (*changed)(Transport *self) noexcept nogil    # phase or failure changed outside fill and flush (timers)
     const Endpoint *endpoint    # NULL on the accepting side
 
+# On any readiness the owner calls transport_fill, and while `blocked` transport_flush as well.
 cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd, SSL_CTX *context,
                            SelectContext select, void *arg, uint32_t handshake_timeout_ms) noexcept nogil
 cdef bint transport_connect(Transport *self, Loop *loop, Memory *memory, uint8_t *net,
