@@ -1,13 +1,16 @@
 """A transport on a loop, against Python's sockets and TLS on loopback."""
+import contextlib
 import os
 import select
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 from io_support import (
     SocketPeer, address_of, client_context, identity, loopback, python_client, python_server, server_context,
     sockaddr, until)
+from OpenSSL import SSL
 
 from fastgw._core.io.transport import Line, Station
 
@@ -17,13 +20,19 @@ SERVER = server_context()
 SECOND = server_context("second")
 
 
+def descriptors():
+    """What is open; the descriptor that lists them is gone before it is looked at."""
+    folder = Path("/proc/self/fd")
+    return {(link.name, str(link.readlink())) for link in list(folder.iterdir()) if link.is_symlink()}
+
+
 @pytest.fixture
 def station():
     """Afterwards no descriptor, memory or timer may be left."""
     station = Station()
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     yield station
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not descriptors() - before
     assert (station.lent, station.timers) == (0, 0)
 
 
@@ -217,8 +226,9 @@ def test_while_the_peer_does_not_read_nothing_more_is_sealed(station, mode):
         line.flush()
     later = line.state
     assert later["blocked"]
-    assert later["plain"] == state["plain"] > 2_000_000
-    assert later["sealed"] <= 131_072 + 16_384
+    assert later["plain"] > 2_000_000
+    assert later["sealed"] <= 131_072
+    assert mode == "clear" or later["plain"] == state["plain"]
     before = later["ready"]
     station.turn(10)
     assert line.state["ready"] == before, "a blocked line does not spin"
@@ -427,7 +437,6 @@ def test_ending_before_it_is_open_closes(station):
 
 def test_renegotiation_ends_the_connection(station):
     """RFC 9113 section 9.2.1. pyOpenSSL's client can still ask for it under TLS 1.2."""
-    from OpenSSL import SSL
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_max_proto_version(SSL.TLS1_2_VERSION)
     context.set_alpn_protos([b"h2"])
@@ -439,10 +448,8 @@ def test_renegotiation_ends_the_connection(station):
     client.set_connect_state()
 
     def shake():
-        try:
+        with contextlib.suppress(SSL.WantReadError, SSL.Error):
             client.do_handshake()
-        except (SSL.WantReadError, SSL.Error):
-            pass
     until(lambda: line.state["phase"] == "open", shake, station.turn)
     shake()
     assert client.renegotiate()
@@ -456,8 +463,8 @@ def test_two_transports_on_one_loop(station):
     """A line that connects to a line that accepts and echoes."""
     server, client = Line(station, echo=True), Line(station)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client.connect(sockaddr(listener.getsockname()[1]), address_of(client_context()), server_name=b"origin.test",
-                       verify=True)
+        client.connect(sockaddr(listener.getsockname()[1]), address_of(client_context()),
+                       server_name=b"origin.test", verify=True)
         near, _ = listener.accept()
         server.accept(near.detach(), address_of(SERVER))
     until(lambda: client.state["phase"] == "open" == server.state["phase"], station.turn)
