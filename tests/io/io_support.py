@@ -60,10 +60,10 @@ def _alternative(host):
 
 @cache
 def identity(kind):
-    """Made once per run: ca, other_ca, origin, second, wildcard, partial, expired, self_signed, stranger."""
+    """Made once per run: ca, other_ca, origin, second, wildcard, partial, long, expired, self_signed, stranger."""
     if kind in ("ca", "other_ca"):
         return Identity(kind, authority=True)
-    hosts = {"second": ["second.test"], "wildcard": ["*.wild.test"], "partial": ["a*.wild.test"]}
+    hosts = {"long": [f"{number}.long.test" for number in range(2000)], "second": ["second.test"], "wildcard": ["*.wild.test"], "partial": ["a*.wild.test"]}
     return Identity(
         kind, hosts=hosts.get(kind, ["origin.test", "127.0.0.1", "::1"]),
         issuer=None if kind == "self_signed" else identity("other_ca" if kind == "stranger" else "ca"),

@@ -320,11 +320,16 @@ def test_close_notify_ends_reading(contexts):
     assert door.read() == (ENDED, b"bye")
 
 
-def test_shutdown_before_the_handshake_leaves_no_error_behind(contexts):
-    door = serve(contexts)
-    door.shutdown()
+def test_shutdown_during_the_handshake_leaves_no_error_behind(contexts):
+    """An error left in the thread's queue would make the other session's "wants more" a failure."""
     other, peer = serve(contexts), Peer(python_client())
     assert shake(other, peer) == DONE
+    door, peer = serve(contexts), Peer(python_client())
+    peer.step()
+    door.push(peer.outgoing.read())
+    assert door.handshake() == WANTS
+    assert door.shutdown() == FAILED
+    assert other.read() == (WANTS, b"")
 
 
 def test_a_forged_record_fails_and_the_next_session_is_not_touched(contexts):

@@ -189,6 +189,22 @@ def test_no_h2_with_the_origin(station, alpn):
     finish(line, peer)
 
 
+def test_a_handshake_longer_than_the_socket_takes(station):
+    near, far = loopback(4096)
+    line, peer = Line(station), SocketPeer(near, python_client())
+    context = server_context("long")
+    assert line.accept(far.detach(), address_of(context))
+    peer.step()
+    near.send(peer.outgoing.read())
+    until(lambda: line.state["blocked"], lambda: station.turn(100))
+    assert line.state["phase"] == "handshake"
+    assert line.state["watched"] == select.EPOLLIN | select.EPOLLOUT
+    until(lambda: line.state["phase"] == "open" and peer.open, peer.pump, station.turn)
+    assert not line.state["blocked"]
+    assert line.state["watched"] == select.EPOLLIN
+    finish(line, peer)
+
+
 def test_something_else_than_tls(station):
     line, peer = accepted(station)
     peer.socket.send(b"GET / HTTP/1.1\r\n\r\n")
@@ -267,6 +283,22 @@ def test_little_room_loses_nothing(station, room):
     sent = os.urandom(60_000)
     peer.send(sent)
     until(lambda: line.state["octets_in"] == len(sent), peer.pump, station.turn)
+    assert line.take() == sent
+    finish(line, peer)
+
+
+@pytest.mark.parametrize("first", [16_300, 16_405, 17_000])
+@pytest.mark.parametrize("room", [16_484, 20_000, 40_000])
+def test_a_record_that_was_almost_there_finds_room(station, room, first):
+    line, peer = opened(station, room=room)
+    sent = os.urandom(100_000)
+    peer.tls.write(sent)
+    sealed = peer.outgoing.read()
+    peer.socket.setblocking(True)
+    for part in (sealed[:first], sealed[first:]):
+        peer.socket.sendall(part)
+        for _ in range(10):
+            station.turn(1)
     assert line.take() == sent
     finish(line, peer)
 

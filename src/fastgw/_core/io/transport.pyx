@@ -238,7 +238,7 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
         if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
             return 0
     # In the open phase that is transport_flush's business, so that the owner sees `blocked` end there.
-    if self.sealed.length > 0 and (self.phase == TRANSPORT_HANDSHAKE or self.ending):
+    if self.sealed.length > 0 and self.phase == TRANSPORT_HANDSHAKE:
         _send_sealed(self)
     if self.tls.ssl != NULL:
         # The part of a record that came earlier comes out together with what is asked for now.
