@@ -123,7 +123,7 @@ class Gateway:
             for worker in self._workers:
                 for number, row in enumerate(worker.zone_stats()[: len(self._zone_names)]):
                     _add(zones[self._zone_names[number]], row)
-            total: dict[str, int] = {}
+            total: dict[str, Any] = {}
             for one in workers:
                 _add(total, one)
             return {"revision": self._revision, "total": total, "workers": workers, "zones": zones}
@@ -364,6 +364,10 @@ class Gateway:
             raise StartupError("this gateway was made before a fork; make a new one in the child process")
 
 
-def _add(total: dict[str, int], row: dict[str, int]) -> None:
+def _add(total: dict[str, Any], row: dict[str, Any]) -> None:
+    """Add the numbers of `row`, and of the tables in it, to those of `total`."""
     for key, value in row.items():
-        total[key] = total.get(key, 0) + value
+        if isinstance(value, dict):
+            _add(total.setdefault(key, {}), value)
+        else:
+            total[key] = total.get(key, 0) + value

@@ -238,7 +238,7 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
         if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
             return 0
     # In the open phase that is transport_flush's business, so that the owner sees `blocked` end there.
-    if self.sealed.length > 0 and (self.phase == TRANSPORT_HANDSHAKE or self.ending):
+    if self.sealed.length > 0 and self.phase == TRANSPORT_HANDSHAKE:
         _send_sealed(self)
     if self.tls.ssl != NULL:
         # The part of a record that came earlier comes out together with what is asked for now.
@@ -527,6 +527,10 @@ cdef class Station:
         """Octets of memory that lines hold."""
         return self.memory.lent
 
+    @property
+    def timers(self):
+        return self.loop.timers
+
 
 cdef class Line:
     """One transport on a station."""
@@ -609,5 +613,5 @@ cdef class Line:
             "watched": transport.source.watched, "sealed": transport.sealed.length, "plain": self.line.plain.length,
             "octets_in": transport.octets_in, "octets_out": transport.octets_out,
             "ready": self.line.ready_count, "fills": self.line.fill_count, "changed": self.line.changed_count,
-            "timers": self.station.loop.timers,
+            "timers": self.station.timers,
         }
