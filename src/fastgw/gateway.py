@@ -45,8 +45,8 @@ class Gateway:
     """A gateway in this process: `with Gateway(config)` or `async with Gateway(config)`.
 
     `config` is the path of a TOML file, a dictionary of the same shape, or a `Config`. The constructor judges
-    it and raises ConfigError; `start` raises StartupError. Worker threads run without the GIL. Nothing global is
-    touched: no signal handler, no logging set-up, no event loop; a process may hold any number of gateways.
+    it and raises ConfigError; `start` raises StartupError. Worker threads run without the GIL. Nothing global
+    is touched: no signal handler, no logging set-up, no event loop; a process may hold any number of gateways.
     A child process made by fork cannot use it.
     """
 
