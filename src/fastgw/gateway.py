@@ -46,7 +46,7 @@ class Gateway:
 
     `config` is the path of a TOML file, a dictionary of the same shape, or a `Config`. The constructor judges
     it and raises ConfigError; `start` raises StartupError. Worker threads run without the GIL. Nothing global
-    is touched: no signal handler, no logging set-up, no event loop; a process may hold any number of gateways.
+    is touched: no signal handler, no logging set-up, no event loop; a process may hold several gateways.
     A child process made by fork cannot use it.
     """
 

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_pair(directory: Path, stem: str, names: list[str], *, days: int = 30, begins: int = -1) -> None:
-    """Put STEM.pem and STEM.key into `directory`: self-signed, valid from `begins` to `days` days from now."""
+    """Put STEM.pem and STEM.key into `directory`: self-signed, valid from day `begins` to day `days`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, stem)])
     now = datetime.datetime.now(datetime.UTC)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from fastgw.config import Config, Listen, load, load_text
 from fastgw.config.model import FileTable, SettingsTable, schema
 from fastgw.errors import ConfigError
@@ -40,7 +41,12 @@ def test_the_file_of_the_first_stage_loads_as_it_stands(files: Path):
     assert config.listen == (Listen("127.0.0.1", 8443),)
     assert config.workers == 1
     zone = config.zones[0]
-    assert (zone.name, zone.settings.grpc, zone.settings.http, zone.settings.ssl) == ("gw.test", True, False, "strict")
+    assert (zone.name, zone.settings.grpc, zone.settings.http, zone.settings.ssl) == (
+        "gw.test",
+        True,
+        False,
+        "strict",
+    )
     assert zone.trust_store == files / "ca.pem"
     assert zone.certificate is not None
     assert zone.certificate.key == files / "gateway.key"
@@ -63,7 +69,10 @@ dns  = [{ name = "api", content = "10.0.0.7", proxied = true, origin_port = 5005
 
 
 def zone(**changes):
-    return {"zone": [{"name": "gw.test", "grpc": "on", "dns": [], **changes}], "server": {"listen": ["h2c://[::1]:0"]}}
+    return {
+        "zone": [{"name": "gw.test", "grpc": "on", "dns": [], **changes}],
+        "server": {"listen": ["h2c://[::1]:0"]},
+    }
 
 
 def test_a_dictionary_serves_as_well():
@@ -114,7 +123,7 @@ def test_an_override_stands_in_for_the_file(files: Path):
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere.toml: the file does not exist"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: the file does not exist"):
         load(tmp_path / "nowhere.toml")
 
 

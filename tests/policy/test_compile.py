@@ -20,7 +20,9 @@ def rows(*records: Record, settings: Settings = GRPC, **zone):
 
 
 def test_a_record_becomes_a_host_and_an_origin():
-    found = rows(Record("api.gw.test", "A", "10.0.0.7", True, 50051), certificate=FILES, trust_store=Path("ca.pem"))
+    found = rows(
+        Record("api.gw.test", "A", "10.0.0.7", True, 50051), certificate=FILES, trust_store=Path("ca.pem")
+    )
     assert found.certificates == (FILES,)
     assert found.default_certificate == 0
     assert (found.zones[0].grpc, found.zones[0].http, found.zones[0].encrypted) == (True, False, True)
@@ -28,7 +30,11 @@ def test_a_record_becomes_a_host_and_an_origin():
     host, origin = found.hosts[0], found.origins[0]
     assert (host.hostname, host.proxied, host.zone, host.origin) == ("api.gw.test", True, 0, 0)
     assert (origin.host, origin.port, origin.tls, origin.verify) == ("10.0.0.7", 50051, True, True)
-    assert (origin.server_name, origin.trust_store, origin.label) == ("api.gw.test", Path("ca.pem"), "10.0.0.7:50051")
+    assert (origin.server_name, origin.trust_store, origin.label) == (
+        "api.gw.test",
+        Path("ca.pem"),
+        "10.0.0.7:50051",
+    )
 
 
 def test_without_a_certificate_there_is_no_row():
@@ -50,7 +56,9 @@ def test_one_proxied_record_makes_its_name_proxied_and_the_first_one_serves():
 
 def test_equal_origins_and_certificates_are_one_row():
     zones = [
-        Zone(f"{name}.test", GRPC, (Record(f"{name}.test", "A", "10.0.0.7", True, 443, "h2", "o.test"),), FILES)
+        Zone(
+            f"{name}.test", GRPC, (Record(f"{name}.test", "A", "10.0.0.7", True, 443, "h2", "o.test"),), FILES
+        )
         for name in "ab"
     ]
     found = compile_zones(zones)
@@ -59,8 +67,14 @@ def test_equal_origins_and_certificates_are_one_row():
 
 
 def test_full_neither_verifies_nor_looks_at_the_trust_store():
-    found = rows(Record("gw.test", "A", "10.0.0.7", True), settings=Settings(ssl="full"), trust_store=Path("ca.pem"))
-    assert (found.origins[0].tls, found.origins[0].verify, found.origins[0].trust_store) == (True, False, None)
+    found = rows(
+        Record("gw.test", "A", "10.0.0.7", True), settings=Settings(ssl="full"), trust_store=Path("ca.pem")
+    )
+    assert (found.origins[0].tls, found.origins[0].verify, found.origins[0].trust_store) == (
+        True,
+        False,
+        None,
+    )
 
 
 def test_flexible_and_h2c_are_cleartext():
@@ -89,12 +103,17 @@ def test_a_cname_onto_our_own_name_is_followed_here():
         Record("c.gw.test", "CNAME", "elsewhere.example", True),
     )
     hosts = {host.hostname: host.origin for host in found.hosts}
-    assert (found.origins[hosts["a.gw.test"]].host, found.origins[hosts["a.gw.test"]].port) == ("10.0.0.7", 2000)
+    assert (found.origins[hosts["a.gw.test"]].host, found.origins[hosts["a.gw.test"]].port) == (
+        "10.0.0.7",
+        2000,
+    )
     assert found.origins[hosts["c.gw.test"]].host == "elsewhere.example"
 
 
 def test_a_circle_of_cnames_leads_nowhere():
-    found = rows(Record("a.gw.test", "CNAME", "b.gw.test", True), Record("b.gw.test", "CNAME", "a.gw.test", True))
+    found = rows(
+        Record("a.gw.test", "CNAME", "b.gw.test", True), Record("b.gw.test", "CNAME", "a.gw.test", True)
+    )
     assert {origin.host for origin in found.origins} == {""}
 
 
