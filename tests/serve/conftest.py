@@ -27,8 +27,8 @@ class FakeWorker:
     made: ClassVar[list[FakeWorker]]
     stubborn = False
 
-    def __init__(self, *, number: int, drain_timeout_ms: int) -> None:
-        self.number, self.drain_timeout_ms = number, drain_timeout_ms
+    def __init__(self, *, number: int, drain_timeout_ms: int, log: bool = False) -> None:
+        self.number, self.drain_timeout_ms, self.log = number, drain_timeout_ms, log
         self.sockets: list[tuple[socket.socket, bool]] = []
         self.snapshots: list[FakeSnapshot] = []
         self.calls: list[str] = []
@@ -64,11 +64,11 @@ class FakeWorker:
         self.calls.append("stop")
         self._end.set()
 
-    def stats(self) -> dict[str, int]:
-        return {"calls": 10 + self.number, "connections": 1}
+    def stats(self) -> dict[str, int | dict[str, int]]:
+        return {"calls": 10 + self.number, "connections": 1, "replies": {"both": 1, f"by {self.number}": 1}}
 
-    def zone_stats(self) -> list[dict[str, int]]:
-        return [{"calls": 5}, {"calls": self.number}]
+    def zone_stats(self, count: int = 16384) -> list[dict[str, int]]:
+        return [{"calls": 5}, {"calls": self.number}][:count]
 
     def take_finished(self, most: int) -> list[dict[str, object]]:
         taken, self.finished = self.finished[:most], self.finished[most:]

@@ -148,7 +148,11 @@ def test_what_cannot_change_is_said(core, config, caplog):
 def test_stats_are_summed(core, config):
     with Gateway(config) as gateway:
         stats = gateway.stats()
-        assert stats["total"] == {"calls": 21, "connections": 2}
+        assert stats["total"] == {
+            "calls": 21,
+            "connections": 2,
+            "replies": {"both": 2, "by 0": 1, "by 1": 1},
+        }
         assert [row["calls"] for row in stats["workers"]] == [10, 11]
         assert stats["zones"] == {"gw.test": {"calls": 10}}
     assert gateway.stats() == stats
@@ -262,6 +266,7 @@ def test_a_worker_that_fails_is_noticed(core, config, caplog):
 def test_finished_calls_become_lines(core, config, tmp_path):
     config["log"] = {"access": str(tmp_path / "access.log")}
     with Gateway(config):
+        assert all(worker.log for worker in core.made)
         core.made[0].finished = [{"zone": 0, "path": b"/demo.Echo/\xff", "grpc_status": 0}] * 1500
         core.made[1].finished = [{"zone": 7}]
         time.sleep(0.5)

@@ -88,7 +88,7 @@ def test_tls_1_1_is_too_old(authority):
     client = SSL.Context(SSL.TLS_CLIENT_METHOD)
     client.set_cipher_list(b"ALL:@SECLEVEL=0")
     client.set_max_proto_version(SSL.TLS1_1_VERSION)
-    with pytest.raises(SSL.Error):
+    with pytest.raises(SSL.Error, match="unsupported protocol"):
         shake(server, client)
 
 
