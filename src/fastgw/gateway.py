@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,8 +45,8 @@ class Gateway:
     """A gateway in this process: `with Gateway(config)` or `async with Gateway(config)`.
 
     `config` is the path of a TOML file, a dictionary of the same shape, or a `Config`. The constructor judges
-    it and raises ConfigError; `start` raises StartupError. Worker threads run without the GIL. Nothing global is
-    touched: no signal handler, no logging set-up, no event loop; a process may hold any number of gateways.
+    it and raises ConfigError; `start` raises StartupError. Worker threads run without the GIL. Nothing global
+    is touched: no signal handler, no logging set-up, no event loop; a process may hold several gateways.
     A child process made by fork cannot use it.
     """
 
@@ -119,9 +119,9 @@ class Gateway:
                 return self._last_stats
             self._reap()
             workers = [worker.stats() for worker in self._workers]
-            zones: dict[str, dict[str, int]] = {name: {} for name in self._zone_names}
+            zones: dict[str, dict[str, Any]] = {name: {} for name in self._zone_names}
             for worker in self._workers:
-                for number, row in enumerate(worker.zone_stats()[: len(self._zone_names)]):
+                for number, row in enumerate(worker.zone_stats(len(self._zone_names))):
                     _add(zones[self._zone_names[number]], row)
             total: dict[str, Any] = {}
             for one in workers:
@@ -150,7 +150,10 @@ class Gateway:
 
     def _begin(self, count: int) -> None:
         snapshot = self._build(self.config)
-        workers = [Worker(number=number, drain_timeout_ms=self._drain_timeout_ms) for number in range(count)]
+        log = self.config.access_log is not None
+        workers = [
+            Worker(number=number, drain_timeout_ms=self._drain_timeout_ms, log=log) for number in range(count)
+        ]
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
             self._access_log = AccessLog(self.config.access_log, takes, self._zone_name, self._reap)
@@ -364,10 +367,10 @@ class Gateway:
             raise StartupError("this gateway was made before a fork; make a new one in the child process")
 
 
-def _add(total: dict[str, Any], row: dict[str, Any]) -> None:
-    """Add the numbers of `row`, and of the tables in it, to those of `total`."""
+def _add(total: dict[str, Any], row: Mapping[str, Any]) -> None:
+    """Add the counters of `row` to those of `total`, table by table."""
     for key, value in row.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             _add(total.setdefault(key, {}), value)
         else:
             total[key] = total.get(key, 0) + value

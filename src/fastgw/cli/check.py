@@ -20,6 +20,7 @@ from fastgw.errors import ConfigError, Problem
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
+    envvar="FASTGW_CHECK_FORMAT",
     show_envvar=True,
     help="How to print what was found.",
 )

@@ -12,7 +12,14 @@ from fastgw import __version__
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, show_envvar=True, help="Print a JSON object.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="FASTGW_VERSION_JSON",
+    show_envvar=True,
+    help="Print a JSON object.",
+)
 def version(as_json: bool) -> None:
     """Print the version of fastgw and of what it stands on."""
     versions = {

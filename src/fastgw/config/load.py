@@ -24,8 +24,8 @@ _TOML_PLACE = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of documen
 def load(source: ConfigLike, server: Mapping[str, Any] | None = None) -> Config:
     """The configuration `source` names or is. Raise ConfigError with all problems.
 
-    Keys of `server` stand in for those of [server]; a Config has been judged and is returned as it is. Paths in
-    a file are relative to the file, paths in a dictionary to the working directory.
+    Keys of `server` stand in for those of [server]; a Config has been judged and is returned as it is. Paths
+    in a file are relative to the file, paths in a dictionary to the working directory.
     """
     if isinstance(source, Config):
         return source
@@ -126,7 +126,7 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str, path: Path) -> ConfigErro
         if found[2]:
             line, column = int(found[2]), f" (column {found[3]})"
     plain = f"this is not valid TOML: {sentence[:1].lower()}{sentence[1:]}{column}"
-    hint = "text values stand in quotes, tables in [ ], one key per line"
+    hint = "text stands in quotes; a table in { } stays on one line"
     return ConfigError([Problem("", plain, hint, str(path), line)])
 
 

@@ -31,16 +31,16 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
     if not isinstance(data, Mapping):
         report.error(path, f"must be a table, not {kind_of(data)}", "write [[zone]]")
         return None
+    before = len(report.problems)
     shallow = {key: value for key, value in data.items() if key not in ("dns", "cert", "settings")}
     table = report.table(ZoneTable, shallow, path)
     settings = report.table(SettingsTable, data.get("settings", {}), (*path, "settings"))
-    before = len(report.problems)
+    settings_known = settings is not None and len(report.problems) == before
     cert = report.table(CertTable, data["cert"], (*path, "cert")) if "cert" in data else None
     records = _records(report, data.get("dns", []), (*path, "dns"))
     if table is None:
         # The name is unusable; the rest is judged under one that can belong to nobody.
         table = ZoneTable(name=f"zone-{path[-1]}.invalid")
-    settings_known = settings is not None and len(report.problems) == before
     merged = _merge(report, data, table, settings or SettingsTable(), path)
     return ZoneParts(path, table, merged, settings_known, cert, "cert" in data, records)
 

@@ -11,7 +11,7 @@ from fastgw.policy.names import address, joined
 from fastgw.policy.records import Record
 from fastgw.policy.zone import Zone
 
-NONE = 0xFFFFFFFF  # no such row, in the snapshot's own word
+NONE = -1  # no such row, as the snapshot takes it
 ALIASES_MAX = 8  # a chain of CNAMEs inside our own zones may be this long
 
 

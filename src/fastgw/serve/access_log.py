@@ -7,7 +7,6 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import IO, Any
 
 from fastgw.errors import StartupError
@@ -31,10 +30,10 @@ class AccessLog:
         self._each_turn = each_turn
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fastgw-access-log", daemon=True)
-        self._own = path != "-"
+        self._own = path != "-"  # then it is ours to close
         self._broken = False
         try:
-            self._file: IO[str] = Path(path).open("a", encoding="utf-8") if self._own else sys.stdout
+            self._file: IO[str] = open(path, "a", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise StartupError(f"the access log {path} cannot be written: {why}") from None

@@ -15,7 +15,7 @@ from OpenSSL import SSL, crypto
 from fastgw.errors import CertificateError, StartupError
 from fastgw.tls.material import Material
 
-# RFC 9113 appendix A prohibits all else in TLS 1.2. AES-128 comes first: with hardware support it is cheapest.
+# RFC 9113 appendix A prohibits all else in TLS 1.2. AES-128 comes first: with hardware help it is cheapest.
 CIPHERS_TLS12 = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"

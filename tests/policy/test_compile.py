@@ -1,0 +1,131 @@
+"""Zones become rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastgw.policy.certificates import CertificateFiles
+from fastgw.policy.compile import NONE, compile_zones
+from fastgw.policy.names import covers
+from fastgw.policy.records import Record
+from fastgw.policy.settings import Settings
+from fastgw.policy.zone import Zone
+
+GRPC = Settings(grpc=True, ssl="strict")
+FILES = CertificateFiles(Path("a.pem"), Path("a.key"))
+
+
+def rows(*records: Record, settings: Settings = GRPC, **zone):
+    return compile_zones([Zone("gw.test", settings, records, **zone)])
+
+
+def test_a_record_becomes_a_host_and_an_origin():
+    found = rows(
+        Record("api.gw.test", "A", "10.0.0.7", True, 50051), certificate=FILES, trust_store=Path("ca.pem")
+    )
+    assert found.certificates == (FILES,)
+    assert found.default_certificate == 0
+    assert (found.zones[0].grpc, found.zones[0].http, found.zones[0].encrypted) == (True, False, True)
+    assert found.zones[0].certificate == 0
+    host, origin = found.hosts[0], found.origins[0]
+    assert (host.hostname, host.proxied, host.zone, host.origin) == ("api.gw.test", True, 0, 0)
+    assert (origin.host, origin.port, origin.tls, origin.verify) == ("10.0.0.7", 50051, True, True)
+    assert (origin.server_name, origin.trust_store, origin.label) == (
+        "api.gw.test",
+        Path("ca.pem"),
+        "10.0.0.7:50051",
+    )
+
+
+def test_without_a_certificate_there_is_no_row():
+    found = rows(Record("gw.test", "A", "10.0.0.7", True))
+    assert (found.zones[0].certificate, found.default_certificate) == (NONE, NONE)
+
+
+def test_a_dns_only_name_is_there_without_an_origin():
+    found = rows(Record("gw.test", "A", "10.0.0.7", False))
+    assert (found.hosts[0].proxied, found.hosts[0].origin, found.origins) == (False, NONE, ())
+
+
+def test_one_proxied_record_makes_its_name_proxied_and_the_first_one_serves():
+    found = rows(Record("gw.test", "A", "10.0.0.7", False), Record("gw.test", "A", "10.0.0.8", True))
+    assert len(found.hosts) == 1
+    assert found.hosts[0].proxied
+    assert [origin.host for origin in found.origins] == ["10.0.0.7"]
+
+
+def test_equal_origins_and_certificates_are_one_row():
+    zones = [
+        Zone(
+            f"{name}.test", GRPC, (Record(f"{name}.test", "A", "10.0.0.7", True, 443, "h2", "o.test"),), FILES
+        )
+        for name in "ab"
+    ]
+    found = compile_zones(zones)
+    assert len(found.origins) == len(found.certificates) == 1
+    assert [host.zone for host in found.hosts] == [0, 1]
+
+
+def test_full_neither_verifies_nor_looks_at_the_trust_store():
+    found = rows(
+        Record("gw.test", "A", "10.0.0.7", True), settings=Settings(ssl="full"), trust_store=Path("ca.pem")
+    )
+    assert (found.origins[0].tls, found.origins[0].verify, found.origins[0].trust_store) == (
+        True,
+        False,
+        None,
+    )
+
+
+def test_flexible_and_h2c_are_cleartext():
+    flexible = rows(Record("gw.test", "A", "10.0.0.7", True), settings=Settings(http=True, ssl="flexible"))
+    assert not flexible.zones[0].encrypted
+    assert not flexible.origins[0].tls
+    h2c = rows(Record("gw.test", "A", "10.0.0.7", True, 80, "h2c"), settings=Settings(grpc=True, ssl="full"))
+    assert h2c.zones[0].encrypted
+    assert (h2c.origins[0].tls, h2c.origins[0].server_name) == (False, "")
+
+
+def test_a_wildcard_asks_for_a_name_that_exists():
+    settings = Settings(ssl="full")
+    by_address = rows(Record("*.gw.test", "A", "10.0.0.7", True), settings=settings)
+    by_name = rows(Record("*.gw.test", "CNAME", "origin.example", True), settings=settings)
+    assert by_address.hosts[0].hostname == "*.gw.test"
+    assert by_address.origins[0].server_name == "gw.test"
+    assert by_name.origins[0].server_name == "origin.example"
+
+
+def test_a_cname_onto_our_own_name_is_followed_here():
+    found = rows(
+        Record("gw.test", "A", "10.0.0.7", True, 1000),
+        Record("a.gw.test", "CNAME", "b.gw.test", True, 2000),
+        Record("b.gw.test", "CNAME", "gw.test", False),
+        Record("c.gw.test", "CNAME", "elsewhere.example", True),
+    )
+    hosts = {host.hostname: host.origin for host in found.hosts}
+    assert (found.origins[hosts["a.gw.test"]].host, found.origins[hosts["a.gw.test"]].port) == (
+        "10.0.0.7",
+        2000,
+    )
+    assert found.origins[hosts["c.gw.test"]].host == "elsewhere.example"
+
+
+def test_a_circle_of_cnames_leads_nowhere():
+    found = rows(
+        Record("a.gw.test", "CNAME", "b.gw.test", True), Record("b.gw.test", "CNAME", "a.gw.test", True)
+    )
+    assert {origin.host for origin in found.origins} == {""}
+
+
+def test_a_paused_zone_carries_everything():
+    found = rows(Record("gw.test", "A", "10.0.0.7", True), settings=Settings(), paused=True)
+    assert (found.zones[0].grpc, found.zones[0].http) == (True, True)
+
+
+def test_a_wildcard_in_a_certificate_covers_one_label():
+    assert covers("*.gw.test", "api.gw.test")
+    assert covers("*.gw.test", "*.gw.test")
+    assert not covers("*.gw.test", "gw.test")
+    assert not covers("*.gw.test", "a.b.gw.test")
+    assert not covers("*.gw.test", "*.a.gw.test")
+    assert not covers("a.gw.test", "*.gw.test")

@@ -1,0 +1,117 @@
+"""A core that only remembers what the bridge did to it, and a configuration to start from."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from fastgw import gateway as bridge
+from fastgw.tls.issue import development_authority, development_certificate
+
+
+class FakeSnapshot:
+    """Its rows, and who uses it."""
+
+    def __init__(self, **rows: Any) -> None:
+        self.__dict__.update(rows)
+        self.users = 0
+
+
+class FakeWorker:
+    """Accepts nothing, and ends when told to."""
+
+    made: ClassVar[list[FakeWorker]]
+    stubborn = False
+
+    def __init__(self, *, number: int, drain_timeout_ms: int, log: bool = False) -> None:
+        self.number, self.drain_timeout_ms, self.log = number, drain_timeout_ms, log
+        self.sockets: list[tuple[socket.socket, bool]] = []
+        self.snapshots: list[FakeSnapshot] = []
+        self.calls: list[str] = []
+        self.revision = 0
+        self.finished: list[dict[str, object]] = []
+        self.failure: BaseException | None = None
+        self._end = threading.Event()
+        self.made.append(self)
+
+    def listen(self, descriptor: int, *, tls: bool) -> None:
+        self.sockets.append((socket.socket(fileno=descriptor), tls))
+
+    def publish(self, snapshot: FakeSnapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    def run(self) -> None:
+        self._end.wait()
+        for one, _ in self.sockets:
+            one.close()
+        if self.failure is not None:
+            raise self.failure
+
+    def fail(self, error: BaseException) -> None:
+        self.failure = error
+        self._end.set()
+
+    def drain(self) -> None:
+        self.calls.append("drain")
+        if not self.stubborn:
+            self._end.set()
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+        self._end.set()
+
+    def stats(self) -> dict[str, int | dict[str, int]]:
+        return {"calls": 10 + self.number, "connections": 1, "replies": {"both": 1, f"by {self.number}": 1}}
+
+    def zone_stats(self, count: int = 16384) -> list[dict[str, int]]:
+        return [{"calls": 5}, {"calls": self.number}][:count]
+
+    def take_finished(self, most: int) -> list[dict[str, object]]:
+        taken, self.finished = self.finished[:most], self.finished[most:]
+        return taken
+
+
+@pytest.fixture
+def core(monkeypatch: pytest.MonkeyPatch) -> type[FakeWorker]:
+    """Put the fakes where the bridge finds its core; `core.made`: the workers, `core.armed`: contexts."""
+
+    class Core(FakeWorker):
+        made: ClassVar[list[FakeWorker]] = []
+        armed: ClassVar[list[int]] = []
+
+    monkeypatch.setattr(bridge, "Worker", Core)
+    monkeypatch.setattr(bridge, "Snapshot", FakeSnapshot)
+    monkeypatch.setattr(bridge, "arm", Core.armed.append)
+    monkeypatch.setattr(bridge, "sockaddr", lambda host, port: f"{host} {port}".encode())
+    return Core
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a development authority, and certificates of it for gw.test and else.test."""
+    directory = tmp_path_factory.mktemp("authority")
+    made = development_authority(directory)
+    development_certificate(made, ("gw.test", "*.gw.test"))
+    development_certificate(made, ("else.test",))
+    return directory
+
+
+@pytest.fixture
+def config(authority: Path) -> dict[str, Any]:
+    """A configuration that can be started."""
+    return {
+        "server": {"listen": ["127.0.0.1:0", "h2c://127.0.0.1:0"], "workers": 2, "drain_timeout": "100ms"},
+        "zone": [
+            {
+                "name": "gw.test",
+                "cert": {"file": str(authority / "gw.test.pem"), "key": str(authority / "gw.test.key")},
+                "settings": {"grpc": "on", "ssl": "strict"},
+                "trust_store": str(authority / "ca.pem"),
+                "dns": [{"name": "api", "content": "127.0.0.1", "proxied": True, "origin_port": 50443}],
+            }
+        ],
+    }
