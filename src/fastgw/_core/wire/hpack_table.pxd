@@ -29,7 +29,7 @@ ctypedef struct HpackBlock:
     # entries[n % 128], so eviction is a count that goes down. A name and its value stand together, and an
     # entry that does not fit before the end of `octets` begins at 0. With at most 4064 octets in use (4096
     # less 32 an entry), twice that always has room for the next in one piece, whatever was left unused at
-    # the end.
+    # the end. Octets of evicted entries stay readable until the next insertion.
     # Field sizes and the cost of an insertion: python bench/micro/hpack.py
     HpackEntry entries[TABLE_ENTRIES_MAX]
     uint8_t octets[TABLE_OCTETS]
