@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from io_support import (
+from tests.io.io_support import (
     DONE, ENDED, FAILED, WANTS, Peer, address_of, client_context, identity, python_client, python_server,
     server_context)
 from OpenSSL import SSL

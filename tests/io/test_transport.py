@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from io_support import (
+from tests.io.io_support import (
     SocketPeer, address_of, client_context, identity, loopback, python_client, python_server, server_context,
     sockaddr, until)
 from OpenSSL import SSL
