@@ -25,7 +25,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Late, so that `fastgw check` and `fastgw version` need neither the compiled core nor OpenSSL.
+    # Late, so that `fastgw check` and `fastgw version` do not wait for the compiled core.
     if name == "Gateway":
         from fastgw.gateway import Gateway
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import selectors
@@ -10,8 +11,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from pathlib import Path
 
+import grpc
 import pytest
 
 import fastgw
@@ -158,3 +161,30 @@ def test_a_worker_that_will_not_end_is_cut_by_a_second_signal(serve, file):
         process.terminate()
         process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+class Echo(grpc.GenericRpcHandler):
+    """Answers every call with its own message."""
+
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(lambda message, _: message)
+
+
+def test_a_client_that_trusts_the_authority_gets_through_by_every_name(serve, tmp_path):
+    origin = grpc.server(futures.ThreadPoolExecutor(1), handlers=[Echo()])
+    port = origin.add_insecure_port("127.0.0.1:0")
+    origin.start()
+    log = tmp_path / "access.log"
+    process = serve("--to", f"h2c://localhost:{port}", "--listen", "127.0.0.1:0", "--access-log", str(log))
+    here = port_of(line(process))
+    trust = grpc.ssl_channel_credentials((tmp_path / "data" / "fastgw" / "ca.pem").read_bytes())
+    for host in ("localhost", "127.0.0.1"):
+        with grpc.secure_channel(f"{host}:{here}", trust) as channel:
+            assert channel.unary_unary("/demo.Echo/Say")(b"hello", timeout=5) == b"hello"
+    process.terminate()
+    process.communicate(timeout=10)
+    origin.stop(0)
+    rows = [json.loads(row) for row in log.read_text().splitlines()]
+    assert [(row["zone"], row["path"], row["grpc_status"]) for row in rows] == [
+        ("localhost", "/demo.Echo/Say", 0)
+    ] * 2

@@ -8,12 +8,14 @@ import json
 import logging
 import os
 import socket
+import struct
 import threading
 import time
 
 import pytest
 
 from fastgw import ConfigError, FastgwError, Gateway, StartupError
+from fastgw.serve.access_log import peer_text
 
 
 def test_each_worker_gets_a_socket_for_each_address(core, config):
@@ -277,3 +279,22 @@ def test_finished_calls_become_lines(core, config, tmp_path):
     assert len((tmp_path / "access.log").read_text().splitlines()) == 1502, (
         "what is left at the end is written too"
     )
+
+
+def test_a_line_is_made_for_people(core, config, tmp_path):
+    config["log"] = {"access": str(tmp_path / "access.log")}
+    peer = struct.pack("=H", socket.AF_INET) + struct.pack(">H", 50051) + bytes([127, 0, 0, 1]) + bytes(20)
+    with Gateway(config):
+        core.made[0].finished = [{"wall_ns": 1_700_000_000_123_456_789, "ray": 255, "zone": -1, "peer": peer}]
+    assert json.loads((tmp_path / "access.log").read_text()) == {
+        "time": "2023-11-14T22:13:20.123Z",
+        "ray": "00000000000000ff",
+        "zone": "",
+        "peer": "127.0.0.1:50051",
+    }
+
+
+def test_peers_are_of_two_families():
+    v6 = struct.pack("=H", socket.AF_INET6) + struct.pack(">HI", 443, 0) + bytes(15) + b"\1" + bytes(4)
+    assert peer_text(v6) == "[::1]:443"
+    assert peer_text(b"") == ""

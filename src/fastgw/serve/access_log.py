@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any
 
 from fastgw.errors import StartupError
+from fastgw.policy.names import joined
 
 PERIOD = 0.2  # seconds between two looks at the workers
 BATCH = 1000  # calls taken from one worker at once
@@ -79,9 +82,27 @@ class AccessLog:
 
     def _line(self, call: Mapping[str, object]) -> str:
         row: dict[str, Any] = dict(call)
+        if isinstance(row.get("wall_ns"), int):
+            at = datetime.datetime.fromtimestamp(row.pop("wall_ns") / 1e9, datetime.UTC)
+            row = {"time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), **row}
         if isinstance(row.get("zone"), int):
             row["zone"] = self._zone_name(row["zone"])
+        if isinstance(row.get("ray"), int):
+            row["ray"] = f"{row['ray']:016x}"  # as clients see it in fastgw-ray
+        if isinstance(row.get("peer"), bytes):
+            row["peer"] = peer_text(row["peer"])
         return json.dumps(row, default=_text, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def peer_text(address: bytes) -> str:
+    """A struct sockaddr as `host:port`; empty if it is of another family than IPv4 and IPv6."""
+    family = int.from_bytes(address[:2], sys.byteorder)
+    port = int.from_bytes(address[2:4], "big")
+    if family == socket.AF_INET and len(address) >= 8:
+        return joined(socket.inet_ntop(family, address[4:8]), port)
+    if family == socket.AF_INET6 and len(address) >= 24:
+        return joined(socket.inet_ntop(family, address[8:24]), port)
+    return ""
 
 
 def _text(value: object) -> str:
