@@ -306,12 +306,6 @@ CASES = {
         'f:7: zone[0].settings.ssl: is "flexible", but gRPC is on and is carried over TLS only\n'
         '  hint: write ssl',
     ),
-    "h2c under strict": (
-        "proxied = true",
-        'proxied = true, origin_protocol = "h2c"',
-        'f:9: zone[0].dns[0].origin_protocol: is "h2c", but ssl = "strict" promises a verified origin\n'
-        '  hint: ',
-    ),
     "wildcard that cannot be verified": (
         'name = "@"',
         'name = "*"',
@@ -420,6 +414,12 @@ WARNINGS = {
         RECORD,
         RECORD + '\n{ name = "@", content = "127.0.0.2" },',
         "f:10: warning: zone[0].dns[1]: is a further target of gw.test; for now only the first one serves",
+    ),
+    "h2c under strict": (
+        "proxied = true",
+        'proxied = true, origin_protocol = "h2c"',
+        'f:9: warning: zone[0].dns[0].origin_protocol: is "h2c": calls to this origin are cleartext, '
+        'though ssl = "strict" verifies the others',
     ),
     "nothing proxied": (
         "proxied = true",

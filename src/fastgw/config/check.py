@@ -120,7 +120,7 @@ def _settings(report: Report, part: ZoneParts) -> Settings:
 
 
 def _check_modes(report: Report, part: ZoneParts, settings: Settings, served: Sequence[Placed]) -> None:
-    """gRPC needs an encrypted mode; cleartext origins must be written down and contradict strict."""
+    """gRPC needs an encrypted mode; a record may still ask for a cleartext origin, in so many words."""
     where = part.path if part.table.ssl is not None else (*part.path, "settings")
     if settings.grpc and settings.ssl not in ENCRYPTED:
         report.error(
@@ -130,10 +130,9 @@ def _check_modes(report: Report, part: ZoneParts, settings: Settings, served: Se
         )
     for entry in served:
         if entry.record.origin_protocol == "h2c" and settings.ssl in VERIFIED:
-            report.error(
+            report.warning(
                 (*entry.path, "origin_protocol"),
-                f'is "h2c", but ssl = "{settings.ssl}" promises a verified origin',
-                'write ssl = "full" for the zone, or let the origin speak TLS',
+                f'is "h2c": calls to this origin are cleartext, though ssl = "{settings.ssl}" verifies the others',
             )
         if (
             entry.record.wildcard

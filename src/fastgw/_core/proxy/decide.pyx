@@ -179,7 +179,7 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
     cdef const char *label = self.row.label
     cdef const char *detail = b""
     if link != NULL:
-        detail = link.transport.detail
+        detail = <const char *>link.transport.detail
     phase[0] = <int>PHASE_CONNECT
     if failure == FAILURE_NO_ADDRESS:
         phase[0] = <int>PHASE_DNS

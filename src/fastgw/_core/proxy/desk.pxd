@@ -113,6 +113,7 @@ cdef struct Exchange:
     uint16_t status             # HTTP status sent to the client; 0: none
     int16_t grpc_status         # -1: none seen
     uint8_t error               # LocalReply; 0: none
+    bint blamed                 # it did not go well: side and phase say who and when
     uint8_t side
     uint8_t phase
     bint grpc

@@ -149,6 +149,7 @@ cdef void _log(Exchange *self) noexcept nogil:
     row.status = self.status
     row.grpc_status = self.grpc_status
     row.error = self.error
+    row.blamed = self.blamed
     row.side = self.side
     row.phase = self.phase
     row.grpc = self.grpc
@@ -200,6 +201,7 @@ cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grp
     cdef Answer answer
     cdef Stream *stream = self.client
     self.error = <uint8_t>reply
+    self.blamed = True
     self.side = <uint8_t>side
     self.phase = <uint8_t>phase
     self.response.half = <uint8_t>BROKEN_HALF
@@ -441,6 +443,7 @@ cdef void _on_client_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
     self.client = NULL
     self.request.half = <uint8_t>BROKEN_HALF
     if self.response.half != ENDED_HALF and self.error == NO_REPLY:
+        self.blamed = True
         self.side = <uint8_t>SIDE_CLIENT
         self.phase = <uint8_t>PHASE_STREAM
         self.grpc_status = <short>GRPC_CANCELLED

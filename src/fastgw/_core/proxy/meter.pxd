@@ -29,6 +29,7 @@ ctypedef struct Finished:
     uint16_t status
     int16_t grpc_status
     uint8_t error
+    uint8_t blamed              # side and phase mean something
     uint8_t side
     uint8_t phase
     uint8_t grpc

@@ -58,7 +58,7 @@ cdef list meter_take_finished(Meter *self, int most):
             "request_octets": row.request_octets, "response_octets": row.response_octets,
             "request_messages": row.request_messages, "response_messages": row.response_messages,
             "zone": -1 if row.zone == 0xffffffff else row.zone, "status": row.status, "grpc_status": row.grpc_status,
-            "error": row.error, "side": row.side, "phase": row.phase, "grpc": bool(row.grpc),
+            "error": row.error, "side": row.side if row.blamed else -1, "phase": row.phase, "grpc": bool(row.grpc),
             "peer": (<const char *>row.peer)[:28],
             "path": (<const char *>row.path)[:row.path_length],
             "authority": (<const char *>row.authority)[:row.authority_length],

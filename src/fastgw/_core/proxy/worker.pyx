@@ -359,6 +359,7 @@ cdef class Worker:
         out = meter_take_finished(&self.desk.meter, most)
         for row in out:
             row["error"] = reply_name(<LocalReply><int>row["error"]).decode()
-            row["side"] = reply_side(<Side><int>row["side"]).decode()
-            row["phase"] = reply_phase(<Phase><int>row["phase"]).decode()
+            blamed = row["side"] >= 0
+            row["side"] = reply_side(<Side><int>row["side"]).decode() if blamed else ""
+            row["phase"] = reply_phase(<Phase><int>row["phase"]).decode() if blamed else ""
         return out
