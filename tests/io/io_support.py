@@ -18,7 +18,7 @@ from OpenSSL import SSL, crypto
 from fastgw._core.io.tls import arm
 
 DONE, WANTS, ENDED, FAILED = range(4)
-_NOW = datetime.datetime.now(datetime.timezone.utc)
+_NOW = datetime.datetime.now(datetime.UTC)
 _DAY = datetime.timedelta(days=1)
 
 
@@ -30,11 +30,14 @@ class Identity:
         self.key = ec.generate_private_key(ec.SECP256R1())
         signer = issuer or self
         builder = (
-            x509.CertificateBuilder().subject_name(self.name).issuer_name(signer.name).public_key(self.key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(_NOW - 30 * _DAY).not_valid_after(ends)
+            x509.CertificateBuilder().subject_name(self.name).issuer_name(signer.name)
+            .public_key(self.key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(_NOW - 30 * _DAY).not_valid_after(ends)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True))
         if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(host) for host in hosts]), False)
+            names = x509.SubjectAlternativeName([_alternative(host) for host in hosts])
+            builder = builder.add_extension(names, critical=False)
         self.certificate = builder.sign(signer.key, hashes.SHA256())
 
     @property
@@ -60,10 +63,11 @@ def _alternative(host):
 
 @cache
 def identity(kind):
-    """Made once per run: ca, other_ca, origin, second, wildcard, partial, long, expired, self_signed, stranger."""
+    """Made once per run. Kinds without names of their own here are made out to origin.test."""
     if kind in ("ca", "other_ca"):
         return Identity(kind, authority=True)
-    hosts = {"long": [f"{number}.long.test" for number in range(2000)], "second": ["second.test"], "wildcard": ["*.wild.test"], "partial": ["a*.wild.test"]}
+    hosts = {"long": [f"{number}.long.test" for number in range(2000)], "second": ["second.test"],
+             "wildcard": ["*.wild.test"], "partial": ["a*.wild.test"]}
     return Identity(
         kind, hosts=hosts.get(kind, ["origin.test", "127.0.0.1", "::1"]),
         issuer=None if kind == "self_signed" else identity("other_ca" if kind == "stranger" else "ca"),

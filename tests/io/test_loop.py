@@ -212,7 +212,7 @@ def test_a_source_forgotten_by_another_is_skipped(pipes):
 
 def test_watching_changes_and_ends(pipes):
     door = LoopDoor()
-    reader, writer = pipes[0]
+    writer = pipes[0][1]
     door.watch(0, writer, select.EPOLLOUT)
     assert door.turn(0) == 1
     door.watch(0, writer, 0)

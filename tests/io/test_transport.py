@@ -63,7 +63,8 @@ def connected(station, peer_context=None, *, verify=True, server_name=b"origin.t
     line = Line(station)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = sockaddr(listener.getsockname()[1])
-        assert line.connect(address, address_of(client_context()) if tls else 0, server_name=server_name, verify=verify)
+        assert line.connect(address, address_of(client_context()) if tls else 0, server_name=server_name,
+                            verify=verify)
         assert line.state["phase"] == "connecting"
         near, _ = listener.accept()
     return line, SocketPeer(near, peer_context, **({"server_side": True} if peer_context else {}))
@@ -276,7 +277,7 @@ def test_records_cut_anywhere_by_the_network(station):
 
 @pytest.mark.parametrize("room", [1, 16_384, 16_385, 20_000])
 def test_little_room_loses_nothing(station, room):
-    """With TLS the room must hold one record more than what is asked of the kernel; in the clear anything will do."""
+    """With TLS one record more than is asked of the kernel must find room; in the clear anything will do."""
     mode = "clear" if room < 16_385 else "tls"
     line, peer = accepted(station, mode, room=room if room != 16_385 else 16_484)
     until(lambda: line.state["phase"] == "open" and peer.open, peer.pump, station.turn)
@@ -412,7 +413,8 @@ def test_the_handshake_takes_too_long_even_with_a_drip(station):
         peer.socket.send(b"\x16" if not drops else b"\x03" if len(drops) < 3 else b"\x00")
         drops.append(1)
     drops = []
-    until(lambda: line.state["failure"] != "fine", lambda: len(drops) < 4 and drip(), lambda: station.turn(20))
+    until(lambda: line.state["failure"] != "fine", lambda: len(drops) < 4 and drip(),
+          lambda: station.turn(20))
     assert (line.state["failure"], line.state["changed"]) == ("handshake_timed_out", 1)
     finish(line, peer)
 
@@ -420,7 +422,8 @@ def test_the_handshake_takes_too_long_even_with_a_drip(station):
 def test_the_origin_does_not_answer_the_handshake(station):
     line = Line(station)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        line.connect(sockaddr(listener.getsockname()[1]), address_of(client_context()), server_name=b"origin.test",
+        line.connect(sockaddr(listener.getsockname()[1]), address_of(client_context()),
+                     server_name=b"origin.test",
                      connect_timeout_ms=5000, handshake_timeout_ms=30)
         until(lambda: line.state["failure"] != "fine", lambda: station.turn(100))
     assert line.state["failure"] == "handshake_timed_out"

@@ -1,16 +1,16 @@
 """One event loop: epoll, a timer wheel, a wake-up from other threads. Knows no protocol.
 
-One thread runs a loop; only loop_wake may be called from another. Readiness is level-triggered: what a handler leaves
-unread is reported again. A timer fires at the first tick of the wheel that is not before its deadline, so up to
-WHEEL_TICK late and never early.
+One thread runs a loop; only loop_wake may be called from another. Readiness is level-triggered: what a
+handler leaves unread is reported again. A timer fires at the first tick of the wheel that is not before its
+deadline, so up to WHEEL_TICK late and never early.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastgw._core.clock cimport clock_now
 from fastgw._core.io.sys cimport (
-    EFD_CLOEXEC, EFD_NONBLOCK, EINTR, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN, close,
-    epoll_create1, epoll_ctl, epoll_event, epoll_wait, errno, eventfd, read, write)
+    EFD_CLOEXEC, EFD_NONBLOCK, EINTR, EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN,
+    close, epoll_create1, epoll_ctl, epoll_event, epoll_wait, errno, eventfd, read, write)
 
 cdef enum:
     _TICK_BITS = 24
@@ -79,7 +79,7 @@ cdef int loop_watch(Loop *self, Source *source, uint32_t events) noexcept nogil:
 
 
 cdef void loop_forget(Loop *self, Source *source) noexcept nogil:
-    """Stop watching. Nothing more is delivered, not even from the turn that runs; the descriptor stays open."""
+    """Stop watching. Nothing more is delivered, not even in this turn; the descriptor stays open."""
     cdef epoll_event unused
     if source.watched != 0 and source.fd >= 0:
         epoll_ctl(self.epoll, EPOLL_CTL_DEL, source.fd, &unused)
@@ -89,8 +89,8 @@ cdef void loop_forget(Loop *self, Source *source) noexcept nogil:
 cdef int loop_turn(Loop *self, int longest_wait_ms) noexcept nogil:
     """Wait, hand out what is ready, then fire what is due.
 
-    Waits for a source, the next occupied tick of the wheel, a wake-up or `longest_wait_ms` (-1: no such limit),
-    whichever is first. Returns how often a `ready` was called; wake-ups and timers do not count.
+    Waits for a source, the next occupied tick of the wheel, a wake-up or `longest_wait_ms` (-1: no such
+    limit), whichever is first. Returns how often a `ready` was called; wake-ups and timers do not count.
     """
     cdef epoll_event[EVENTS_MAX] events
     cdef Source *source
@@ -110,7 +110,7 @@ cdef int loop_turn(Loop *self, int longest_wait_ms) noexcept nogil:
 
 
 cdef void loop_wake(Loop *self) noexcept nogil:
-    """End the wait of the turn that runs, or of the next one. Any thread may call this while the loop is open."""
+    """End the wait of this turn or of the next one. Any thread may call this while the loop is open."""
     cdef uint64_t one = 1
     while write(self.wake, &one, sizeof(one)) < 0 and errno == EINTR:
         pass
@@ -172,11 +172,11 @@ cdef uint64_t _next_tick(const Loop *self) noexcept nogil:
     """The first tick after the swept ones whose slot is occupied; some timer must be running."""
     cdef uint64_t tick = (self.swept >> _TICK_BITS) + 1
     cdef uint64_t word = self.occupied[(tick & _SLOT_MASK) >> 6] >> (tick & 63)
-    cdef uint32_t passed
+    cdef uint32_t _passed
     if word != 0:
         return tick + fastgw_lowest_bit(word)
     tick = (tick | 63) + 1
-    for passed in range(_WORDS):
+    for _passed in range(_WORDS):
         word = self.occupied[(tick & _SLOT_MASK) >> 6]
         if word != 0:
             return tick + fastgw_lowest_bit(word)
@@ -203,11 +203,12 @@ cdef int _wait_ms(Loop *self, int longest_ms) noexcept nogil:
 cdef void _sweep(Loop *self) noexcept nogil:
     """Fire every timer whose tick has come, earlier ticks first.
 
-    Goes round the wheel at most once per step, so that timers of a later round wait for their own. A `fire` may start
-    and stop any timer: those due are on a list of their own, from which timer_stop takes them like from any other.
+    Goes round the wheel at most once per step, so that timers of a later round wait for their own. A `fire`
+    may start and stop any timer: those due are on a list of their own, from which timer_stop takes them like
+    from any other.
     """
     cdef uint64_t now = self.now >> _TICK_BITS
-    cdef uint64_t tick, end
+    cdef uint64_t tick
     cdef Timer due
     cdef Timer *timer
     while self.timers > 0:
@@ -343,7 +344,7 @@ cdef class LoopDoor:
         timer_stop(&self.door.loop, &self.door.timers[number].timer)
 
     def when_fired(self, int number, int target, int64_t delay_ms):
-        """From now on `number` starts `target` when it fires, or stops it if delay_ms < 0; target -1: neither."""
+        """Let `number` start `target` when it fires, or stop it if delay_ms < 0; target -1: neither."""
         self.door.timers[number].target = target
         self.door.timers[number].delay_ms = delay_ms
 
@@ -372,12 +373,14 @@ cdef class LoopDoor:
 
     def fired(self):
         """(timer, now) in the order of firing since the last call."""
-        result = [(self.door.fired[number], self.door.fired_at[number]) for number in range(self.door.fired_count)]
+        result = [(self.door.fired[number], self.door.fired_at[number]) for number
+                  in range(self.door.fired_count)]
         self.door.fired_count = 0
         return result
 
     def ready(self):
         """(source, events) in the order of delivery since the last call."""
-        result = [(self.door.ready[number], self.door.ready_events[number]) for number in range(self.door.ready_count)]
+        result = [(self.door.ready[number], self.door.ready_events[number]) for number
+                  in range(self.door.ready_count)]
         self.door.ready_count = 0
         return result

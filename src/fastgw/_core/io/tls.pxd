@@ -1,4 +1,4 @@
-"""The TLS calls of the OpenSSL inside `cryptography`, as C function pointers: no second OpenSSL, no Python, no GIL."""
+"""TLS by the OpenSSL inside `cryptography`, through C function pointers: no other OpenSSL, no Python."""
 from libc.stdint cimport uint8_t, uint32_t
 
 ctypedef void SSL
@@ -15,9 +15,10 @@ cdef enum TlsResult:
     TLS_ENDED = 2       # close_notify arrived
     TLS_FAILED = 3      # tls_error_text says why
 
-# `select` is called once per handshake, while the ClientHello is read, with the name asked for (NULL, 0 without SNI) and
-# `arg`; it returns the context whose certificate is to be shown, or NULL to keep the one the session was opened with.
-# A resumed handshake shows no certificate: there `select` is called when it is done and what it returns is not used.
+# `select` is called once per handshake, while the ClientHello is read, with the name asked for (NULL, 0
+# without SNI) and `arg`; it returns the context whose certificate is to be shown, or NULL to keep the one the
+# session was opened with. A resumed handshake shows no certificate: there `select` is called when it is done
+# and what it returns is not used.
 ctypedef SSL_CTX *(*SelectContext)(void *arg, const uint8_t *name, uint32_t length) noexcept nogil
 
 ctypedef struct TlsSession:
@@ -39,7 +40,8 @@ cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_nam
 cdef void tls_close(TlsSession *self) noexcept nogil
 cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil
 cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t *got) noexcept nogil
-cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length, uint32_t *taken) noexcept nogil
+cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length,
+                         uint32_t *taken) noexcept nogil
 cdef TlsResult tls_shutdown(TlsSession *self) noexcept nogil
 cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noexcept nogil
 cdef uint32_t tls_pull(TlsSession *self, uint8_t *into, uint32_t room) noexcept nogil

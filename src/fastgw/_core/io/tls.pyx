@@ -1,8 +1,9 @@
-"""The TLS calls of the OpenSSL inside `cryptography`, as C function pointers: no second OpenSSL, no Python, no GIL.
+"""TLS by the OpenSSL inside `cryptography`, through C function pointers: no other OpenSSL, no Python.
 
-Contexts are built in Python and armed here; a session runs on two memory BIOs, so it neither knows nor needs a socket.
-OpenSSL keeps its errors in a queue per thread, and an error left there makes a later "wants more" look like a failure:
-the queue is emptied before and after a handshake step and after every failure, never on the way of good octets.
+Contexts are built in Python and armed here; a session runs on two memory BIOs, so it neither knows nor needs
+a socket. OpenSSL keeps its errors in a queue per thread, and an error left there makes a later "wants more"
+look like a failure: the queue is emptied before and after a handshake step and after every failure, never on
+the way of good octets.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
@@ -36,7 +37,8 @@ cdef enum:
     _SSL_R_NO_APPLICATION_PROTOCOL = 235
     _SSL_R_ALERT_NO_APPLICATION_PROTOCOL = 1120
 
-ctypedef int (*_AlpnSelect)(SSL *, const uint8_t **, uint8_t *, const uint8_t *, unsigned int, void *) noexcept nogil
+ctypedef int (*_AlpnSelect)(SSL *, const uint8_t **, uint8_t *, const uint8_t *, unsigned int,
+                            void *) noexcept nogil
 ctypedef int (*_NameCallback)(SSL *, int *, void *) noexcept nogil
 ctypedef int (*_CertCallback)(SSL *, void *) noexcept nogil
 ctypedef int (*_VerifyCallback)(int, void *) noexcept nogil
@@ -85,14 +87,15 @@ cdef struct _Calls:
     int (*SSL_session_reused)(SSL *) noexcept nogil
 
 _NAMES = (
-    "SSL_new", "SSL_free", "SSL_read", "SSL_write", "SSL_do_handshake", "SSL_shutdown", "SSL_get_error", "SSL_set_bio",
-    "SSL_set_mode", "SSL_set_options", "SSL_set_accept_state", "SSL_set_connect_state", "SSL_set_tlsext_host_name",
-    "SSL_set_alpn_protos", "SSL_get0_alpn_selected", "SSL_get_servername", "SSL_set_SSL_CTX",
-    "SSL_CTX_set_alpn_select_cb", "SSL_CTX_set_tlsext_servername_callback", "SSL_set_cert_cb", "BIO_new", "BIO_free",
-    "BIO_s_mem", "BIO_read", "BIO_write", "BIO_get_mem_data", "BIO_set_mem_eof_return", "BIO_new_mem_buf", "ERR_get_error", "ERR_clear_error",
+    "SSL_new", "SSL_free", "SSL_read", "SSL_write", "SSL_do_handshake", "SSL_shutdown", "SSL_get_error",
+    "SSL_set_bio", "SSL_set_mode", "SSL_set_options", "SSL_set_accept_state", "SSL_set_connect_state",
+    "SSL_set_tlsext_host_name", "SSL_set_alpn_protos", "SSL_get0_alpn_selected", "SSL_get_servername",
+    "SSL_set_SSL_CTX", "SSL_CTX_set_alpn_select_cb", "SSL_CTX_set_tlsext_servername_callback",
+    "SSL_set_cert_cb", "BIO_new", "BIO_free", "BIO_s_mem", "BIO_read", "BIO_write", "BIO_get_mem_data",
+    "BIO_set_mem_eof_return", "BIO_new_mem_buf", "ERR_get_error", "ERR_clear_error",
     "ERR_reason_error_string", "SSL_get_verify_result", "X509_verify_cert_error_string", "SSL_get0_param",
-    "X509_VERIFY_PARAM_set1_host", "X509_VERIFY_PARAM_set1_ip", "X509_VERIFY_PARAM_set_hostflags", "SSL_set_verify",
-    "SSL_version", "SSL_session_reused",
+    "X509_VERIFY_PARAM_set1_host", "X509_VERIFY_PARAM_set1_ip", "X509_VERIFY_PARAM_set_hostflags",
+    "SSL_set_verify", "SSL_version", "SSL_session_reused",
 )
 
 cdef _Calls _call
@@ -109,7 +112,8 @@ def addresses(lib, ffi) -> list:
             missing.append(name)
     if missing:
         raise ImportError(
-            f"fastgw cannot run TLS: cryptography {cryptography.__version__} does not offer {', '.join(missing)};"
+            f"fastgw cannot run TLS: cryptography {cryptography.__version__} does not offer"
+            f" {', '.join(missing)};"
             " install a version that fastgw has been tested with")
     return found
 
@@ -122,9 +126,10 @@ cdef int _resolve() except -1:
     except (ImportError, AttributeError) as error:
         raise ImportError(
             f"fastgw cannot run TLS: cryptography {cryptography.__version__} does not offer its OpenSSL"
-            " (hazmat.bindings._rust._openssl); install a version that fastgw has been tested with") from error
+            " (hazmat.bindings._rust._openssl); install a version that fastgw has been tested with"
+        ) from error
     if sizeof(_Calls) != len(_NAMES) * sizeof(void *):
-        raise ImportError("fastgw cannot run TLS: the table of OpenSSL functions is out of step with its names")
+        raise ImportError("fastgw cannot run TLS: the table of OpenSSL functions does not match its names")
     for number, address in enumerate(addresses(lib, ffi)):
         (<void **>&_call)[number] = <void *><uintptr_t>address
     return 0
@@ -136,7 +141,8 @@ _resolve()
 def arm(context_address: int) -> None:
     """Let the server context at this address (an SSL_CTX) agree on h2 and nothing else, without Python.
 
-    Replaces the ALPN and the server name callback set before. A session runs only on contexts that carry no Python callback.
+    Replaces the ALPN and the server name callback set before. A session runs only on contexts that carry no
+    Python callback.
     """
     if not context_address:
         raise ValueError("a TLS context has an address other than 0")
@@ -145,12 +151,12 @@ def arm(context_address: int) -> None:
 
 
 cdef int _name_accepted(SSL *ssl, int *alert, void *unused) noexcept nogil:
-    """Every name is welcome. Without this answer a TLS 1.2 session would not remember its name for its resumption."""
+    """Every name is welcome. Without this a TLS 1.2 session would not remember its name when resumed."""
     return _SSL_TLSEXT_ERR_OK
 
 
-cdef int _select_h2(SSL *ssl, const uint8_t **selected, uint8_t *length, const uint8_t *offered, unsigned int size,
-                    void *unused) noexcept nogil:
+cdef int _select_h2(SSL *ssl, const uint8_t **selected, uint8_t *length, const uint8_t *offered,
+                    unsigned int size, void *unused) noexcept nogil:
     """Choose h2 among the protocols offered, each an octet of length and its name (RFC 7301 section 3.1)."""
     cdef unsigned int at = 0
     while at < size:
@@ -171,7 +177,8 @@ cdef void _ask(TlsSession *self, SSL_CTX **chosen) noexcept nogil:
     self.asked = True
     self.named = name != NULL
     if self.select != NULL:
-        chosen[0] = self.select(self.select_arg, <const uint8_t *>name, 0 if name == NULL else <uint32_t>strlen(name))
+        chosen[0] = self.select(self.select_arg, <const uint8_t *>name,
+                                0 if name == NULL else <uint32_t>strlen(name))
 
 
 cdef int _choose_certificate(SSL *ssl, void *arg) noexcept nogil:
@@ -216,12 +223,13 @@ cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectContext select, v
     return True
 
 
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name, bint verify) noexcept nogil:
+cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name,
+                      bint verify) noexcept nogil:
     """Open the client's side of a session that offers h2; False if memory is out.
 
-    `server_name` is sent as SNI unless it is an IP address (RFC 6066 section 3) or NULL, and must outlive the session.
-    With `verify` the certificate must lead to a trusted one of the context and be made out to that name or address;
-    without, any certificate will do.
+    `server_name` is sent as SNI unless it is an IP address (RFC 6066 section 3) or NULL, and must outlive the
+    session. With `verify` the certificate must lead to a trusted one of the context and be made out to that
+    name or address; without, any certificate will do.
     """
     cdef uint8_t[16] address
     cdef uint32_t address_length = 0
@@ -271,7 +279,7 @@ cdef TlsResult _result_of(TlsSession *self, int returned) noexcept nogil:
 
 
 cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil:
-    """Take the handshake as far as the octets pushed so far allow; what there is to send waits in tls_pull."""
+    """Take the handshake as far as the octets so far allow; what there is to send waits in tls_pull."""
     cdef int returned
     cdef SSL_CTX *unused
     cdef TlsResult result
@@ -288,7 +296,7 @@ cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil:
 
 
 cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t *got) noexcept nogil:
-    """Open as many records as there are and write their octets to `into`; `got` counts them, whatever is returned.
+    """Open all records that are there and write their octets to `into`; `got` counts them in any case.
 
     TLS_DONE: `room` is full. TLS_WANTS: everything pushed has been taken in.
     """
@@ -302,7 +310,8 @@ cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t
     return TLS_DONE
 
 
-cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length, uint32_t *taken) noexcept nogil:
+cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length,
+                         uint32_t *taken) noexcept nogil:
     """Seal the first octets of `data` in one record; `taken` counts them: all, or TLS_RECORD_MAX."""
     cdef int returned
     if length > TLS_RECORD_MAX:
@@ -329,8 +338,9 @@ cdef TlsResult tls_shutdown(TlsSession *self) noexcept nogil:
 cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noexcept nogil:
     """Give the session octets of the peer; False if memory is out.
 
-    What was pushed before must have been taken in: tls_read or tls_handshake returned TLS_WANTS. The octets stay where
-    they are until that is so again: a long run is not copied, and an idle session holds no buffer for it.
+    What was pushed before must have been taken in: tls_read or tls_handshake returned TLS_WANTS. The octets
+    stay where they are until that is so again: a long run is not copied, and an idle session holds no buffer
+    for it.
     """
     cdef BIO *fresh
     cdef bint lend = length > _COPY_MAX
@@ -394,14 +404,15 @@ cdef bint tls_is_resumed(TlsSession *self) noexcept nogil:
 
 
 cdef bint tls_may_update_keys(TlsSession *self) noexcept nogil:
-    """TLS 1.3: reading may have something to send (RFC 8446 section 4.6.3). Before, that was renegotiation."""
+    """TLS 1.3: reading may have something to send (RFC 8446 section 4.6.3). Before: renegotiation."""
     return _call.SSL_version(self.ssl) >= _TLS1_3_VERSION
 
 
 cdef uint32_t tls_error_text(TlsSession *self, char *into, uint32_t room, bint *certificate) noexcept nogil:
     """Say in `into` why the last call returned TLS_FAILED, zero-terminated; returns the length of the text.
 
-    `certificate` tells whether the peer's certificate was not accepted. Empties the error queue of the thread.
+    `certificate` tells whether the peer's certificate was not accepted. Empties the error queue of the
+    thread.
     """
     cdef unsigned long error
     cdef unsigned long first = 0
@@ -471,7 +482,8 @@ cdef class TlsDoor:
         self.server_name = server_name
         if names is None:
             opened = tls_connect(&self.session, <SSL_CTX *>context,
-                                 <const char *>self.server_name if self.server_name is not None else NULL, verify)
+                                 <const char *>self.server_name if self.server_name is not None else NULL,
+                                 verify)
         else:
             for name, address in names.items():
                 snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)

@@ -1,4 +1,4 @@
-"""One socket, with or without TLS: fill (octets in), flush (octets out), close. Knows no protocol above TLS."""
+"""One socket, with or without TLS: fill (octets in), flush (octets out), close. No protocol above TLS."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Memory, Octets
@@ -7,7 +7,7 @@ from fastgw._core.io.tls cimport SSL_CTX, SelectContext, TlsSession
 
 cdef enum:
     NET_SIZE = 131072           # octets asked of the kernel at once
-    FILL_SIZE = 163840          # room transport_fill wants: one NET_SIZE and one TLS record that was incomplete before
+    FILL_SIZE = 163840          # room transport_fill wants: one NET_SIZE and one TLS record incomplete before
     FLUSH_SIZE = 262144         # octets one transport_flush moves at most
 
 cdef enum TransportPhase:
@@ -48,7 +48,7 @@ ctypedef struct Transport:
     Timer timer                 # connect, then handshake
     uint8_t phase               # TransportPhase
     uint8_t failure             # TransportFailure; nothing leaves a failure
-    bint blocked                # the socket takes no more for now, or FLUSH_SIZE was not enough: EPOLLOUT is watched
+    bint blocked                # the socket takes no more, or FLUSH_SIZE was too little: EPOLLOUT is watched
     bint sni_seen               # the ClientHello carried a name (accepting side)
     bint ending                 # transport_end was called; close_notify goes out behind what is queued
     bint shut                   # our direction is shut down
@@ -56,11 +56,12 @@ ctypedef struct Transport:
     char detail[160]            # the failure in words, zero-terminated
     uint64_t octets_in          # plaintext
     uint64_t octets_out
-    void (*changed)(Transport *self) noexcept nogil    # phase or failure changed outside fill and flush (timers)
+    void (*changed)(Transport *self) noexcept nogil  # phase or failure changed outside fill and flush
     const Endpoint *endpoint    # NULL on the accepting side
 
 # On any readiness the owner calls transport_fill, and while `blocked` transport_flush as well.
-cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd, SSL_CTX *context,
+cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd,
+                           SSL_CTX *context,
                            SelectContext select, void *arg, uint32_t handshake_timeout_ms) noexcept nogil
 cdef bint transport_connect(Transport *self, Loop *loop, Memory *memory, uint8_t *net,
                             const Endpoint *endpoint) noexcept nogil

@@ -1,7 +1,8 @@
 """One socket, with or without TLS: fill (octets in), flush (octets out), close. Knows no protocol above TLS.
 
-Reading is one recv into the scratch of the worker, from which TLS opens its records; writing seals into the same scratch
-and hands it to one send. What the socket does not take waits in `sealed`, and until that is gone nothing more is sealed.
+Reading is one recv into the scratch of the worker, from which TLS opens its records; writing seals into the
+same scratch and hands it to one send. What the socket does not take waits in `sealed`, and until that is gone
+nothing more is sealed.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
@@ -15,17 +16,18 @@ from fastgw._core.io.loop cimport (
     Loop, Source, Timer, loop_close, loop_forget, loop_open, loop_turn, loop_wake, loop_watch, timer_start,
     timer_stop)
 from fastgw._core.io.sys cimport (
-    AF_UNIX, EAGAIN, ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EINPROGRESS, EINTR, ENETUNREACH, ENOENT, EPIPE, EPOLLIN,
-    EPOLLOUT, ETIMEDOUT, IPPROTO_TCP, MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SO_ERROR, SOCK_CLOEXEC,
-    SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY, close, connect, errno, getsockopt, recv, send, setsockopt,
-    shutdown, sockaddr, socket, socklen_t, ssize_t, strerror)
+    AF_UNIX, EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EINTR, ENOENT,
+    EPOLLIN, EPOLLOUT, ETIMEDOUT, IPPROTO_TCP, MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SO_ERROR, SOCK_CLOEXEC,
+    SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY, close, connect, errno, getsockopt, recv, send,
+    setsockopt, shutdown, sockaddr, socket, socklen_t, ssize_t, strerror)
 from fastgw._core.io.tls cimport (
-    SSL_CTX, TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, SelectContext, TlsResult,
-    tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_error_text, tls_handshake, tls_may_update_keys, tls_pull,
-    tls_push, tls_read, tls_shutdown, tls_trim, tls_waiting, tls_write)
+    SSL_CTX, TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, SelectContext,
+    TlsResult, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_error_text, tls_handshake,
+    tls_may_update_keys, tls_pull, tls_push, tls_read, tls_shutdown, tls_trim, tls_waiting, tls_write)
 
 cdef enum:
-    # Sealed octets that may wait: what one flush leaves, and what TLS itself has to say to a peer that does not read.
+    # Sealed octets that may wait: what one flush leaves, and what TLS itself has to say to a peer that does
+    # not read.
     _SEALED_MAX = NET_SIZE + 65536
 
 # Where the timer lies in its transport, octets.
@@ -34,7 +36,7 @@ cdef size_t _TIMER_AT = <char *>&_shape.timer - <char *>&_shape
 
 
 cdef void _fail(Transport *self, TransportFailure failure, const char *text) noexcept nogil:
-    """Write down why the transport cannot go on; the first failure stays. Nothing more happens until it is closed."""
+    """Write down why the transport cannot go on; the first failure stays. Then only closing is left."""
     if self.failure != TRANSPORT_FINE:
         return
     self.failure = failure
@@ -119,17 +121,18 @@ cdef void _open(Transport *self, Loop *loop, Memory *memory, uint8_t *net) noexc
 
 
 cdef void _nodelay(int fd) noexcept nogil:
-    """Our writes are whole answers: waiting for more would only delay them. Other than TCP sockets refuse, and may."""
+    """Our writes are whole answers: waiting for more would only delay them. Sockets of UNIX may refuse."""
     cdef int one = 1
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))
 
 
-cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd, SSL_CTX *context,
+cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd,
+                           SSL_CTX *context,
                            SelectContext select, void *arg, uint32_t handshake_timeout_ms) noexcept nogil:
     """Take over a descriptor that was accepted; `context` NULL: cleartext. A timeout of 0 is none.
 
-    `source.ready` and `changed` are the owner's to set, before. False: out of memory or of watches, and the descriptor
-    is closed.
+    `source.ready` and `changed` are the owner's to set, before. False: out of memory or of watches, and the
+    descriptor is closed.
     """
     _open(self, loop, memory, net)
     self.source.fd = fd
@@ -224,9 +227,9 @@ cdef void _handshake(Transport *self) noexcept nogil:
 cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint *more) noexcept nogil:
     """Read once from the socket and write what it said to `into`; returns how many octets, plaintext.
 
-    Carries on the phases before TRANSPORT_OPEN. `room` should be FILL_SIZE, from which all of one recv is sure to find
-    room; with less, less is asked of the kernel. `more`: the socket may hold more, call again. An end of stream or an
-    error shows in `failure`, with octets that came before it still returned.
+    Carries on the phases before TRANSPORT_OPEN. `room` should be FILL_SIZE, from which all of one recv is
+    sure to find room; with less, less is asked of the kernel. `more`: the socket may hold more, call again.
+    An end of stream or an error shows in `failure`, with octets that came before it still returned.
     """
     cdef uint32_t ask = room
     cdef ssize_t count
@@ -259,7 +262,7 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
 
 
 cdef ssize_t _recv(Transport *self, uint8_t *into, uint32_t ask) noexcept nogil:
-    """One recv; 0 if nothing is there or nothing will come any more, which is then the transport's failure."""
+    """One recv; 0 if nothing is there, or nothing will come any more: then there is a failure."""
     cdef ssize_t count = recv(self.source.fd, into, ask, MSG_DONTWAIT)
     while count < 0 and errno == EINTR:
         count = recv(self.source.fd, into, ask, MSG_DONTWAIT)
@@ -272,7 +275,8 @@ cdef ssize_t _recv(Transport *self, uint8_t *into, uint32_t ask) noexcept nogil:
     return count
 
 
-cdef uint32_t _unseal(Transport *self, uint32_t count, uint8_t *into, uint32_t room, bint *more) noexcept nogil:
+cdef uint32_t _unseal(Transport *self, uint32_t count, uint8_t *into, uint32_t room,
+                      bint *more) noexcept nogil:
     """Open what lies in the first `count` octets of `net`: first the handshake, then octets for `into`."""
     cdef uint32_t got
     cdef TlsResult result
@@ -312,7 +316,8 @@ cdef void _blocked_set(Transport *self, bint blocked) noexcept nogil:
 cdef uint32_t _send(Transport *self, const uint8_t *data, uint32_t length) noexcept nogil:
     """Give the socket as much as it takes now; returns how much. An error is kept in `lost`.
 
-    It does not become the failure at once: the peer may have answered before it went, and that is still to be read.
+    It does not become the failure at once: the peer may have answered before it went, and that is still to be
+    read.
     """
     cdef ssize_t count = send(self.source.fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL)
     while count < 0 and errno == EINTR:
@@ -354,8 +359,8 @@ cdef void _send_unasked(Transport *self) noexcept nogil:
 cdef void transport_flush(Transport *self, Octets *plain) noexcept nogil:
     """Send the first octets of `plain`, at most FLUSH_SIZE, and take off what was sent or sealed.
 
-    Before TRANSPORT_OPEN and after a failure nothing happens. With `blocked` afterwards, EPOLLOUT will say when to
-    call again. After a send that failed `plain` is thrown away; the failure shows in transport_fill.
+    Before TRANSPORT_OPEN and after a failure nothing happens. With `blocked` afterwards, EPOLLOUT will say
+    when to call again. After a send that failed `plain` is thrown away; the failure shows in transport_fill.
     """
     if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
         return
@@ -413,8 +418,8 @@ cdef void _send_net(Transport *self, uint32_t length) noexcept nogil:
 cdef void transport_end(Transport *self) noexcept nogil:
     """Say that nothing more will be sent: close_notify behind what is queued, then the end of our direction.
 
-    What the owner still has in `plain` is not sent. Reading goes on until the peer ends too. A transport that is not
-    open yet is closed instead.
+    What the owner still has in `plain` is not sent. Reading goes on until the peer ends too. A transport that
+    is not open yet is closed instead.
     """
     if self.phase == TRANSPORT_CONNECTING or self.phase == TRANSPORT_HANDSHAKE:
         transport_close(self)
@@ -429,7 +434,7 @@ cdef void transport_end(Transport *self) noexcept nogil:
 
 
 cdef void transport_close(Transport *self) noexcept nogil:
-    """Close at once and give everything back; `failure` and `detail` stay. May be called again, and from anywhere."""
+    """Close at once and give everything back; `failure` and `detail` stay. May be called again, anywhere."""
     if self.phase == TRANSPORT_CLOSED:
         return
     self.phase = TRANSPORT_CLOSED
@@ -560,7 +565,8 @@ cdef class Line:
             snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)
             self.names.contexts[self.names.count] = <SSL_CTX *><uintptr_t>address
             self.names.count += 1
-        return transport_accept(&self.line.transport, &self.station.loop, &self.station.memory, self.station.net, fd,
+        return transport_accept(&self.line.transport, &self.station.loop, &self.station.memory,
+                                self.station.net, fd,
                                 <SSL_CTX *>context, _door_select, &self.names, timeout_ms)
 
     def connect(self, bytes address, uintptr_t context=0, *, server_name=None, bint verify=False,
@@ -575,7 +581,8 @@ cdef class Line:
         endpoint.verify = verify
         endpoint.connect_timeout_ms = connect_timeout_ms
         endpoint.handshake_timeout_ms = handshake_timeout_ms
-        return transport_connect(&self.line.transport, &self.station.loop, &self.station.memory, self.station.net,
+        return transport_connect(&self.line.transport, &self.station.loop, &self.station.memory,
+                                 self.station.net,
                                  endpoint)
 
     def send(self, bytes data):
@@ -606,12 +613,13 @@ cdef class Line:
         return {
             "phase": ("closed", "connecting", "handshake", "open")[transport.phase],
             "failure": ("fine", "peer_ended", "peer_reset", "connect_refused", "connect_timed_out",
-                        "connect_unreachable", "handshake_failed", "handshake_timed_out", "certificate_invalid",
-                        "alpn_not_h2")[transport.failure],
+                        "connect_unreachable", "handshake_failed", "handshake_timed_out",
+                        "certificate_invalid", "alpn_not_h2")[transport.failure],
             "detail": transport.detail.decode(),
-            "blocked": bool(transport.blocked), "sni_seen": bool(transport.sni_seen), "fd": transport.source.fd,
-            "watched": transport.source.watched, "sealed": transport.sealed.length, "plain": self.line.plain.length,
+            "blocked": bool(transport.blocked), "sni_seen": bool(transport.sni_seen),
+            "fd": transport.source.fd, "watched": transport.source.watched,
+            "sealed": transport.sealed.length, "plain": self.line.plain.length,
             "octets_in": transport.octets_in, "octets_out": transport.octets_out,
-            "ready": self.line.ready_count, "fills": self.line.fill_count, "changed": self.line.changed_count,
-            "timers": self.station.timers,
+            "ready": self.line.ready_count, "fills": self.line.fill_count,
+            "changed": self.line.changed_count, "timers": self.station.timers,
         }
