@@ -216,7 +216,7 @@ cdef void _ready(Source *source, uint32_t events) noexcept nogil:
         _feed(self, plain, rest + got)
     if transport.failure != TRANSPORT_FINE:
         link_bury(self)
-    elif self.conn.out.length > 0 or transport.sealed.length > 0 or self.conn.broken:
+    elif self.conn.out.length > 0 or transport.blocked or self.conn.broken:
         link_dirty(&self.conn)
 
 
