@@ -1,5 +1,6 @@
 """fastgw demo, with an echo origin in the gateway's place: what it prints and how it fails."""
 
+import socket
 import sys
 import tomllib
 import types
@@ -16,6 +17,8 @@ from fastgw.probe.echo import EchoOrigin
 class StandIn:
     """Has of Gateway what the demo uses; answers the calls itself."""
 
+    reaches_origin = True
+
     def __init__(self, config: Path) -> None:
         self.config = tomllib.loads(config.read_text())
         cert = self.config["zone"][0]["cert"]
@@ -23,12 +26,19 @@ class StandIn:
 
     def __enter__(self) -> "StandIn":
         self._echo.__enter__()
+        if self.reaches_origin:
+            origin = self.config["zone"][0]["dns"][0]
+            socket.create_connection((origin["content"], origin["origin_port"]), 5).close()
         host, port = self._echo.address
         self.addresses = [f"{host}:{port}"]
         return self
 
     def __exit__(self, *error: object) -> None:
         self._echo.__exit__(None, None, None)
+
+
+class Lonely(StandIn):
+    reaches_origin = False
 
 
 class Refusing(StandIn):
@@ -56,6 +66,12 @@ def test_a_failure_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _run(monkeypatch, Refusing)
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == "fastgw demo: 127.0.0.1:0 is taken"
+
+
+def test_calls_that_miss_the_origin_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _run(monkeypatch, Lonely)
+    assert result.exit_code == 1
+    assert "not by the origin" in result.output
 
 
 def test_a_wrong_answer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
