@@ -122,6 +122,8 @@ def _make_calls(stage: _Stage) -> None:
             times = f"head after {answer.head_ms:.1f} ms, all after {answer.total_ms:.1f} ms"
             click.echo(f"{'':17} status    {answer.status_name}, {times}\n")
     used = stage.origin.connections
+    if not used:
+        raise ProbeError("the calls were answered, but not by the origin")
     click.echo(
         f"{len(_STEPS)} calls went through the gateway and back with their metadata and trailers, "
         f"over {used} connection{'' if used == 1 else 's'} to the origin."
