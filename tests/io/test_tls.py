@@ -8,13 +8,23 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.io.io_support import (
-    DONE, ENDED, FAILED, WANTS, Peer, address_of, client_context, identity, python_client, python_server,
-    server_context)
 from OpenSSL import SSL
 
 from fastgw._core.io import tls
 from fastgw._core.io.tls import TlsDoor
+from tests.io.io_support import (
+    DONE,
+    ENDED,
+    FAILED,
+    WANTS,
+    Peer,
+    address_of,
+    client_context,
+    identity,
+    python_client,
+    python_server,
+    server_context,
+)
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 

@@ -7,12 +7,21 @@ import ssl
 from pathlib import Path
 
 import pytest
-from tests.io.io_support import (
-    SocketPeer, address_of, client_context, identity, loopback, python_client, python_server, server_context,
-    sockaddr, until)
 from OpenSSL import SSL
 
 from fastgw._core.io.transport import Line, Station
+from tests.io.io_support import (
+    SocketPeer,
+    address_of,
+    client_context,
+    identity,
+    loopback,
+    python_client,
+    python_server,
+    server_context,
+    sockaddr,
+    until,
+)
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 MODES = ["clear", "tls"]

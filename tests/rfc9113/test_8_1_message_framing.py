@@ -1,9 +1,9 @@
 """RFC 9113 section 8.1: what frames a message, and what trailers may hold."""
 
 import pytest
-from fastgw._core.wire.fields import Section
 
 from fastgw._core.reasons import Reason
+from fastgw._core.wire.fields import Section
 
 REQUEST = [
     (b":method", b"POST"),

@@ -1,9 +1,9 @@
 """RFC 9113 section 8.2: which names and values may travel, and which fields may not."""
 
 import pytest
-from fastgw._core.wire.fields import Section
 
 from fastgw._core.reasons import Reason
+from fastgw._core.wire.fields import Section
 
 REQUEST = [
     (b":method", b"POST"),

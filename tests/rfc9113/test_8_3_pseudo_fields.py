@@ -1,9 +1,9 @@
 """RFC 9113 section 8.3: the pseudo-fields of requests and responses, and no CONNECT and no 101."""
 
 import pytest
-from fastgw._core.wire.fields import Section
 
 from fastgw._core.reasons import Reason
+from fastgw._core.wire.fields import Section
 
 METHOD, SCHEME, PATH = (b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/a.B/C")
 AUTHORITY = (b":authority", b"a.example")

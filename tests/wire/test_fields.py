@@ -1,7 +1,6 @@
 """What a field is; and a stranger's reading of the RFC on what we accept."""
 
 import pytest
-from fastgw._core.wire.fields import FieldKind, Section
 from h2.exceptions import ProtocolError
 from h2.utilities import HeaderValidationFlags, validate_headers
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from fastgw._core.reasons import Reason
 from fastgw._core.wire import fields
+from fastgw._core.wire.fields import FieldKind, Section
 
 GRPC = [
     (b":method", b"POST"),

@@ -5,9 +5,10 @@ import mmap
 import string
 
 import pytest
-from fastgw._core.wire.fields import octet_classes, scan
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fastgw._core.wire.fields import octet_classes, scan
 
 SCALAR, SSE2, AVX2, NEON = range(4)
 TWINS = [twin for twin in (SSE2, AVX2, NEON) if scan("name", b"x", twin) is not None]

@@ -6,9 +6,10 @@ import struct
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from fastgw._core.wire.grpc import Messages, is_grpc, percent_encoded, timeout
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fastgw._core.wire.grpc import Messages, is_grpc, percent_encoded, timeout
 
 INT64_MAX = (1 << 63) - 1
 
