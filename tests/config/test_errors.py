@@ -304,7 +304,7 @@ CASES = {
         'ssl = "strict"',
         'ssl = "flexible"',
         'f:7: zone[0].settings.ssl: is "flexible", but gRPC is on and is carried over TLS only\n'
-        '  hint: write ssl',
+        "  hint: write ssl",
     ),
     "wildcard that cannot be verified": (
         'name = "@"',

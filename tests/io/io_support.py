@@ -1,4 +1,5 @@
 """What the tests of the io rooms share: certificates, contexts, and a peer that runs Python's own TLS."""
+
 import datetime
 import ipaddress
 import socket
@@ -30,11 +31,15 @@ class Identity:
         self.key = ec.generate_private_key(ec.SECP256R1())
         signer = issuer or self
         builder = (
-            x509.CertificateBuilder().subject_name(self.name).issuer_name(signer.name)
+            x509.CertificateBuilder()
+            .subject_name(self.name)
+            .issuer_name(signer.name)
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(_NOW - 30 * _DAY).not_valid_after(ends)
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True))
+            .not_valid_before(_NOW - 30 * _DAY)
+            .not_valid_after(ends)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        )
         if hosts:
             names = x509.SubjectAlternativeName([_alternative(host) for host in hosts])
             builder = builder.add_extension(names, critical=False)
@@ -48,9 +53,11 @@ class Identity:
         """Key and certificate in one PEM file, for Python's ssl."""
         path = Path(folder) / "identity.pem"
         path.write_bytes(
-            self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                   serialization.NoEncryption())
-            + self.certificate.public_bytes(serialization.Encoding.PEM))
+            self.key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + self.certificate.public_bytes(serialization.Encoding.PEM)
+        )
         return path
 
 
@@ -66,12 +73,18 @@ def identity(kind):
     """Made once per run. Kinds without names of their own here are made out to origin.test."""
     if kind in ("ca", "other_ca"):
         return Identity(kind, authority=True)
-    hosts = {"long": [f"{number}.long.test" for number in range(2000)], "second": ["second.test"],
-             "wildcard": ["*.wild.test"], "partial": ["a*.wild.test"]}
+    hosts = {
+        "long": [f"{number}.long.test" for number in range(2000)],
+        "second": ["second.test"],
+        "wildcard": ["*.wild.test"],
+        "partial": ["a*.wild.test"],
+    }
     return Identity(
-        kind, hosts=hosts.get(kind, ["origin.test", "127.0.0.1", "::1"]),
+        kind,
+        hosts=hosts.get(kind, ["origin.test", "127.0.0.1", "::1"]),
         issuer=None if kind == "self_signed" else identity("other_ca" if kind == "stranger" else "ca"),
-        ends=_NOW - _DAY if kind == "expired" else _NOW + _DAY)
+        ends=_NOW - _DAY if kind == "expired" else _NOW + _DAY,
+    )
 
 
 def address_of(context):
@@ -126,8 +139,13 @@ class Peer:
 
     def __init__(self, context, *, server_side=False, server_name=None, session=None):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=server_side,
-                                    server_hostname=server_name, session=session)
+        self.tls = context.wrap_bio(
+            self.incoming,
+            self.outgoing,
+            server_side=server_side,
+            server_hostname=server_name,
+            session=session,
+        )
         self.open = False
         self.received = bytearray()
         self.ended = False
@@ -164,7 +182,7 @@ class SocketPeer(Peer):
     def send(self, octets):
         if self.context:
             for at in range(0, len(octets), 65536):
-                self.tls.write(octets[at:at + 65536])
+                self.tls.write(octets[at : at + 65536])
         else:
             self.queue += octets
 
@@ -195,7 +213,7 @@ class SocketPeer(Peer):
     def _write(self):
         try:
             while self.queue:
-                del self.queue[:self.socket.send(self.queue)]
+                del self.queue[: self.socket.send(self.queue)]
         except BlockingIOError:
             pass
         except OSError:

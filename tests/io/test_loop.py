@@ -1,4 +1,5 @@
 """The loop: who is called, in which order, and what a handler may do to the others."""
+
 import os
 import select
 import threading
@@ -114,10 +115,16 @@ def test_fire_may_start_one_that_is_due_in_the_same_sweep():
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(
-    st.tuples(st.just("start"), st.integers(0, 7), st.integers(0, 30_000)),
-    st.tuples(st.just("stop"), st.integers(0, 7), st.just(0)),
-    st.tuples(st.just("advance"), st.just(0), st.integers(0, 20_000))), max_size=40))
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("start"), st.integers(0, 7), st.integers(0, 30_000)),
+            st.tuples(st.just("stop"), st.integers(0, 7), st.just(0)),
+            st.tuples(st.just("advance"), st.just(0), st.integers(0, 20_000)),
+        ),
+        max_size=40,
+    )
+)
 def test_the_wheel_agrees_with_a_sorted_list(steps):
     door = LoopDoor()
     swept, due = door.now >> 24, {}

@@ -1,4 +1,5 @@
 """A TLS session on memory, against Python's own TLS: handshakes, names, ALPN, verification, records."""
+
 import contextlib
 import ssl
 import types
@@ -38,7 +39,7 @@ def shake(door, peer, cut=1 << 20):
             peer.step()
         sealed = peer.outgoing.read()
         for at in range(0, len(sealed), cut):
-            assert door.push(sealed[at:at + cut])
+            assert door.push(sealed[at : at + cut])
             if result == WANTS:
                 result = door.handshake()
             if result == DONE:
@@ -55,9 +56,10 @@ def contexts():
 
 
 def serve(contexts, **names):
-    return TlsDoor(address_of(contexts["origin"]),
-                   names={name.replace("_", ".").encode(): address_of(contexts[kind])
-                          for name, kind in names.items()})
+    return TlsDoor(
+        address_of(contexts["origin"]),
+        names={name.replace("_", ".").encode(): address_of(contexts[kind]) for name, kind in names.items()},
+    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -87,8 +89,9 @@ def test_a_handshake_in_small_pieces(contexts, version, cut):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(("name", "shown"), [
-    ("second.test", "second"), ("origin.test", "origin"), (None, "origin")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [("second.test", "second"), ("origin.test", "origin"), (None, "origin")]
+)
 def test_the_name_chooses_the_certificate(contexts, version, name, shown):
     door = serve(contexts, second_test="second")
     peer = Peer(python_client(version=version), server_name=name)
@@ -172,8 +175,10 @@ def connect(kind, server_name, verify=True, version=None, alpn=("h2",)):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(("kind", "name"), [
-    ("origin", b"origin.test"), ("origin", b"127.0.0.1"), ("origin", b"::1"), ("wildcard", b"a.wild.test")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("origin", b"origin.test"), ("origin", b"127.0.0.1"), ("origin", b"::1"), ("wildcard", b"a.wild.test")],
+)
 def test_a_good_certificate_is_accepted(kind, name, version):
     door, peer, result = connect(kind, name, version=version)
     assert result == DONE, door.error()
@@ -182,15 +187,18 @@ def test_a_good_certificate_is_accepted(kind, name, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(("kind", "name", "text"), [
-    ("expired", b"origin.test", "certificate has expired"),
-    ("self_signed", b"origin.test", "self-signed certificate"),
-    ("stranger", b"origin.test", "unable to get local issuer certificate"),
-    ("origin", b"elsewhere.test", "hostname mismatch: wanted elsewhere.test"),
-    ("origin", b"127.0.0.2", "IP address mismatch: wanted 127.0.0.2"),
-    ("wildcard", b"a.b.wild.test", "hostname mismatch: wanted a.b.wild.test"),
-    ("partial", b"ab.wild.test", "hostname mismatch: wanted ab.wild.test"),
-])
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        ("expired", b"origin.test", "certificate has expired"),
+        ("self_signed", b"origin.test", "self-signed certificate"),
+        ("stranger", b"origin.test", "unable to get local issuer certificate"),
+        ("origin", b"elsewhere.test", "hostname mismatch: wanted elsewhere.test"),
+        ("origin", b"127.0.0.2", "IP address mismatch: wanted 127.0.0.2"),
+        ("wildcard", b"a.b.wild.test", "hostname mismatch: wanted a.b.wild.test"),
+        ("partial", b"ab.wild.test", "hostname mismatch: wanted ab.wild.test"),
+    ],
+)
 def test_a_bad_certificate_is_named(kind, name, text, version):
     door, _, result = connect(kind, name, version=version)
     assert result == FAILED
@@ -213,8 +221,9 @@ def test_a_python_verify_callback_in_the_context_is_not_called():
     assert called == []
 
 
-@pytest.mark.parametrize(("name", "sent"), [(b"origin.test", "origin.test"), (b"127.0.0.1", None), (b"::1",
-                                                                                                    None)])
+@pytest.mark.parametrize(
+    ("name", "sent"), [(b"origin.test", "origin.test"), (b"127.0.0.1", None), (b"::1", None)]
+)
 def test_an_ip_address_is_not_sent_as_a_name(name, sent):
     seen = []
     context = python_server.__wrapped__()
@@ -238,9 +247,10 @@ def pair(contexts):
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=st.lists(st.integers(1, 40_000), min_size=1, max_size=6),
-       cuts=st.lists(st.one_of(st.integers(1, 30), st.integers(1, 70_000), st.integers(4090, 4100)),
-                     min_size=1))
+@given(
+    lengths=st.lists(st.integers(1, 40_000), min_size=1, max_size=6),
+    cuts=st.lists(st.one_of(st.integers(1, 30), st.integers(1, 70_000), st.integers(4090, 4100)), min_size=1),
+)
 def test_cutting_records_anywhere_changes_nothing(pair, lengths, cuts):
     door, peer = pair
     sent = b"".join(bytes([number % 251]) * length for number, length in enumerate(lengths))

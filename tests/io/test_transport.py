@@ -1,4 +1,5 @@
 """A transport on a loop, against Python's sockets and TLS on loopback."""
+
 import contextlib
 import os
 import select
@@ -49,8 +50,12 @@ def accepted(station, mode="tls", *, context=None, buffer=None, server_name=None
     """A line that accepted and a peer that connected; neither has said anything."""
     near, far = loopback(buffer)
     line = Line(station, **options)
-    assert line.accept(far.detach(), address_of(SERVER) if mode == "tls" else 0, timeout_ms=timeout_ms,
-                       names={b"second.test": address_of(SECOND)})
+    assert line.accept(
+        far.detach(),
+        address_of(SERVER) if mode == "tls" else 0,
+        timeout_ms=timeout_ms,
+        names={b"second.test": address_of(SECOND)},
+    )
     if mode == "tls":
         return line, SocketPeer(near, context or python_client(), server_name=server_name)
     return line, SocketPeer(near)
@@ -72,8 +77,9 @@ def connected(station, peer_context=None, *, verify=True, server_name=b"origin.t
     line = Line(station)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = sockaddr(listener.getsockname()[1])
-        assert line.connect(address, address_of(client_context()) if tls else 0, server_name=server_name,
-                            verify=verify)
+        assert line.connect(
+            address, address_of(client_context()) if tls else 0, server_name=server_name, verify=verify
+        )
         assert line.state["phase"] == "connecting"
         near, _ = listener.accept()
     return line, SocketPeer(near, peer_context, **({"server_side": True} if peer_context else {}))
@@ -89,6 +95,7 @@ def pump_quietly(peer):
             peer.pump()
         except ssl.SSLError as error:
             peer.error = error
+
     return pump
 
 
@@ -157,13 +164,16 @@ def test_nodelay_on_both_sides(station):
         finish(line, peer)
 
 
-@pytest.mark.parametrize(("kind", "name", "text"), [
-    ("expired", b"origin.test", "certificate has expired"),
-    ("self_signed", b"origin.test", "self-signed certificate"),
-    ("stranger", b"origin.test", "unable to get local issuer certificate"),
-    ("second", b"origin.test", "hostname mismatch: wanted origin.test"),
-    ("second", b"127.0.0.1", "IP address mismatch: wanted 127.0.0.1"),
-])
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        ("expired", b"origin.test", "certificate has expired"),
+        ("self_signed", b"origin.test", "self-signed certificate"),
+        ("stranger", b"origin.test", "unable to get local issuer certificate"),
+        ("second", b"origin.test", "hostname mismatch: wanted origin.test"),
+        ("second", b"127.0.0.1", "IP address mismatch: wanted 127.0.0.1"),
+    ],
+)
 def test_a_certificate_that_does_not_hold(station, kind, name, text):
     line, peer = connected(station, python_server(kind), server_name=name)
     until(lambda: settled(line), station.turn, pump_quietly(peer))
@@ -313,11 +323,14 @@ def test_a_record_that_was_almost_there_finds_room(station, room, first):
     finish(line, peer)
 
 
-@pytest.mark.parametrize(("mode", "notify", "detail"), [
-    ("clear", False, "the peer closed the connection"),
-    ("tls", True, "the peer closed the connection"),
-    ("tls", False, "the peer closed the connection without close_notify"),
-])
+@pytest.mark.parametrize(
+    ("mode", "notify", "detail"),
+    [
+        ("clear", False, "the peer closed the connection"),
+        ("tls", True, "the peer closed the connection"),
+        ("tls", False, "the peer closed the connection without close_notify"),
+    ],
+)
 def test_what_came_before_the_end_is_returned(station, mode, notify, detail):
     line, peer = opened(station, mode)
     peer.send(b"last words")
@@ -371,7 +384,8 @@ def test_the_peer_goes_during_the_handshake(station, reset):
     until(lambda: settled(line), station.turn)
     assert line.state["failure"] == "handshake_failed"
     assert line.state["detail"] == (
-        "Connection reset by peer" if reset else "the peer closed the connection during the TLS handshake")
+        "Connection reset by peer" if reset else "the peer closed the connection during the TLS handshake"
+    )
     line.close()
 
 
@@ -418,12 +432,15 @@ def test_connecting_takes_too_long(station):
 
 def test_the_handshake_takes_too_long_even_with_a_drip(station):
     line, peer = accepted(station, timeout_ms=60)
+
     def drip():
         peer.socket.send(b"\x16" if not drops else b"\x03" if len(drops) < 3 else b"\x00")
         drops.append(1)
+
     drops = []
-    until(lambda: line.state["failure"] != "fine", lambda: len(drops) < 4 and drip(),
-          lambda: station.turn(20))
+    until(
+        lambda: line.state["failure"] != "fine", lambda: len(drops) < 4 and drip(), lambda: station.turn(20)
+    )
     assert (line.state["failure"], line.state["changed"]) == ("handshake_timed_out", 1)
     finish(line, peer)
 
@@ -431,9 +448,13 @@ def test_the_handshake_takes_too_long_even_with_a_drip(station):
 def test_the_origin_does_not_answer_the_handshake(station):
     line = Line(station)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        line.connect(sockaddr(listener.getsockname()[1]), address_of(client_context()),
-                     server_name=b"origin.test",
-                     connect_timeout_ms=5000, handshake_timeout_ms=30)
+        line.connect(
+            sockaddr(listener.getsockname()[1]),
+            address_of(client_context()),
+            server_name=b"origin.test",
+            connect_timeout_ms=5000,
+            handshake_timeout_ms=30,
+        )
         until(lambda: line.state["failure"] != "fine", lambda: station.turn(100))
     assert line.state["failure"] == "handshake_timed_out"
     line.close()
@@ -494,6 +515,7 @@ def test_renegotiation_ends_the_connection(station):
     def shake():
         with contextlib.suppress(SSL.WantReadError, SSL.Error):
             client.do_handshake()
+
     until(lambda: line.state["phase"] == "open", shake, station.turn)
     shake()
     assert client.renegotiate()
@@ -507,8 +529,12 @@ def test_two_transports_on_one_loop(station):
     """A line that connects to a line that accepts and echoes."""
     server, client = Line(station, echo=True), Line(station)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client.connect(sockaddr(listener.getsockname()[1]), address_of(client_context()),
-                       server_name=b"origin.test", verify=True)
+        client.connect(
+            sockaddr(listener.getsockname()[1]),
+            address_of(client_context()),
+            server_name=b"origin.test",
+            verify=True,
+        )
         near, _ = listener.accept()
         server.accept(near.detach(), address_of(SERVER))
     until(lambda: client.state["phase"] == "open" == server.state["phase"], station.turn)

@@ -132,7 +132,8 @@ def _check_modes(report: Report, part: ZoneParts, settings: Settings, served: Se
         if entry.record.origin_protocol == "h2c" and settings.ssl in VERIFIED:
             report.warning(
                 (*entry.path, "origin_protocol"),
-                f'is "h2c": calls to this origin are cleartext, though ssl = "{settings.ssl}" verifies the others',
+                'is "h2c": calls to this origin are cleartext, '
+                f'though ssl = "{settings.ssl}" verifies the others',
             )
         if (
             entry.record.wildcard

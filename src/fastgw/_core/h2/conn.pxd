@@ -15,7 +15,7 @@ cdef enum:
     HEAD_LIST_LIMIT = 32768     # octets of a field section (RFC 9113 section 6.5.2)
     BLOCK_LIMIT = 131072        # octets of a field block, over all its frames
     CONTINUATION_LIMIT = 8      # CONTINUATION frames of one field block (CVE-2024-27316)
-    CONTROL_LIMIT = 1000        # answers to PING, SETTINGS and refused frames that wait for the socket (CVE-2019-9512, -9515)
+    CONTROL_LIMIT = 1000        # answers to PING, SETTINGS, refused frames that wait (CVE-2019-9512, -9515)
     ARENA_SIZE = 65536
     RECENT_MAX = 32             # closed streams remembered one by one
 
@@ -40,8 +40,10 @@ ctypedef Py_ssize_t (*Expect)(Conn *self, uint8_t *data, size_t length) noexcept
 
 ctypedef struct ConnEvents:
     # What floor 4 wants to know. A stream handed up is good until the turn ends, even if it ends inside the call.
-    void (*request_head)(Conn *conn, Stream *stream, FieldSection *section, const RequestHead *head, bint end) noexcept nogil
-    void (*response_head)(Conn *conn, Stream *stream, FieldSection *section, const ResponseHead *head, bint end) noexcept nogil
+    void (*request_head)(Conn *conn, Stream *stream, FieldSection *section, const RequestHead *head,
+                         bint end) noexcept nogil
+    void (*response_head)(Conn *conn, Stream *stream, FieldSection *section, const ResponseHead *head,
+                          bint end) noexcept nogil
     void (*data)(Conn *conn, Stream *stream, uint8_t *payload, uint32_t length, bint end) noexcept nogil
     void (*trailers)(Conn *conn, Stream *stream, FieldSection *section, int grpc_status) noexcept nogil
     void (*sent)(Conn *conn, Stream *stream, uint32_t length) noexcept nogil    # waiting octets went into the outbox
@@ -98,7 +100,7 @@ cdef struct Conn:
     Stream *ready_last
     # streams
     StreamMap streams
-    uint32_t recent[RECENT_MAX] # closed streams: id, and how (Ending) in the other array
+    uint32_t recent[RECENT_MAX]  # closed streams: id, and how (Ending) in the other array
     uint8_t recent_ending[RECENT_MAX]
     uint32_t recent_at
     # the end

@@ -33,7 +33,6 @@ from fastgw._core.wire.frame cimport (
     PREFACE_SIZE,
     RST_STREAM,
     SETTINGS,
-    STREAM_ID_LARGEST,
     WINDOW_UPDATE,
     frame_header_put,
     octets_put32,

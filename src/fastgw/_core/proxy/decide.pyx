@@ -63,7 +63,8 @@ cdef void _show(const uint8_t *text, uint32_t length, char *into) noexcept nogil
         length = _SHOWN
     for at in range(length):
         octet = text[at]
-        if octet < 0x21 or octet > 0x7e or octet == c'"' or octet == c"'" or octet == c"\\" or octet == c"<" or octet == c"&":
+        if (octet < 0x21 or octet > 0x7e or octet == c'"' or octet == c"'" or octet == c"\\" or octet == c"<"
+                or octet == c"&"):
             octet = c"?"
         into[at] = <char>octet
     into[length] = 0
@@ -140,7 +141,7 @@ cdef LocalReply _decide_host(Exchange *self, Link *link, const RequestHead *head
 
 cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,
                                 char *text) noexcept nogil:
-    """NO_REPLY: forward to the origin of self.row. Otherwise the denial, and one sentence of it in `text` (TEXT_SIZE)."""
+    """NO_REPLY: forward to the origin of self.row. Otherwise the denial, and its sentence in `text` (TEXT_SIZE)."""
     cdef LocalReply reply
     cdef bint post = head.method != NULL and field_is(head.method, b"POST", 4)
     self.grpc = (post and head.content_type != NULL
@@ -151,8 +152,8 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
     if self.desk.log:
         _note(self, head)
     if section.too_large:
-        snprintf(text, TEXT_SIZE, b"the request head has %u octets in %u fields, limit %u octets and 256 fields; the largest is %.*s",
-                 section.list_size, section.seen, section.list_limit, <int>section.largest_name_length,
+        snprintf(text, TEXT_SIZE, b"the request head has %u octets in %u fields, limit %u octets and 256 fields; "
+                 b"the largest is %.*s", section.list_size, section.seen, section.list_limit, <int>section.largest_name_length,
                  <const char *>section.largest_name)
         return HEAD_TOO_LARGE
     reply = _decide_host(self, link, head, text)
@@ -160,8 +161,8 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
         return reply
     if not self.grpc:
         if not self.zone.http:
-            snprintf(text, TEXT_SIZE, b"the request is not gRPC (POST with content-type application/grpc) and zone %s has http = off",
-                     self.zone.name)
+            snprintf(text, TEXT_SIZE, b"the request is not gRPC (POST with content-type application/grpc) "
+                     b"and zone %s has http = off", self.zone.name)
             return HTTP_DISABLED
         return NO_REPLY
     if not self.zone.grpc:

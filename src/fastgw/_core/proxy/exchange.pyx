@@ -1,7 +1,7 @@
 """One request and its response: decided, carried both ways, ended; the credit of both sides is kept here.
 
-Both directions are one relay: a ledger per direction, octets from a source stream to a target stream. Credit goes back to
-the sender when its octets have gone into the other side's outbox, which is bounded (h2.conn, OUTBOX_HIGH).
+Both directions are one relay: a ledger per direction, octets from a source stream to a target stream. Credit goes
+back to the sender when its octets have gone into the other side's outbox, which is bounded (h2.conn, OUTBOX_HIGH).
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
@@ -11,10 +11,8 @@ from fastgw._core.buf cimport chain_append, chain_close, chain_open, octets_clos
 from fastgw._core.clock cimport clock_now, clock_wall
 from fastgw._core.h2.conn cimport (
     CAUSE_GOAWAY,
-    CAUSE_LOST,
     CAUSE_REFUSED,
     CAUSE_RESET,
-    TOWARD_CLIENT,
     Cause,
     Conn,
 )

@@ -1,7 +1,7 @@
 """What is added, removed and rewritten in a head between client and origin.
 
-Metadata passes byte for byte, in order, duplicates included. Every field that leaves was validated when it came in and is
-encoded anew with the tables of the connection it leaves on.
+Metadata passes byte for byte, in order, duplicates included. Every field that leaves was validated when it came in
+and is encoded anew with the tables of the connection it leaves on.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset

@@ -17,7 +17,8 @@ cdef Origin *_origin(Desk *desk, const OriginRow *row) noexcept nogil:
     """The origin this row means, made on first use; equal identities share connections across snapshots."""
     cdef Origin *self = desk.origins
     while self != NULL:
-        if self.identity_length == row.identity_length and memcmp(self.identity, row.identity, row.identity_length) == 0:
+        if (self.identity_length == row.identity_length
+                and memcmp(self.identity, row.identity, row.identity_length) == 0):
             return self
         self = self.next
     self = <Origin *>calloc(1, sizeof(Origin))
@@ -157,7 +158,10 @@ cdef void pool_settled(Conn *conn) noexcept nogil:
 
 
 cdef void pool_link_shut(Link *link) noexcept nogil:
-    """No new calls on this link; those on it go on. If it never served and no other can, those that wait fail with it."""
+    """No new calls on this link; those on it go on.
+
+    If it never served and no other can, those that wait fail with it.
+    """
     cdef Origin *self = link.origin
     cdef int failure = link.transport.failure
     if link.draining:

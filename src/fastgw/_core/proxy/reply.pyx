@@ -43,9 +43,9 @@ cdef enum:
 TABLE = {
     # name                   HTTP  gRPC status                what it says when nothing better is known
     ZONE_UNKNOWN:           (404, GRPC_UNIMPLEMENTED,        "no zone serves this hostname"),
-    MISDIRECTED:            (421, GRPC_UNIMPLEMENTED,        "this connection's certificate does not cover the hostname"),
+    MISDIRECTED:            (421, GRPC_UNIMPLEMENTED,        "the certificate shown does not cover the hostname"),
     GRPC_DISABLED:          (403, GRPC_PERMISSION_DENIED,    "the zone's setting grpc is off"),
-    HTTP_DISABLED:          (403, GRPC_PERMISSION_DENIED,    "the request is not gRPC and the zone's setting http is off"),
+    HTTP_DISABLED:          (403, GRPC_PERMISSION_DENIED,    "the request is not gRPC and the setting http is off"),
     SSL_MODE_INSUFFICIENT:  (403, GRPC_FAILED_PRECONDITION,  "gRPC needs the zone's setting ssl to be full or strict"),
     OVERLOADED:             (503, GRPC_UNAVAILABLE,          "the gateway is shedding load"),
     HEAD_TOO_LARGE:         (431, GRPC_RESOURCE_EXHAUSTED,   "the request head is too large"),

@@ -1,5 +1,5 @@
 """One worker: a loop with its listeners, connections, pool and snapshot; the class Python holds."""
-from libc.errno cimport EAGAIN, EINTR, EMFILE, ENFILE, errno
+from libc.errno cimport EMFILE, ENFILE, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
@@ -7,13 +7,12 @@ from libc.string cimport memset
 from fastgw._core.buf cimport memory_close, memory_open, slots_close, slots_open, slots_take
 from fastgw._core.clock cimport clock_wall
 from fastgw._core.h2.conn cimport (
-    FEED_HEADROOM,
     HEAD_LIST_LIMIT,
     conn_room_close,
     conn_room_open,
     conn_room_sweep,
 )
-from fastgw._core.h2.settings cimport Settings, settings_default
+from fastgw._core.h2.settings cimport settings_default
 from fastgw._core.io.loop cimport (
     Source,
     Timer,
@@ -33,7 +32,6 @@ from fastgw._core.proxy.desk cimport (
     Exchange,
     Link,
     Listener,
-    Origin,
     Phase,
     Side,
     SnapshotUse,
@@ -144,8 +142,8 @@ cdef void _accept(Source *source, uint32_t events) noexcept nogil:
     cdef Listener *self = <Listener *>source
     cdef uint8_t peer[128]
     cdef socklen_t size
-    cdef int fd, number
-    for number in range(_ACCEPTS_PER_TURN):
+    cdef int fd, _turn
+    for _turn in range(_ACCEPTS_PER_TURN):
         size = sizeof(peer)
         memset(peer, 0, sizeof(peer))
         fd = accept4(self.source.fd, <sockaddr *>peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
