@@ -153,7 +153,8 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
         _note(self, head)
     if section.too_large:
         snprintf(text, TEXT_SIZE, b"the request head has %u octets in %u fields, limit %u octets and 256 fields; "
-                 b"the largest is %.*s", section.list_size, section.seen, section.list_limit, <int>section.largest_name_length,
+                 b"the largest is %.*s",
+                 section.list_size, section.seen, section.list_limit, <int>section.largest_name_length,
                  <const char *>section.largest_name)
         return HEAD_TOO_LARGE
     reply = _decide_host(self, link, head, text)
