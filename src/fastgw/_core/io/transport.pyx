@@ -30,10 +30,6 @@ cdef enum:
     # not read.
     _SEALED_MAX = NET_SIZE + 65536
 
-# Where the timer lies in its transport, octets.
-cdef Transport _shape
-cdef size_t _TIMER_AT = <char *>&_shape.timer - <char *>&_shape
-
 
 cdef void _fail(Transport *self, TransportFailure failure, const char *text) noexcept nogil:
     """Write down why the transport cannot go on; the first failure stays. Then only closing is left."""
@@ -87,7 +83,7 @@ cdef void _fail_recv(Transport *self, int number) noexcept nogil:
 
 
 cdef void _timed_out(Timer *timer) noexcept nogil:
-    cdef Transport *self = <Transport *>(<char *>timer - _TIMER_AT)
+    cdef Transport *self = <Transport *>timer.owner
     if self.phase == TRANSPORT_CONNECTING:
         _fail(self, CONNECT_TIMED_OUT, "the TCP connection was not established in time")
     else:
@@ -117,6 +113,7 @@ cdef void _open(Transport *self, Loop *loop, Memory *memory, uint8_t *net) noexc
     self.memory = memory
     self.net = net
     self.timer.fire = _timed_out
+    self.timer.owner = self
     octets_open(&self.sealed, memory)
 
 
