@@ -1,7 +1,7 @@
 """The gate: what becomes of a request, by its head alone (the way of a request, steps 3 to 7)."""
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, strcmp
 
 from fastgw._core.io.transport cimport (
     ALPN_NOT_H2,
@@ -175,6 +175,13 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
     return NO_REPLY
 
 
+cdef const char *_cleartext_hint(const char *detail) noexcept nogil:
+    """What OpenSSL calls a wrong version number is nearly always a peer that does not speak TLS at all."""
+    if strcmp(detail, b"wrong version number") == 0:
+        return b" (it does not speak TLS; a cleartext origin needs origin_protocol = h2c)"
+    return b""
+
+
 cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failure, char *text,
                               int *phase) noexcept nogil:
     """Which reply a failed lease is, one sentence of it in `text` (TEXT_SIZE) and when it happened in `phase`."""
@@ -204,9 +211,12 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
         return ORIGIN_BAD_RESPONSE
     if failure == HANDSHAKE_FAILED or failure == HANDSHAKE_TIMED_OUT:
         phase[0] = <int>PHASE_TLS
+        snprintf(text, TEXT_SIZE, b"origin %s: the TLS handshake failed: %s%s", label, detail,
+                 _cleartext_hint(detail))
         return ORIGIN_TLS_FAILED
     if failure == CERTIFICATE_INVALID:
         phase[0] = <int>PHASE_TLS
+        snprintf(text, TEXT_SIZE, b"origin %s: its certificate is not accepted: %s", label, detail)
         return ORIGIN_CERT_INVALID
     if failure == ALPN_NOT_H2:
         phase[0] = <int>PHASE_TLS
