@@ -166,7 +166,7 @@ cdef void _on_reset(Conn *conn, Stream *stream, uint32_t code, Cause cause) noex
 
 
 cdef void _on_settled(Conn *conn) noexcept nogil:
-    _note(conn, _SETTLED, 0, 0, False, 0, NULL, 0)
+    _note(conn, _SETTLED, 0, conn.out.length, False, 0, NULL, 0)
 
 
 cdef void _on_drained(Conn *conn) noexcept nogil:
@@ -220,7 +220,7 @@ cdef object _event_get(const uint8_t **at):
         return "ended", row.stream_id
     if row.heard == _RESET:
         return "reset", row.stream_id, row.value, _CAUSES[row.cause]
-    return ("settled",) if row.heard == _SETTLED else ("drained",)
+    return ("settled", row.value) if row.heard == _SETTLED else ("drained",)
 
 
 cdef class ConnDoor:
@@ -300,7 +300,10 @@ cdef class ConnDoor:
         return b"".join(out)
 
     def take_events(self):
-        """What floor 4 has heard since the last time, as tuples."""
+        """What floor 4 has heard since the last time, as tuples.
+
+        ("settled", octets) tells how much stood in the outbox when floor 4 might have opened another stream.
+        """
         cdef const uint8_t *at = self.keeper.log.data
         cdef const uint8_t *end = at + self.keeper.log.length
         events = []
