@@ -17,7 +17,7 @@ from fastgw._core.h2.stream cimport (
     stream_step,
 )
 from fastgw._core.h2.streams cimport conn_stream_finish, ready_put, ready_remove
-from fastgw._core.reasons cimport CONTROL_FRAME_FLOOD, OUT_OF_MEMORY
+from fastgw._core.reasons cimport CONTROL_FRAME_FLOOD, OUT_OF_MEMORY, reason_code, reason_name
 from fastgw._core.wire.frame cimport (
     ACK,
     CONTINUATION,
@@ -88,9 +88,9 @@ cdef bint _answer_allowed(Conn *self) noexcept nogil:
     if self.control_waiting <= CONTROL_LIMIT or self.broken:
         return not self.broken
     self.room.refusals[<int>CONTROL_FRAME_FLOOD] += 1
-    self.broken = True
     self.reason = CONTROL_FRAME_FLOOD
-    _mark(self)
+    outbox_goaway(self, self.last_peer_id, reason_code(CONTROL_FRAME_FLOOD), reason_name(CONTROL_FRAME_FLOOD))
+    self.broken = True
     return False
 
 
@@ -161,8 +161,8 @@ cdef void outbox_abort(Conn *self, Stream *stream, uint32_t code) noexcept nogil
         return
     stream.owner = NULL
     stream_step(&stream.state, SEND_RST_STREAM)
+    _put32(self, RST_STREAM, stream.id, code)   # first: what finishing lets in must not overtake it
     conn_stream_finish(self, stream, RESET_BY_US)
-    _put32(self, RST_STREAM, stream.id, code)
 
 
 cdef uint8_t *outbox_block_open(Conn *self, uint32_t bound) noexcept nogil:
