@@ -66,6 +66,7 @@ class _Echo(grpc.GenericRpcHandler):
         with self._origin.lock:
             self._origin.calls += 1
             self._origin.peers.add(context.peer())
+            context.add_callback(self._origin.end)
             self._origin.metadata = list(context.invocation_metadata())
         context.send_initial_metadata([(f"head-{k}", v) for k, v in metadata if k.startswith("x-")])
         context.set_trailing_metadata(metadata)
@@ -124,6 +125,7 @@ class Origin:
 
     port      where it listens
     calls     calls begun so far
+    ended     how many of them are over, finished or cancelled
     peers     addresses of the connections they came on: what the gateway's pool opened
     metadata  of the last call
     sent      octets that Endless has handed to its transport
@@ -133,6 +135,7 @@ class Origin:
     def __init__(self, leaf: Leaf | None, *, port: int = 0, threads: int = 16) -> None:
         self.lock = threading.Lock()
         self.calls = 0
+        self.ended = 0
         self.peers: set[str] = set()
         self.metadata: Metadata = []
         self.sent = 0
@@ -156,6 +159,10 @@ class Origin:
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         self.stop()
+
+    def end(self) -> None:
+        with self.lock:
+            self.ended += 1
 
     def stop(self, grace: float | None = None) -> None:
         self.release.set()

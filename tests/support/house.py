@@ -18,6 +18,15 @@ def host_and_port(address: object) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+_LIVE = ("streams_open", "links_open", "exchanges_live", "exchanges_open", "octets_waiting", "octets_lent")
+
+
+def alive(gateway: object, *but: str) -> dict[str, int]:
+    """Which slots and octets the gateway still holds, zeroes and `but` left out."""
+    total = gateway.stats()["total"]  # type: ignore[attr-defined]
+    return {name: total[name] for name in _LIVE if name not in but and total[name]}
+
+
 class House:
     """`with House(toml, folder, ca) as house:` the running gateway is `house.gateway`."""
 
@@ -39,6 +48,7 @@ class House:
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         self._stack.close()
+        assert alive(self.gateway) == {}, "something was not given back"
 
     @property
     def addresses(self) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""A client that sends any octets and reads frames: blocking, every wait has an end."""
+"""Peers that send any octets and read frames, a client and one side of an origin: blocking, every wait has an end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 import hpack
 
@@ -22,31 +23,18 @@ class ClosedError(Exception):
         self.frames = pending
 
 
-class RawClient:
-    """One connection. Without `begin()` not even the preface is sent.
+class RawPeer:
+    """One connection on an open socket, in either role. `timeout`: seconds each wait may last."""
 
-    context  how TLS is spoken; None: cleartext
-    timeout  seconds each wait may last
-    """
-
-    def __init__(
-        self,
-        address: tuple[str, int],
-        *,
-        context: ssl.SSLContext | None = None,
-        server_name: str = "gw.test",
-        timeout: float = 5.0,
-    ) -> None:
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
         self.timeout = timeout
-        self.sock = socket.create_connection(address, timeout)
+        self.sock = sock
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if context is not None:
-            self.sock = context.wrap_socket(self.sock, server_hostname=server_name)
         self.reader = Reader()
         self.encoder = hpack.Encoder()
         self._pending: list[Frame] = []
 
-    def __enter__(self) -> RawClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -58,14 +46,6 @@ class RawClient:
 
     def send(self, *octets: bytes) -> None:
         self.sock.sendall(b"".join(octets))
-
-    def begin(self, *pairs: tuple[int, int]) -> Frame:
-        """Preface and SETTINGS both ways, acknowledged; returns the peer's SETTINGS."""
-        self.send(frames.PREFACE, frames.settings(*pairs))
-        theirs = self.expect(Type.SETTINGS, where=lambda frame: not frame.flags & ACK)
-        self.send(frames.settings(ack=True))
-        self.expect(Type.SETTINGS, where=lambda frame: bool(frame.flags & ACK))
-        return theirs
 
     def head(self, stream_id: int, fields: Fields, *, end: bool = False) -> None:
         """A request head or trailers, through an honest encoder."""
@@ -137,6 +117,10 @@ class RawClient:
         self.send(frames.ping(mark))
         self.expect(Type.PING, where=lambda frame: bool(frame.flags & ACK) and frame.payload == mark)
 
+    def fields(self, frame: Frame) -> list[tuple[bytes, bytes]]:
+        """The field section that begins with this HEADERS frame; each once, in order of arrival."""
+        return self.reader.fields(self._block(frame))
+
     def answer(self, stream_id: int) -> Answer:
         """All of one stream until END_STREAM; windows are topped up as DATA comes."""
         heads: list[list[tuple[bytes, bytes]]] = []
@@ -152,7 +136,7 @@ class RawClient:
                     size = len(frame.payload)
                     self.send(frames.window_update(0, size), frames.window_update(stream_id, size))
             else:
-                heads.append(self.reader.fields(self._block(frame)))
+                heads.append(self.fields(frame))
             if frame.ends_stream:
                 return Answer(heads, bytes(body), None)
 
@@ -163,6 +147,39 @@ class RawClient:
             assert frame.type == Type.CONTINUATION, frame
             block += frame.payload
         return block
+
+
+class RawClient(RawPeer):
+    """A connection to `address`. Without `begin()` not even the preface is sent.
+
+    context  how TLS is spoken; None: cleartext
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        context: ssl.SSLContext | None = None,
+        server_name: str = "gw.test",
+        timeout: float = 5.0,
+        receive_buffer: int | None = None,
+    ) -> None:
+        sock = socket.socket()
+        if receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(timeout)
+        sock.connect(address)
+        if context is not None:
+            sock = context.wrap_socket(sock, server_hostname=server_name)
+        super().__init__(sock, timeout)
+
+    def begin(self, *pairs: tuple[int, int]) -> Frame:
+        """Preface and SETTINGS both ways, acknowledged; returns the peer's SETTINGS."""
+        self.send(frames.PREFACE, frames.settings(*pairs))
+        theirs = self.expect(Type.SETTINGS, where=lambda frame: not frame.flags & ACK)
+        self.send(frames.settings(ack=True))
+        self.expect(Type.SETTINGS, where=lambda frame: bool(frame.flags & ACK))
+        return theirs
 
 
 class Answer:

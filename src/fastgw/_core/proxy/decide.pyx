@@ -211,8 +211,9 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
         return ORIGIN_BAD_RESPONSE
     if failure == HANDSHAKE_FAILED or failure == HANDSHAKE_TIMED_OUT:
         phase[0] = <int>PHASE_TLS
-        snprintf(text, TEXT_SIZE, b"origin %s: the TLS handshake failed: %s%s", label, detail,
-                 _cleartext_hint(detail))
+        if failure == HANDSHAKE_FAILED:
+            snprintf(text, TEXT_SIZE, b"origin %s: the TLS handshake failed: %s%s", label, detail,
+                     _cleartext_hint(detail))
         return ORIGIN_TLS_FAILED
     if failure == CERTIFICATE_INVALID:
         phase[0] = <int>PHASE_TLS
@@ -221,4 +222,7 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
     if failure == ALPN_NOT_H2:
         phase[0] = <int>PHASE_TLS
         return ORIGIN_NO_H2
+    if link != NULL and link.open:
+        phase[0] = <int>PHASE_SETTINGS
+        snprintf(text, TEXT_SIZE, b"origin %s: it ended the connection before HTTP/2 SETTINGS came: %s", label, detail)
     return ORIGIN_UNREACHABLE

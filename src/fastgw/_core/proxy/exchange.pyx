@@ -58,7 +58,7 @@ from fastgw._core.proxy.reply cimport (
 )
 from fastgw._core.reasons cimport CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
 from fastgw._core.wire.fields cimport FieldSection, RequestHead, ResponseHead, request_head_check
-from fastgw._core.wire.grpc cimport GRPC_CANCELLED, GRPC_UNAVAILABLE, media_type_is_grpc, message_scan
+from fastgw._core.wire.grpc cimport GRPC_CANCELLED, GRPC_INTERNAL, GRPC_UNAVAILABLE, media_type_is_grpc, message_scan
 from fastgw._core.wire.stash cimport stash_get, stash_put
 
 
@@ -464,6 +464,8 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
         return
     if cause == CAUSE_RESET:
         grpc_status = reset_to_grpc_status(code)
+        if code == <uint32_t>NO_ERROR and self.answered_at > 0:
+            grpc_status = GRPC_INTERNAL     # it had begun to answer: trying again is not safe
         snprintf(text, TEXT_SIZE, b"origin %s reset the stream with error code %u", self.row.label, code)
     elif cause == CAUSE_REFUSED:
         reply = ORIGIN_BAD_RESPONSE
