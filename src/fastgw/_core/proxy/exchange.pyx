@@ -395,11 +395,19 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
         self.response.half = <uint8_t>ENDED_HALF
     if self.client != NULL and self.client.conn != NULL:
         head_response_put(<Conn *>self.client.conn, self.client, section, end)
+        if head.status < 200:
+            self.client.head_sent = False       # the answer is still to come
 
 
 cdef void _on_response_trailers(Conn *conn, Stream *stream, FieldSection *section, int grpc_status) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
+    cdef char text[TEXT_SIZE]
     if self == NULL:
+        return
+    if section.too_large:
+        snprintf(text, TEXT_SIZE, b"origin %s: its trailers have %u octets, limit %u", self.row.label,
+                 section.list_size, section.list_limit)
+        _reply(self, ORIGIN_BAD_RESPONSE, SIDE_ORIGIN, <int>PHASE_STREAM, -1, text)
         return
     self.response.half = <uint8_t>ENDED_HALF
     self.grpc_status = <short>grpc_status

@@ -42,7 +42,8 @@ cdef inline uint32_t _capacity(const Link *link) noexcept nogil:
 
 
 cdef inline bint _takes_calls(const Link *link) noexcept nogil:
-    return link.conn.settings_seen and not link.draining and not link.dead and not link.conn.broken
+    return (link.conn.settings_seen and not link.draining and not link.dead and not link.conn.broken
+            and link.conn.next_id < STREAM_ID_LARGEST)
 
 
 cdef Link *_free_link(const Origin *self) noexcept nogil:
