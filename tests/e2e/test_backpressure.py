@@ -21,6 +21,7 @@ MIB = 1 << 20
 HUGE = (1 << 31) - 1
 SECONDS = 5.0
 STREAM_WINDOW = MIB  # what the gateway takes in for a stream before its reader has taken any
+STREAM_STALLED = 400 * 1024  # it is topped up at half: what waits for a stalled stream is more than this
 OUTBOX = 256 * 1024  # what lies ready for a socket
 SLACK = 2 * MIB  # the promise: no more than this over the windows
 BLOCK = b"x" * 65536
@@ -54,7 +55,7 @@ def test_clients_that_do_not_read(origin, config_file, ca):
             before, sent = gateway.resident(), origin.sent
             for client in (deaf, mean):
                 client.head(3, frames.request(b"/fastgw.test.Echo/Endless"))
-                client.send(frames.data(3, message(BLOCK), end=True))
+                client.body(3, message(BLOCK))
             assert growth(gateway, before) < 2 * (STREAM_WINDOW + OUTBOX) + SLACK
             stalled = origin.sent
             assert stalled - sent > 2 * STREAM_WINDOW, "the windows were used"
@@ -67,6 +68,9 @@ def test_clients_that_do_not_read(origin, config_file, ca):
             while got < 4 * MIB:
                 got += len(mean.expect(Type.DATA, where=lambda frame: frame.stream_id == 3).payload)
             assert eventually(lambda: origin.sent > stalled), "credit makes it go on"
+            got = 0
+            while got < 8 * MIB:  # more than all that had piled up
+                got += len(deaf.expect(Type.DATA, where=lambda frame: frame.stream_id == 3).payload)
 
 
 def test_origins_that_do_not_read(origin, config_file, ca, origin_leaf):
@@ -80,7 +84,7 @@ def test_origins_that_do_not_read(origin, config_file, ca, origin_leaf):
         first, _ = peer.request()
         peer.head(first, [*GRPC_HEAD, *OK], end=True)
         stream_id, _ = peer.request()
-        go_on.wait(30)
+        go_on.wait(10)
         octets = 0
         while True:
             frame = peer.expect(Type.DATA, where=lambda frame: frame.stream_id == stream_id)
@@ -97,7 +101,7 @@ def test_origins_that_do_not_read(origin, config_file, ca, origin_leaf):
             yield BLOCK
             taken[name] += len(BLOCK)
 
-    with RawOrigin(play, origin_leaf, receive_buffer=65536, timeout=30) as deaf:
+    with RawOrigin(play, origin_leaf, receive_buffer=65536, timeout=10) as deaf:
         file = config_file(toml(record("@", origin.port), record("api", deaf.port)))
         with Served(file) as gateway:
             opened = {name: channel(gateway.address, ca_pem=ca.pem, name=name) for name in taken}
@@ -130,14 +134,14 @@ def test_calls_pass_streams_whose_client_does_not_take_them(gateway, origin_leaf
             client.send(frames.window_update(0, 1 << 30))
             for number in range(streams):
                 client.head(1 + 2 * number, frames.request(b"/fastgw.test.Echo/Endless"))
-                client.send(frames.data(1 + 2 * number, message(BLOCK), end=True))
+                client.body(1 + 2 * number, message(BLOCK))
             stats = house.gateway.stats
-            eventually(lambda: stats()["total"]["octets_waiting"] > streams * (STREAM_WINDOW - 65536))
+            eventually(lambda: stats()["total"]["octets_waiting"] > streams * STREAM_STALLED)
             assert stats()["total"]["octets_waiting"] <= streams * STREAM_WINDOW
             assert stats()["total"]["origin_connections_open"] == 1
             for number in range(streams, streams + 20):
                 client.head(1 + 2 * number, frames.request())
-                client.send(frames.data(1 + 2 * number, message(BLOCK[:60000]), end=True))
+                client.body(1 + 2 * number, message(BLOCK[:60000]))
                 assert client.answer(1 + 2 * number).body == message(BLOCK[:60000])
             other = Echo(open_channel(house.address))
             assert other.unary(BLOCK * 40, timeout=10) == BLOCK * 40, "another client is not held up either"
@@ -152,7 +156,7 @@ def test_calls_pass_uploads_that_their_origin_does_not_take(gateway, origin_leaf
         echo = Echo(open_channel(house.address))
         calls = [echo.slurp.future(itertools.repeat(BLOCK), timeout=60) for _ in range(streams)]
         stats = house.gateway.stats
-        eventually(lambda: stats()["total"]["octets_waiting"] > streams * (STREAM_WINDOW - 131072))
+        eventually(lambda: stats()["total"]["octets_waiting"] > streams * STREAM_STALLED)
         assert stats()["total"]["octets_waiting"] <= streams * STREAM_WINDOW
         for _ in range(20):
             assert echo.unary(BLOCK, timeout=10) == BLOCK

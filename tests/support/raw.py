@@ -51,6 +51,12 @@ class RawPeer:
         """A request head or trailers, through an honest encoder."""
         self.send(frames.headers(stream_id, self.encoder.encode(list(fields)), end=end))
 
+    def body(self, stream_id: int, octets: bytes, *, end: bool = True) -> None:
+        """DATA in frames of the usual size, windows or not."""
+        pieces = [octets[at : at + 16384] for at in range(0, len(octets), 16384)] or [b""]
+        for piece in pieces:
+            self.send(frames.data(stream_id, piece, end=end and piece is pieces[-1]))
+
     # in
 
     def read(self, timeout: float | None = None) -> Frame:
@@ -83,6 +89,8 @@ class RawPeer:
                 raise ClosedError(dropped) from None
             if frame.type in kinds and (where is None or where(frame)):
                 return frame
+            if frame.type == Type.HEADERS:
+                self.fields(frame)  # the table follows every block
             dropped.append(frame)
 
     def expect_goaway(self, code: Code, because: bytes | None = None) -> Frame:

@@ -110,7 +110,7 @@ class RawOrigin:
             _shut(sock)
         for thread in self._threads:
             thread.join(5)
-        if self._failures and kind is None:
+        if self._failures:
             raise self._failures[0]
 
     def _accept(self) -> None:

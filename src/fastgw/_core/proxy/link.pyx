@@ -259,14 +259,17 @@ cdef void _flush(Link *self) noexcept nogil:
         if self.origin != NULL:
             pool_link_shut(self)
         timer_start(&self.desk.loop, &self.timer, LINGER_MS)
+    outbox_pump(conn)
     while True:
-        outbox_pump(conn)
         transport_flush(transport, &conn.out)
         conn.backlog = transport.sealed.length
         if transport.failure != TRANSPORT_FINE:
             link_bury(self)
             return
-        if transport.blocked or conn.out.length == 0:
+        if transport.blocked:
+            break
+        outbox_pump(conn)       # the socket took all: nothing else would wake the streams that waited for room
+        if conn.out.length == 0:
             break
     if conn.out.length == 0 and not transport.blocked:
         conn.control_waiting = 0
