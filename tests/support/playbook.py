@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import hpack
-from fastgw._core.h2.conn_door import ConnDoor
 
-from fastgw._core.reasons import TABLE, ErrorCode, Reason, Scope
+from fastgw._core.h2.conn_door import ConnDoor
 from tests.support import frames
 from tests.support.frames import ACK, Frame, Reader, Type
+from tests.support.malformed import Case
 
 RESPONSE = [(b":status", b"200"), (b"content-type", b"application/grpc")]
 TRAILERS = [(b"grpc-status", b"0")]
@@ -122,24 +122,42 @@ class Playbook:
         self >> pong(b"are you?")
         return not self.frames
 
-    def refuses(self, octets: bytes, reason: Reason, stream_id: int = 1) -> None:
-        """These octets are refused for exactly this reason, with its scope and code, and no memory is lost."""
-        scope, code, _ = TABLE[reason]
-        before = self.door.refusals.get(reason.name.lower(), 0)
+    def prepare(self, before: str) -> None:
+        """Bring the connection to where a `Case` begins."""
+        if before in ("open", "ended", "reset"):
+            self.stream(ended=before == "ended")
+        if before == "reset":
+            self << frames.rst_stream(1)
+        if before == "asked":
+            self.door.open_stream()
+            self.door.send_head(1, frames.request())
+        self.output()
+        self.events()
+
+    def refuses(self, octets: bytes, said: Said, reason: str) -> None:
+        """These octets are refused as `said` for exactly this reason, once, and no memory is lost."""
+        reason = reason.lower()
         self << octets
-        assert self.door.refusals.get(reason.name.lower(), 0) == before + 1, (reason, self.door.refusals)
-        if scope == Scope.ON_CONNECTION_SCOPE:
-            self >> goaway(code, reason.name.lower())
+        assert self.door.refusals == {reason: 1}
+        if said.kind == Type.GOAWAY:
+            self >> said
+            assert self.door.reason.name.lower() == reason
             assert self.door.broken
-            assert self.door.reason == reason
             self << frames.ping()
             assert self.output() == [], "after GOAWAY nothing is read"
         else:
-            self >> reset(stream_id, code)
+            self >> said
             assert self.is_quiet()
+            left, owed, full = self.door.recv_window
+            assert left + owed == full, "credit was lost"
         assert self.door.close()[1:] == (0, 0)
 
 
-def scope_and_code(reason: Reason) -> tuple[bool, ErrorCode]:
-    """(connection?, code) of a refusal."""
-    return TABLE[reason][0] == Scope.ON_CONNECTION_SCOPE, TABLE[reason][1]
+def refused(case: Case) -> None:
+    """Play a case: it ends with the right code in the right scope."""
+    book = Playbook(case.toward, begun=case.before != "nothing")
+    book.prepare(case.before)
+    said = (
+        reset(case.stream, case.code) if case.stream is not None else goaway(case.code, case.reason.lower())
+    )
+    book.refuses(case.octets, said, case.reason)

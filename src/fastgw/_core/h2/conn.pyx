@@ -23,7 +23,7 @@ from fastgw._core.h2.outbox cimport (
     outbox_reset,
     outbox_settings_ack,
 )
-from fastgw._core.h2.settings cimport settings_default, settings_get
+from fastgw._core.h2.settings cimport HEADER_TABLE_SIZE, settings_default, settings_get
 from fastgw._core.h2.stream cimport (
     CLOSED,
     RECV_DATA,
@@ -69,6 +69,7 @@ from fastgw._core.wire.frame cimport (
     FrameHeader,
     frame_check,
     frame_header_get,
+    octets_get16,
     octets_get32,
     padding_check,
 )
@@ -480,7 +481,7 @@ cdef Reason _response_head(Conn *self, Stream *stream) noexcept nogil:
         if head.status == 304 or head.status == 204:
             stream.bodyless = True
         if stream.bodyless:
-            stream.content_left = -1
+            stream.content_left = 0     # whatever its content-length says (RFC 9110 section 6.4.1)
     if self.block_ends:
         reason = _end(stream)
         if reason != ACCEPTED:
@@ -533,7 +534,7 @@ cdef Reason _on_rst_stream(Conn *self, const FrameHeader *header, uint8_t *paylo
 cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
     """RFC 9113 section 6.5: in force at once, acknowledged at once."""
     cdef int64_t before = self.theirs.initial_window_size
-    cdef uint32_t table_before = self.theirs.header_table_size
+    cdef uint32_t at
     cdef Reason reason
     if header.flags & ACK:
         self.settings_acked = True
@@ -543,8 +544,9 @@ cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload
         reason = _shift_windows(self, <int64_t>self.theirs.initial_window_size - before)
     if reason != ACCEPTED:
         return reason
-    if self.theirs.header_table_size != table_before:
-        hpack_encoder_resize(&self.encoder, self.theirs.header_table_size)
+    for at in range(0, header.length, 6):
+        if octets_get16(payload + at) == HEADER_TABLE_SIZE:     # each: the smallest counts (RFC 7541 section 4.2)
+            hpack_encoder_resize(&self.encoder, octets_get32(payload + at + 2))
     self.settings_seen = True
     outbox_settings_ack(self)
     self.events.settled(self)
@@ -576,8 +578,8 @@ cdef Reason _on_push_promise(Conn *self, const FrameHeader *header, uint8_t *pay
 cdef Reason _on_ping(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
     if not header.flags & ACK:
         outbox_ping(self, payload, True)
-    elif self.goaway_sent:
-        self.events.drained(self)
+    elif self.goaway_sent and self.goaway_last == STREAM_ID_LARGEST:
+        self.events.drained(self)       # once: it lowers goaway_last
     return ACCEPTED
 
 

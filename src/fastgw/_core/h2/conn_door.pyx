@@ -43,7 +43,7 @@ from fastgw._core.h2.outbox cimport (
     outbox_trailers,
 )
 from fastgw._core.h2.settings cimport Settings, settings_default
-from fastgw._core.h2.stream cimport HALF_CLOSED_REMOTE, OPEN, Stream, StreamState, stream_map_get
+from fastgw._core.h2.stream cimport HALF_CLOSED_REMOTE, OPEN, Stream, stream_map_get
 from fastgw._core.h2.streams cimport conn_stream_open
 from fastgw._core.reasons cimport REASON_COUNT, Reason, reason_name
 from fastgw._core.wire.fields cimport (
@@ -57,6 +57,9 @@ from fastgw._core.wire.fields cimport (
 )
 from fastgw._core.wire.frame cimport FRAME_HEADER_SIZE, FRAME_SIZE_DEFAULT
 from fastgw._core.wire.hpack cimport hpack_encode_field
+
+from fastgw._core.h2.stream import StreamState as StateName
+from fastgw._core.reasons import Reason as ReasonName
 
 cdef enum _Heard:
     _HEAD = 1
@@ -439,7 +442,7 @@ cdef class ConnDoor:
     def stream_state(self, uint32_t stream_id):
         """The StreamState, or None for a stream that has no slot."""
         cdef Stream *stream = stream_map_get(&self.conn.streams, stream_id)
-        return None if stream == NULL else StreamState(stream.state)
+        return None if stream == NULL else StateName(stream.state)
 
     def sends_open(self, uint32_t stream_id):
         """May our side still send on it?"""
@@ -457,7 +460,7 @@ cdef class ConnDoor:
 
     @property
     def reason(self):
-        return Reason(self.conn.reason)
+        return ReasonName(self.conn.reason)
 
     @property
     def refusals(self):

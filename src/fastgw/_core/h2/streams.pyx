@@ -1,6 +1,6 @@
 """The streams of a connection: opened, found, finished, and remembered for a while."""
 from fastgw._core.buf cimport chain_close, chain_open, octets_close, octets_open, slots_take
-from fastgw._core.h2.conn cimport ENDED, RECENT_MAX, TOWARD_CLIENT
+from fastgw._core.h2.conn cimport ENDED, RECENT_MAX, RESET_BY_US, TOWARD_CLIENT
 from fastgw._core.h2.stream cimport CLOSED, IDLE, stream_map_put, stream_map_remove
 
 
@@ -62,8 +62,10 @@ cdef void conn_stream_lose(Conn *self, Stream *stream, Ending ending, uint32_t c
 
 
 cdef int conn_stream_ending(const Conn *self, uint32_t stream_id) noexcept nogil:
-    """How a stream ended (Ending), or 0 if that is forgotten."""
+    """How a stream ended (Ending), or 0 if that is forgotten. What a GOAWAY of ours left out counts as reset by us."""
     cdef uint32_t back, at
+    if self.role == TOWARD_CLIENT and self.goaway_sent and stream_id > self.goaway_last:
+        return RESET_BY_US
     for back in range(1, RECENT_MAX + 1):
         at = (self.recent_at + RECENT_MAX - back) % RECENT_MAX
         if self.recent[at] == stream_id:
