@@ -12,12 +12,15 @@ from fastgw._core.wire.hpack cimport HpackDecoder, HpackEncoder
 cdef enum:
     FEED_HEADROOM = 16          # writable octets conn_feed wants before its data: a frame header is put there in place
     OUTBOX_HIGH = 262144        # octets on their way to the socket, above which DATA waits in its stream
+    OUTBOX_LIMIT = 8388608      # octets of heads and answers a peer may leave unread (CVE-2019-9517)
     HEAD_LIST_LIMIT = 32768     # octets of a field section (RFC 9113 section 6.5.2)
     BLOCK_LIMIT = 131072        # octets of a field block, over all its frames
     CONTINUATION_LIMIT = 8      # CONTINUATION frames of one field block (CVE-2024-27316)
     CONTROL_LIMIT = 1000        # answers to PING, SETTINGS, refused frames that wait (CVE-2019-9512, -9515)
     ARENA_SIZE = 65536
     RECENT_MAX = 32             # closed streams remembered one by one
+    RESETS_MAX = 1000           # streams a client may break in one go (CVE-2023-44487, CVE-2025-8671)
+    RESETS_REFILL_NS = 30000000 # and one more after each of these, or for each stream that ended well
 
 cdef enum Role:
     TOWARD_CLIENT = 0           # the peer is a client, we are the server
@@ -63,6 +66,7 @@ ctypedef struct ConnRoom:
     uint8_t arena[ARENA_SIZE]
     uint64_t refusals[128]      # by Reason
     uint64_t waiting            # octets of DATA waiting in streams
+    uint64_t now                # ns, read once per turn; floor 4 keeps it
 
 cdef struct Conn:
     ConnRoom *room
@@ -87,11 +91,15 @@ cdef struct Conn:
     Settings ours               # announced
     bint settings_acked
     uint32_t last_peer_id       # highest stream the peer has opened
+    uint32_t resets             # streams broken by the client and not yet forgiven
+    uint64_t resets_at          # ns, up to which they were
     # writing
     HpackEncoder encoder
     Octets out                  # frames to be sealed and sent
     uint32_t backlog            # octets sealed but not taken by the socket; floor 4 keeps it
-    uint32_t control_waiting    # answers in `out` since it was last empty
+    uint32_t control_waiting    # answers in `out`
+    uint32_t control_behind     # those of them behind `control_mark`
+    uint32_t control_mark       # octets of `out` to be sent before the others are gone
     SendWindow send_window
     Settings theirs
     bint settings_seen

@@ -167,12 +167,28 @@ cdef bint _refuse(Conn *self, uint32_t stream_id, Reason reason) noexcept nogil:
             conn_stream_lose(self, stream, RESET_BY_US, reason_code(reason), CAUSE_REFUSED)
         else:
             conn_remember(self, stream_id, RESET_BY_US)
-        return not self.broken
+        return not self.broken and (not _resets_spent(self) or _refuse(self, 0, CONTROL_FRAME_FLOOD))
     if self.reason == ACCEPTED:
         self.reason = reason
         outbox_goaway(self, self.last_peer_id, reason_code(reason), reason_name(reason))
     self.broken = True
     return False
+
+
+cdef bint _resets_spent(Conn *self) noexcept nogil:
+    """One more stream that a client opened and broke, or made us break. True: that was too many, too fast.
+
+    An origin may: it harms calls, but only its own.
+    """
+    cdef uint64_t forgiven
+    if self.role == TOWARD_ORIGIN:
+        return False
+    forgiven = (self.room.now - self.resets_at) // RESETS_REFILL_NS
+    if forgiven > 0:
+        self.resets_at = self.room.now
+        self.resets = 0 if forgiven >= self.resets else self.resets - <uint32_t>forgiven
+    self.resets += 1
+    return self.resets > RESETS_MAX
 
 
 cdef Reason conn_feed(Conn *self, uint8_t *data, size_t length, size_t *used) noexcept nogil:
@@ -294,7 +310,7 @@ cdef Py_ssize_t _begin_data(Conn *self, const FrameHeader *header, uint8_t *data
         return -1
     stream = stream_map_get(&self.streams, header.stream_id)
     if stream == NULL:
-        reason = ACCEPTED if conn_stream_ending(self, header.stream_id) == RESET_BY_US else FRAME_AFTER_RESET
+        reason = ACCEPTED if _may_be_late(self, header.stream_id) else FRAME_AFTER_RESET
     else:
         reason = stream_step(&stream.state, RECV_DATA)
         if reason == ACCEPTED and not stream.head_seen:
@@ -422,11 +438,21 @@ cdef Reason _take_block(Conn *self, const uint8_t *block, uint32_t length) noexc
     return _late_block(self)
 
 
+cdef bint _may_be_late(const Conn *self, uint32_t stream_id) noexcept nogil:
+    """The peer may not have seen our RST_STREAM yet.
+
+    Toward an origin many streams are reset at once when a client goes, more than are remembered: there the forgotten
+    ones count too.
+    """
+    cdef int ending = conn_stream_ending(self, stream_id)
+    return ending == RESET_BY_US or (ending == 0 and self.role == TOWARD_ORIGIN)
+
+
 cdef Reason _late_block(Conn *self) noexcept nogil:
     """HEADERS for a stream that is closed (RFC 9113 section 5.1)."""
     cdef int ending = conn_stream_ending(self, self.block_stream)
-    if ending == RESET_BY_US:
-        return ACCEPTED         # the peer may not have seen our RST_STREAM yet
+    if _may_be_late(self, self.block_stream):
+        return ACCEPTED
     if ending == RESET_BY_PEER:
         return FRAME_AFTER_RESET
     if ending == ENDED:
@@ -528,6 +554,8 @@ cdef Reason _on_rst_stream(Conn *self, const FrameHeader *header, uint8_t *paylo
     if stream != NULL:
         stream_step(&stream.state, RECV_RST_STREAM)
         conn_stream_lose(self, stream, RESET_BY_PEER, octets_get32(payload), CAUSE_RESET)
+        if _resets_spent(self):
+            return CONTROL_FRAME_FLOOD
     return ACCEPTED
 
 

@@ -21,3 +21,4 @@ cdef void outbox_block_close(Conn *self, uint8_t *end, Stream *stream, bint ends
 cdef bint outbox_data(Conn *self, Stream *stream, uint8_t *payload, uint32_t length, bint ends) noexcept nogil
 cdef void outbox_trailers(Conn *self, Stream *stream, const FieldSection *section) noexcept nogil
 cdef void outbox_pump(Conn *self) noexcept nogil
+cdef void outbox_taken(Conn *self, uint32_t size) noexcept nogil

@@ -5,7 +5,15 @@ Frames are appended to one growing buffer per connection; floor 4 seals and send
 from libc.string cimport memcpy, memmove, strlen
 
 from fastgw._core.buf cimport chain_append, chain_read, octets_append, octets_commit, octets_reserve
-from fastgw._core.h2.conn cimport CONTROL_LIMIT, ENDED, OUTBOX_HIGH, RESET_BY_US, TOWARD_CLIENT, TOWARD_ORIGIN
+from fastgw._core.h2.conn cimport (
+    CONTROL_LIMIT,
+    ENDED,
+    OUTBOX_HIGH,
+    OUTBOX_LIMIT,
+    RESET_BY_US,
+    TOWARD_CLIENT,
+    TOWARD_ORIGIN,
+)
 from fastgw._core.h2.flow cimport recv_window_return, send_window_take
 from fastgw._core.h2.settings cimport settings_put
 from fastgw._core.h2.stream cimport (
@@ -53,16 +61,25 @@ cdef inline void _mark(Conn *self) noexcept nogil:
 
 
 cdef uint8_t *_reserve(Conn *self, uint32_t size) noexcept nogil:
-    """Room in the outbox. Without memory the connection cannot go on: it is broken, and NULL comes back."""
+    """Room in the outbox, or NULL: memory is out or the peer leaves too much unread, and the connection is broken."""
     cdef uint8_t *at = NULL
-    if not self.broken:
+    if not self.broken and self.out.length > OUTBOX_LIMIT:
+        _flooded(self)
+    elif not self.broken:
         at = octets_reserve(&self.out, size)
-    if at == NULL:
-        self.broken = True
-        if self.reason == 0:
+        if at == NULL:
+            self.broken = True
             self.reason = OUT_OF_MEMORY
     _mark(self)
     return at
+
+
+cdef void _flooded(Conn *self) noexcept nogil:
+    """Say so, as far as the peer still reads, and break the connection."""
+    self.room.refusals[<int>CONTROL_FRAME_FLOOD] += 1
+    self.broken = True
+    self.reason = CONTROL_FRAME_FLOOD
+    outbox_goaway(self, self.last_peer_id, reason_code(CONTROL_FRAME_FLOOD), reason_name(CONTROL_FRAME_FLOOD))
 
 
 cdef void _put(Conn *self, uint8_t type, uint8_t flags, uint32_t stream_id, const uint8_t *payload,
@@ -85,12 +102,11 @@ cdef inline void _put32(Conn *self, uint8_t type, uint32_t stream_id, uint32_t v
 cdef bint _answer_allowed(Conn *self) noexcept nogil:
     """A peer that asks for answers and does not read them is cut off (CVE-2019-9512, CVE-2019-9515)."""
     self.control_waiting += 1
+    self.control_behind += 1
     if self.control_waiting <= CONTROL_LIMIT or self.broken:
         return not self.broken
-    self.room.refusals[<int>CONTROL_FRAME_FLOOD] += 1
-    self.reason = CONTROL_FRAME_FLOOD
-    outbox_goaway(self, self.last_peer_id, reason_code(CONTROL_FRAME_FLOOD), reason_name(CONTROL_FRAME_FLOOD))
-    self.broken = True
+    _flooded(self)
+    _mark(self)
     return False
 
 
@@ -121,7 +137,8 @@ cdef void outbox_goaway(Conn *self, uint32_t last_id, uint32_t code, const char 
         last_id = self.goaway_last
     self.goaway_sent = True
     self.goaway_last = last_id
-    at = _reserve(self, FRAME_HEADER_SIZE + 8 + words)
+    at = octets_reserve(&self.out, FRAME_HEADER_SIZE + 8 + words)     # said even by a connection that is broken
+    _mark(self)
     if at == NULL:
         return
     at = frame_header_put(at, 8 + words, GOAWAY, 0, 0)
@@ -300,6 +317,23 @@ cdef void _pump_stream(Conn *self, Stream *stream, uint32_t size) noexcept nogil
         _put_trailers(self, stream, &self.room.stashed)
     else:
         _ended(self, stream)
+    if stream.conn != NULL and stream.owner != NULL:
+        self.events.sent(self, stream, 0)
+
+
+cdef void outbox_taken(Conn *self, uint32_t size) noexcept nogil:
+    """The first `size` octets of `out` are on their way: a peer that reads pays for its answers, however full `out` is.
+
+    Answers are counted in two lots: those before a mark in `out`, forgotten when it has been sent, and those behind it.
+    """
+    if size < self.control_mark:
+        self.control_mark -= size
+        return
+    self.control_waiting = self.control_behind
+    self.control_behind = 0
+    self.control_mark = self.out.length
+    if self.control_mark == 0:
+        self.control_waiting = 0
 
 
 cdef void outbox_pump(Conn *self) noexcept nogil:

@@ -46,8 +46,11 @@ cdef void conn_stream_finish(Conn *self, Stream *stream, Ending ending) noexcept
     conn_remember(self, stream.id, ending)
     stream.next = self.room.dead
     self.room.dead = stream
-    if ending == ENDED and stream.owner != NULL:
-        self.events.ended(self, stream)
+    if ending == ENDED:
+        if self.resets > 0:
+            self.resets -= 1
+        if stream.owner != NULL:
+            self.events.ended(self, stream)
     if self.role != TOWARD_CLIENT:
         self.events.settled(self)
 

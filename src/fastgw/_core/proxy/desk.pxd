@@ -60,6 +60,7 @@ cdef struct Link:
     bint dead                   # buried: memory goes when the turn ends
     bint draining               # takes no new calls
     bint ending                 # our half is closed; what still comes is not read
+    bint abandoned              # its streams are lost, and the time to read why has begun
     # toward a client
     uint8_t peer[28]            # struct sockaddr
     uint64_t certificate        # key of the certificate shown; 0 in cleartext
@@ -81,6 +82,9 @@ cdef struct Origin:
     Exchange *waiting_first
     Exchange *waiting_last
     uint32_t waiting
+    Desk *desk
+    uint64_t again_at           # ns: no new connection for those that wait before this
+    Timer again
 
 ctypedef struct Ledger:
     # Credit of one direction: who takes octets in owes them back.

@@ -13,6 +13,7 @@ from fastgw._core.h2.conn cimport (
     CAUSE_GOAWAY,
     CAUSE_REFUSED,
     CAUSE_RESET,
+    OUTBOX_HIGH,
     Cause,
     Conn,
 )
@@ -23,7 +24,7 @@ from fastgw._core.h2.outbox cimport (
     outbox_data,
     outbox_trailers,
 )
-from fastgw._core.h2.stream cimport HALF_CLOSED_LOCAL, Stream
+from fastgw._core.h2.stream cimport CLOSED, HALF_CLOSED_LOCAL, Stream
 from fastgw._core.h2.streams cimport conn_stream_open, ready_put
 from fastgw._core.proxy.decide cimport TEXT_SIZE, exchange_decide, failure_reply
 from fastgw._core.proxy.desk cimport (
@@ -77,7 +78,7 @@ cdef inline void _pay(Ledger *ledger, Stream *source, uint32_t size) noexcept no
     """`size` octets that waited have gone: their sender may send as many again."""
     cdef Conn *sender
     cdef uint32_t owed
-    if source == NULL or source.conn == NULL:
+    if source == NULL or source.conn == NULL or size == 0:
         return
     sender = <Conn *>source.conn
     outbox_credit_stream(sender, source, size)
@@ -368,6 +369,9 @@ cdef void _on_origin_sent(Conn *conn, Stream *stream, uint32_t length) noexcept 
 cdef void _on_client_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
     _pay(&self.response, self.origin, length)
+    if self.origin == NULL and self.response.half != OPEN_HALF:
+        _close_client(self)     # the end of the answer had to wait
+        _finish(self)
 
 
 # ---- the response arrives
@@ -393,10 +397,15 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
             self.desk.meter.foreign_answers += 1
     if end:
         self.response.half = <uint8_t>ENDED_HALF
-    if self.client != NULL and self.client.conn != NULL:
-        head_response_put(<Conn *>self.client.conn, self.client, section, end)
-        if head.status < 200:
-            self.client.head_sent = False       # the answer is still to come
+    if self.client == NULL or self.client.conn == NULL:
+        return
+    conn = <Conn *>self.client.conn
+    if head.status >= 200:
+        head_response_put(conn, self.client, section, end)
+    elif conn.out.length < OUTBOX_HIGH:
+        # Any number of informational heads may come (RFC 9110 section 15.2); the answer itself is still to be sent.
+        head_response_put(conn, self.client, section, False)
+        self.client.head_sent = False
 
 
 cdef void _on_response_trailers(Conn *conn, Stream *stream, FieldSection *section, int grpc_status) noexcept nogil:
@@ -432,6 +441,8 @@ cdef void _on_client_ended(Conn *conn, Stream *stream) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
     _settle(&self.request, conn)
     self.client = NULL
+    if self.origin != NULL and self.origin.state != CLOSED:
+        _drop_origin(self, <uint32_t>CANCEL)    # it has answered without taking all of the request, and nobody is left
     _finish(self)
 
 

@@ -12,7 +12,7 @@ from fastgw._core.h2.conn cimport (
     conn_feed,
     conn_open,
 )
-from fastgw._core.h2.outbox cimport outbox_goaway, outbox_ping, outbox_pump
+from fastgw._core.h2.outbox cimport outbox_goaway, outbox_ping, outbox_pump, outbox_taken
 from fastgw._core.io.loop cimport Source, Timer, timer_start, timer_stop
 from fastgw._core.io.tls cimport SSL_CTX
 from fastgw._core.io.transport cimport (
@@ -71,6 +71,8 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
     cdef SSL_CTX *context = NULL
     cdef SnapshotUse *use = desk.current
     cdef Link *self
+    if use == NULL:
+        return False        # nothing is published yet
     if listener.tls:
         if use.data.default_certificate == NONE:
             return False
@@ -216,7 +218,7 @@ cdef void _ready(Source *source, uint32_t events) noexcept nogil:
         _feed(self, plain, rest + got)
     if transport.failure != TRANSPORT_FINE:
         link_bury(self)
-    elif self.conn.out.length > 0 or transport.blocked or self.conn.broken:
+    elif self.conn.out.length > 0 or transport.blocked or self.conn.broken or self.draining:
         link_dirty(&self.conn)
 
 
@@ -254,27 +256,26 @@ cdef void _flush(Link *self) noexcept nogil:
     """Seal and send what there is, letting waiting DATA follow as room appears."""
     cdef Transport *transport = &self.transport
     cdef Conn *conn = &self.conn
-    if conn.broken and not self.ending:
+    cdef uint32_t before
+    if conn.broken and not self.ending and not self.abandoned:
+        self.abandoned = True
         conn_abandon(conn, CAUSE_LOST)
         if self.origin != NULL:
             pool_link_shut(self)
         timer_start(&self.desk.loop, &self.timer, LINGER_MS)
-    outbox_pump(conn)
     while True:
+        outbox_pump(conn)
+        before = conn.out.length
         transport_flush(transport, &conn.out)
+        outbox_taken(conn, before - conn.out.length)
         conn.backlog = transport.sealed.length
         if transport.failure != TRANSPORT_FINE:
             link_bury(self)
             return
-        if transport.blocked:
-            break
-        outbox_pump(conn)       # the socket took all: nothing else would wake the streams that waited for room
-        if conn.out.length == 0:
-            break
-    if conn.out.length == 0 and not transport.blocked:
-        conn.control_waiting = 0
-        if not self.ending and (conn.broken or _is_drained(self)):
-            _end(self)
+        if transport.blocked or before == 0 or self.ending:
+            break       # blocked, or the pump found nothing more that may go
+    if conn.out.length == 0 and not transport.blocked and not self.ending and (conn.broken or _is_drained(self)):
+        _end(self)
 
 
 cdef inline bint _is_drained(const Link *self) noexcept nogil:

@@ -3,10 +3,12 @@
 One connection carries calls of all clients of the worker; another is opened only when the first is full. A call that
 finds no free slot waits in its origin's queue, in order.
 """
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
+from fastgw._core.h2.conn cimport OUTBOX_HIGH
+from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
 from fastgw._core.io.transport cimport TRANSPORT_FINE
 from fastgw._core.proxy.link cimport link_bury, link_connect, link_dirty
 from fastgw._core.proxy.route cimport OriginRow
@@ -30,6 +32,9 @@ cdef Origin *_origin(Desk *desk, const OriginRow *row) noexcept nogil:
         return NULL
     memcpy(self.identity, row.identity, row.identity_length)
     self.identity_length = row.identity_length
+    self.desk = desk
+    self.again.fire = _again
+    self.again.owner = self
     self.next = desk.origins
     desk.origins = self
     return self
@@ -42,8 +47,10 @@ cdef inline uint32_t _capacity(const Link *link) noexcept nogil:
 
 
 cdef inline bint _takes_calls(const Link *link) noexcept nogil:
+    """An origin that does not read is given no more heads, and numbers of streams end (RFC 9113 section 5.1.1)."""
     return (link.conn.settings_seen and not link.draining and not link.dead and not link.conn.broken
-            and link.conn.next_id < STREAM_ID_LARGEST)
+            and link.conn.next_id <= STREAM_ID_LARGEST - 2
+            and link.conn.out.length + link.conn.backlog < 4 * OUTBOX_HIGH)
 
 
 cdef Link *_free_link(const Origin *self) noexcept nogil:
@@ -71,7 +78,7 @@ cdef Link *pool_lease(Desk *desk, Exchange *exchange) noexcept nogil:
         if link != NULL:
             return link
     _wait(self, exchange)
-    if self.connecting == 0 and not _connect(desk, self, exchange):
+    if self.connecting == 0 and self.open < LINKS_PER_ORIGIN and not _connect(desk, self, exchange):
         pool_leave(exchange)
         desk.lease_failed(exchange, NULL, FAILURE_NO_MEMORY)
     return NULL
@@ -128,8 +135,20 @@ cdef void _serve(Desk *desk, Origin *self) noexcept nogil:
         exchange = self.waiting_first
         pool_leave(exchange)
         desk.lease_ready(exchange, link)
-    if self.waiting > 0 and self.connecting == 0 and not _connect(desk, self, self.waiting_first):
+    if self.waiting == 0 or self.connecting > 0 or self.open >= LINKS_PER_ORIGIN:
+        return
+    if desk.loop.now < self.again_at:
+        if self.again.prev == NULL:
+            timer_start(&desk.loop, &self.again, AGAIN_MS)
+    elif not _connect(desk, self, self.waiting_first):
         _fail_waiting(desk, self, NULL, FAILURE_NO_MEMORY)
+
+
+cdef void _again(Timer *timer) noexcept nogil:
+    """Some may still wait, and the last connection that served nobody is long ago."""
+    cdef Origin *self = <Origin *>timer.owner
+    if self.waiting > 0:
+        _serve(self.desk, self)
 
 
 cdef void _fail_waiting(Desk *desk, Origin *self, Link *link, int failure) noexcept nogil:
@@ -150,6 +169,8 @@ cdef void pool_settled(Conn *conn) noexcept nogil:
         link.counted = True
         self.connecting -= 1
         self.open += 1
+        if conn.theirs.max_concurrent_streams == 0:
+            self.again_at = link.desk.loop.now + AGAIN_MS * <uint64_t>1000000
     if conn.goaway_seen or conn.next_id > STREAM_ID_LARGEST - 2:
         pool_link_shut(link)
     if link.draining and conn.streams.count == 0:
@@ -168,6 +189,8 @@ cdef void pool_link_shut(Link *link) noexcept nogil:
     if link.draining:
         return
     link.draining = True
+    if link.conn.next_id == 1:
+        self.again_at = link.desk.loop.now + AGAIN_MS * <uint64_t>1000000
     if link.counted:
         self.open -= 1
         return
@@ -195,5 +218,6 @@ cdef void pool_close(Desk *desk) noexcept nogil:
         while self.links != NULL:
             link_bury(self.links)
         desk.origins = self.next
+        timer_stop(&desk.loop, &self.again)
         free(self.identity)
         free(self)

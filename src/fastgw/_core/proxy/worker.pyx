@@ -1,5 +1,5 @@
 """One worker: a loop with its listeners, connections, pool and snapshot; the class Python holds."""
-from libc.errno cimport EMFILE, ENFILE, errno
+from libc.errno cimport EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
@@ -148,7 +148,7 @@ cdef void _accept(Source *source, uint32_t events) noexcept nogil:
         memset(peer, 0, sizeof(peer))
         fd = accept4(self.source.fd, <sockaddr *>peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC)
         if fd < 0:
-            if errno == EMFILE or errno == ENFILE:
+            if errno == EMFILE or errno == ENFILE or errno == ENOBUFS or errno == ENOMEM:
                 loop_watch(&self.desk.loop, &self.source, 0)
                 timer_start(&self.desk.loop, &self.timer, _PAUSE_MS)
             return
@@ -236,6 +236,7 @@ cdef void _run(Desk *desk) noexcept nogil:
         if loop_turn(&desk.loop, -1) < 0:
             break
         desk.meter.turns += 1
+        desk.room.now = desk.loop.now
         if fastgw_get_int(&desk.drain_wanted):
             _begin_drain(desk)
         link_flush_all(desk)
