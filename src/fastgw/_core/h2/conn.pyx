@@ -317,6 +317,8 @@ cdef Py_ssize_t _begin_data(Conn *self, const FrameHeader *header, uint8_t *data
             reason = DATA_BEFORE_HEAD
         if reason == ACCEPTED:
             reason = recv_window_take(&stream.recv_window, header.length)
+        if reason == ACCEPTED:
+            reason = _content_take(stream, header.length - before - padding, header.flags & END_STREAM)
     if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
         return -1
     if stream == NULL or reason != ACCEPTED:
@@ -331,6 +333,14 @@ cdef Py_ssize_t _begin_data(Conn *self, const FrameHeader *header, uint8_t *data
     self.expect = expect_data
     taken = FRAME_HEADER_SIZE + <Py_ssize_t>before
     return taken + _take_data(self, data + taken, length - <size_t>taken)
+
+
+cdef inline Reason _content_take(Stream *stream, uint32_t size, bint ends) noexcept nogil:
+    """`size` octets of content are coming: does the content-length hold (RFC 9113 section 8.1.1)?"""
+    if stream.content_left < 0:
+        return ACCEPTED
+    stream.content_left -= size
+    return CONTENT_LENGTH_MISMATCH if stream.content_left < 0 or (ends and stream.content_left > 0) else ACCEPTED
 
 
 cdef Py_ssize_t expect_data(Conn *self, uint8_t *data, size_t length) noexcept nogil:
@@ -369,11 +379,6 @@ cdef Reason _pass_data(Conn *self, uint8_t *data, uint32_t size) noexcept nogil:
     if stream == NULL:
         outbox_credit_connection(self, size)
         return ACCEPTED
-    if stream.content_left >= 0:
-        stream.content_left -= size
-        if stream.content_left < 0:
-            outbox_credit_connection(self, size + self.data_left)
-            return CONTENT_LENGTH_MISMATCH
     if ends:
         reason = _end(stream)
         if reason != ACCEPTED:
