@@ -1,4 +1,4 @@
-"""The ledger of connection credit, kept from outside: none is lost, none given twice (RFC 9113 section 5.2)."""
+"""The ledger of connection credit, kept from outside: none is lost, none given twice (RFC 9113 section 5)."""
 
 from __future__ import annotations
 
