@@ -12,7 +12,7 @@ from fastgw._core.proxy.route cimport HostRow, OriginRow, SnapshotData, ZoneRow
 from fastgw._core.wire.grpc cimport MessageScan
 
 cdef enum:
-    WAITING_CAP = 67108864      # octets of DATA waiting in a worker, above which connection credit waits too
+    WAITING_CAP = 67108864      # octets of DATA waiting in a worker, above which clients keep to their share of it
     LISTENERS_MAX = 16
 
 cpdef enum Half:                # one direction of an exchange; broken is final
@@ -51,6 +51,7 @@ cdef struct Link:
     Octets rest                 # plaintext of a frame that is not complete yet
     Timer timer                 # preface and SETTINGS, then idleness
     uint64_t active_at          # ns, last octets in
+    uint64_t held               # toward a client: octets that wait here in its calls, both ways
     Link *next                  # in its list: the desk's clients or its origin's links
     Link *previous
     Link *next_dirty
@@ -90,7 +91,6 @@ ctypedef struct Ledger:
     # Credit of one direction: who takes octets in owes them back.
     MessageScan scan
     uint64_t octets             # of DATA passed on or waiting
-    uint64_t unpaid             # octets waiting whose connection credit has not been given yet
     uint8_t half                # Half
 
 cdef struct Exchange:
@@ -109,6 +109,7 @@ cdef struct Exchange:
     Exchange *previous
     Octets head                 # the request head, kept while waiting for a lease
     Chain early                 # request DATA that came before the lease
+    uint64_t held               # octets of both ways that wait here
     Ledger request
     Ledger response
     uint64_t ray                # its number, for the client and the log

@@ -3,7 +3,7 @@
 Both directions are one relay: a ledger per direction, octets from a source stream to a target stream. Credit goes
 back to the sender when its octets have gone into the other side's outbox, which is bounded (h2.conn, OUTBOX_HIGH).
 """
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcpy, memset
 
@@ -37,6 +37,7 @@ from fastgw._core.proxy.desk cimport (
     SIDE_GATEWAY,
     SIDE_ORIGIN,
     WAITING_CAP,
+    Desk,
     Ledger,
     Phase,
     Side,
@@ -50,6 +51,7 @@ from fastgw._core.proxy.reply cimport (
     NO_REPLY,
     ORIGIN_BAD_RESPONSE,
     ORIGIN_RESET,
+    OVERLOADED,
     Answer,
     LocalReply,
     reply_grpc_status,
@@ -57,42 +59,65 @@ from fastgw._core.proxy.reply cimport (
     reply_send,
     reset_to_grpc_status,
 )
-from fastgw._core.reasons cimport CANCEL, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
+from fastgw._core.reasons cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
 from fastgw._core.wire.fields cimport FieldSection, RequestHead, ResponseHead, request_head_check
-from fastgw._core.wire.grpc cimport GRPC_CANCELLED, GRPC_INTERNAL, GRPC_UNAVAILABLE, media_type_is_grpc, message_scan
+from fastgw._core.wire.grpc cimport (
+    GRPC_CANCELLED,
+    GRPC_INTERNAL,
+    GRPC_RESOURCE_EXHAUSTED,
+    GRPC_UNAVAILABLE,
+    media_type_is_grpc,
+    message_scan,
+)
 from fastgw._core.wire.stash cimport stash_get, stash_put
 
 
 # ---- credit
 
 
-cdef inline void _hold(Ledger *ledger, Conn *sender, uint32_t size) noexcept nogil:
-    """`size` octets wait here. While the worker has room only their stream pays for that, not its neighbours."""
-    if sender.room.waiting <= WAITING_CAP:
-        outbox_credit_connection(sender, size)
-    else:
-        ledger.unpaid += size
+cdef void _hold(Exchange *self, Conn *sender, uint32_t size) noexcept nogil:
+    """`size` octets wait here. Only their stream pays for that, not its neighbours on the sender's connection.
+
+    When the worker holds too much, a client that has more than its share of it loses the call. So nobody's credit
+    is withheld for somebody else's idleness, and at most twice WAITING_CAP is held.
+    """
+    cdef Desk *desk = self.desk
+    self.held += size
+    self.client_link.held += size
+    outbox_credit_connection(sender, size)
+    if desk.room.waiting > WAITING_CAP and self.client_link.held > WAITING_CAP // (desk.meter.connections_open + 1):
+        _shed(self)
 
 
-cdef inline void _pay(Ledger *ledger, Stream *source, uint32_t size) noexcept nogil:
+cdef void _unhold(Exchange *self, uint64_t size) noexcept nogil:
+    """`size` octets have gone; those of local replies were never counted. While the client's stream is there."""
+    if size > self.held:
+        size = self.held
+    self.held -= size
+    self.client_link.held -= size
+
+
+cdef inline void _pay(Exchange *self, Stream *source, uint32_t size) noexcept nogil:
     """`size` octets that waited have gone: their sender may send as many again."""
-    cdef Conn *sender
-    cdef uint32_t owed
-    if source == NULL or source.conn == NULL or size == 0:
+    if size == 0:
         return
-    sender = <Conn *>source.conn
-    outbox_credit_stream(sender, source, size)
-    if ledger.unpaid > 0:
-        owed = size if size < ledger.unpaid else <uint32_t>ledger.unpaid
-        ledger.unpaid -= owed
-        outbox_credit_connection(sender, owed)
+    if self.client != NULL:
+        _unhold(self, size)
+    if source != NULL and source.conn != NULL:
+        outbox_credit_stream(<Conn *>source.conn, source, size)
 
 
-cdef inline void _settle(Ledger *ledger, Conn *sender) noexcept nogil:
-    """The source stream is gone: what its connection is still owed is paid at once."""
-    if ledger.unpaid > 0:
-        outbox_credit_connection(sender, <uint32_t>ledger.unpaid)
-        ledger.unpaid = 0
+cdef void _shed(Exchange *self) noexcept nogil:
+    """Break off a call of a client that takes too little of what it asked for."""
+    self.error = <uint8_t>OVERLOADED
+    self.blamed = True
+    self.side = <uint8_t>SIDE_CLIENT
+    self.phase = <uint8_t>PHASE_STREAM
+    self.grpc_status = <short>GRPC_RESOURCE_EXHAUSTED
+    self.desk.meter.replies[<int>OVERLOADED] += 1
+    _drop_origin(self, <uint32_t>CANCEL)
+    _drop_client(self, <uint32_t>ENHANCE_YOUR_CALM)
+    _finish(self)
 
 
 # ---- life
@@ -172,9 +197,10 @@ cdef void exchange_sweep(Desk *desk) noexcept nogil:
 cdef void _drop_client(Exchange *self, uint32_t code) noexcept nogil:
     """Reset what is left of the client's stream, if anything is."""
     cdef Stream *stream = self.client
+    if stream != NULL:
+        _unhold(self, self.held)
     self.client = NULL
     if stream != NULL and stream.conn != NULL:
-        _settle(&self.request, <Conn *>stream.conn)
         outbox_abort(<Conn *>stream.conn, stream, code)
 
 
@@ -183,7 +209,6 @@ cdef void _drop_origin(Exchange *self, uint32_t code) noexcept nogil:
     cdef Stream *stream = self.origin
     self.origin = NULL
     if stream != NULL and stream.conn != NULL:
-        _settle(&self.response, <Conn *>stream.conn)
         outbox_abort(<Conn *>stream.conn, stream, code)
 
 
@@ -336,10 +361,10 @@ cdef void _relay(Exchange *self, Ledger *ledger, Conn *sender, Stream *source, S
             outbox_credit_connection(sender, length)
             outbox_credit_stream(sender, source, length)
         else:
-            _hold(ledger, sender, length)
+            _hold(self, sender, length)
     elif self.waits_for != NULL and chain_append(&self.early, payload, length):
         self.desk.room.waiting += length
-        _hold(ledger, sender, length)
+        _hold(self, sender, length)
     else:
         outbox_credit_connection(sender, length)    # nobody wants it any more
         outbox_credit_stream(sender, source, length)
@@ -363,12 +388,12 @@ cdef void _on_response_data(Conn *conn, Stream *stream, uint8_t *payload, uint32
 
 cdef void _on_origin_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
-    _pay(&self.request, self.client, length)
+    _pay(self, self.client, length)
 
 
 cdef void _on_client_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
-    _pay(&self.response, self.origin, length)
+    _pay(self, self.origin, length)
     if self.origin == NULL and self.response.half != OPEN_HALF:
         _close_client(self)     # the end of the answer had to wait
         _finish(self)
@@ -439,7 +464,7 @@ cdef void _on_request_trailers(Conn *conn, Stream *stream, FieldSection *section
 
 cdef void _on_client_ended(Conn *conn, Stream *stream) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
-    _settle(&self.request, conn)
+    _unhold(self, self.held)
     self.client = NULL
     if self.origin != NULL and self.origin.state != CLOSED:
         _drop_origin(self, <uint32_t>CANCEL)    # it has answered without taking all of the request, and nobody is left
@@ -448,7 +473,6 @@ cdef void _on_client_ended(Conn *conn, Stream *stream) noexcept nogil:
 
 cdef void _on_origin_ended(Conn *conn, Stream *stream) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
-    _settle(&self.response, conn)
     self.origin = NULL
     _finish(self)
 
@@ -456,7 +480,7 @@ cdef void _on_origin_ended(Conn *conn, Stream *stream) noexcept nogil:
 cdef void _on_client_reset(Conn *conn, Stream *stream, uint32_t code, Cause cause) noexcept nogil:
     """The client cancelled, broke a rule or vanished: the origin hears of it in the same turn."""
     cdef Exchange *self = <Exchange *>stream.owner
-    _settle(&self.request, conn)
+    _unhold(self, self.held)
     self.client = NULL
     self.request.half = <uint8_t>BROKEN_HALF
     if self.response.half != ENDED_HALF and self.error == NO_REPLY:
@@ -475,7 +499,6 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
     cdef char text[TEXT_SIZE]
     cdef LocalReply reply = ORIGIN_RESET
     cdef int grpc_status = GRPC_UNAVAILABLE
-    _settle(&self.response, conn)
     self.origin = NULL
     if self.response.half == ENDED_HALF:
         _close_client(self)
