@@ -1,4 +1,4 @@
-"""Whoever does not read slows down whoever writes: the gateway keeps no more than its windows, and others go on."""
+"""Who does not read slows down who writes: the gateway keeps no more than its windows, and others go on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def growth(gateway: Served, before: int) -> int:
 
 
 def test_clients_that_do_not_read(origin, config_file, ca):
-    """One keeps its windows open and never reads its socket; one reads, but gives no credit for its stream."""
+    """One keeps its windows open and never reads its socket; one reads, but gives its stream no credit."""
     file = config_file(toml(record("@", origin.port)))
     with Served(file) as gateway:
         context = h2_context(ca.file)

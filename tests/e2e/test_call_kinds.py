@@ -50,7 +50,9 @@ def test_both_directions_of_a_stream_take_turns(echo):
     assert number == 99
 
 
-@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.value[0]], ids=lambda code: code.name)
+@pytest.mark.parametrize(
+    "code", [code for code in grpc.StatusCode if code.value[0]], ids=lambda code: code.name
+)
 def test_every_status_passes(echo, code):
     for call in (
         lambda: echo.fail(b"why", metadata=[("x-code", code.name)], timeout=10),
@@ -168,7 +170,9 @@ def test_grpcio_with_asyncio(origin, gateway, ca):
             chat = channel.stream_stream(SERVICE + "Chat", same, same)
             call = chat(iter([b"a", b"b"]), timeout=10)
             assert [answer async for answer in call] == [b"a", b"b"]
-            calls = (channel.unary_unary(SERVICE + "Unary", same, same)(b"%d" % n, timeout=10) for n in range(50))
+            calls = (
+                channel.unary_unary(SERVICE + "Unary", same, same)(b"%d" % n, timeout=10) for n in range(50)
+            )
             assert await asyncio.gather(*calls) == [b"%d" % number for number in range(50)]
 
     asyncio.run(main())

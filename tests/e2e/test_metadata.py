@@ -51,7 +51,7 @@ FIELDS = [
 
 
 def test_grpcio_to_grpcio(origin, echo):
-    response, call = echo.unary.with_call(b"", metadata=METADATA, timeout=10)
+    _, call = echo.unary.with_call(b"", metadata=METADATA, timeout=10)
     seen = [tuple(pair) for pair in origin.metadata]
     for name in dict(METADATA):
         assert [v for k, v in seen if k == name] == [v for k, v in METADATA if k == name]
@@ -102,7 +102,15 @@ def test_te_trailers_is_never_missing(gateway, origin_leaf):
 
 @pytest.mark.parametrize(
     "text",
-    ["plain", "100% \x01 \n tab\t", "Grüße, 世界 🚀", "ends in spaces  ", "  begins so", "%41 is not A", "x" * 3000],
+    [
+        "plain",
+        "100% \x01 \n tab\t",
+        "Grüße, 世界 🚀",
+        "ends in spaces  ",
+        "  begins so",
+        "%41 is not A",
+        "x" * 3000,
+    ],
     ids=["plain", "percent", "unicode", "trailing space", "leading space", "looks encoded", "long"],
 )
 def test_grpc_message_between_grpcio_and_grpcio(echo, text):

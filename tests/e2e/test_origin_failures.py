@@ -1,4 +1,4 @@
-"""Origins that fail: each failure has its status, name, side and phase within a second; the next call works."""
+"""Origins that fail: each failure has its status, name, side and phase within a second; others go on."""
 
 from __future__ import annotations
 
@@ -64,12 +64,18 @@ FAILURES = {
     "unknown CA": (echo_calls, "unknown CA", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "issuer"),
     "wrong name": (echo_calls, "wrong name", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "hostname"),
     "expired": (echo_calls, "expired", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "expired"),
-    "not yet valid": (echo_calls, "not yet", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "not yet valid"),
+    "not yet valid": (echo_calls, "not yet", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "not yet"),
     "silence": (silence, None, (), UNAVAILABLE, "origin_tls_failed", "tls", "the TLS handshake"),
     "hangs up": (hang_up, None, (), UNAVAILABLE, "origin_tls_failed", "tls", "the TLS handshake"),
-    "garbage for TLS": (say(b"SSH-2.0-x\r\n" * 9), None, (), UNAVAILABLE, "origin_tls_failed", "tls", "the TLS handshake"),
+    "garbage for TLS": (
+        say(b"SSH-2.0-x\r\n" * 9), None, (),
+        UNAVAILABLE, "origin_tls_failed", "tls", "the TLS handshake",
+    ),
     "a TLS alert": (say(TLS_ALERT), None, (), UNAVAILABLE, "origin_tls_failed", "tls", "handshake failure"),
-    "garbage for HTTP/2": (say(b"x" * 99), "good", ("h2",), INTERNAL, "origin_bad_response", "settings", "HTTP/2"),
+    "garbage for HTTP/2": (
+        say(b"x" * 99), "good", ("h2",),
+        INTERNAL, "origin_bad_response", "settings", "HTTP/2",
+    ),
     "HTTP/1.1 under h2": (
         say(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "good", ("h2",),
         INTERNAL, "origin_bad_response", "settings", "HTTP/2",
@@ -88,7 +94,7 @@ def test_a_failure_in_both_tongues(leafs, origin, gateway, open_channel, case):
             refused = Refused(lambda: echo.unary(b"x", timeout=5))
             assert refused.code == code
             assert refused.fastgw_error == f"{name}; side=origin; phase={phase}"
-            assert f"origin origin.test:{bad.port}" in refused.message or f"127.0.0.1:{bad.port}" in refused.message
+            assert f":{bad.port}" in refused.message
             assert words in refused.message
             assert refused.seconds < 1
         refused = Refused(lambda: echo.collect(iter([b"x" * 1000] * 100), timeout=5))
@@ -96,7 +102,12 @@ def test_a_failure_in_both_tongues(leafs, origin, gateway, open_channel, case):
         assert Echo(open_channel(house.address, name="api.gw.test")).unary(b"next", timeout=5) == b"next"
         with house.raw() as client:
             client.begin()
-            fields = [(b":method", b"GET"), (b":scheme", b"https"), (b":path", b"/"), (b":authority", b"gw.test")]
+            fields = [
+                (b":method", b"GET"),
+                (b":scheme", b"https"),
+                (b":path", b"/"),
+                (b":authority", b"gw.test"),
+            ]
             client.head(1, fields, end=True)
             answer = client.answer(1)
             assert answer.head[b":status"] == b"502"
@@ -114,7 +125,8 @@ def test_an_origin_that_is_down_and_comes_back(origin_leaf, gateway, open_channe
             refused = Refused(lambda: echo.unary(b"x", timeout=5))
             assert refused.code == UNAVAILABLE
             assert refused.fastgw_error == "origin_refused; side=origin; phase=connect"
-            assert "refused" in refused.message and str(port) in refused.message
+            assert "refused" in refused.message
+            assert str(port) in refused.message
             assert refused.seconds < 1
     with Origin(origin_leaf, port=port):
         assert echo.unary(b"back", timeout=5) == b"back"
@@ -205,7 +217,10 @@ def test_a_slow_handshake_is_waited_for(gateway, leafs):
         time.sleep(0.3)
         play(peer)
 
-    with RawOrigin(slow, leafs["good"]) as origin, gateway(toml=toml(record("@", origin.port))).raw() as client:
+    with (
+        RawOrigin(slow, leafs["good"]) as origin,
+        gateway(toml=toml(record("@", origin.port))).raw() as client,
+    ):
         client.begin()
         for stream_id in range(1, 101, 2):
             client.head(stream_id, frames.request(), end=True)

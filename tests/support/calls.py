@@ -11,12 +11,18 @@ import pytest
 
 
 def record(name: str, port: int, more: str = 'origin_server_name = "origin.test"') -> str:
+    """A proxied record of 127.0.0.1; `more`: further keys."""
     tail = f", {more}" if more else ""
-    return f'{{ name = "{name}", type = "A", content = "127.0.0.1", proxied = true, origin_port = {port}{tail} }}'
+    return f'{{ name = "{name}", content = "127.0.0.1", proxied = true, origin_port = {port}{tail} }}'
 
 
 def toml(
-    *records: str, server: str = "", settings: str = "", listen: str = '"127.0.0.1:0"', workers: int = 1
+    *records: str,
+    server: str = "",
+    settings: str = "",
+    grpc: str = "on",
+    listen: str = '"127.0.0.1:0"',
+    workers: int = 1,
 ) -> str:
     """Zone gw.test with these records; {ca}, {cert} and {key} are filled in by whoever starts it."""
     return textwrap.dedent(f"""\
@@ -27,7 +33,7 @@ def toml(
         [[zone]]
         name = "gw.test"
         cert = {{ file = "{{cert}}", key = "{{key}}" }}
-        settings = {{ grpc = "on", ssl = "strict"{settings and ", " + settings} }}
+        settings = {{ grpc = "{grpc}", ssl = "strict"{settings and ", " + settings} }}
         trust_store = "{{ca}}"
         dns = [{", ".join(records)}]
         """)

@@ -1,4 +1,4 @@
-"""Peers that send any octets and read frames, a client and one side of an origin: blocking, every wait has an end."""
+"""Peers that send any octets and read frames, in either role: blocking, every wait has an end."""
 
 from __future__ import annotations
 

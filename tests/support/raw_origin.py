@@ -160,9 +160,9 @@ def echo_calls(peer: RawServer) -> None:
             bodies.setdefault(frame.stream_id, b"")
         else:
             bodies[frame.stream_id] += frame.payload
+            if frame.payload:
+                peer.send(frames.window_update(0, len(frame.payload)))
         if frame.ends_stream:
             peer.head(frame.stream_id, GRPC_HEAD)
             peer.send(frames.data(frame.stream_id, bodies.pop(frame.stream_id)))
             peer.head(frame.stream_id, OK, end=True)
-
-

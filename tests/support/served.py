@@ -94,7 +94,7 @@ class Served:
 
     def _read(self, stream: object, into: list[str]) -> None:
         for line in stream:  # type: ignore[attr-defined]
-            into.append(line.rstrip("\n"))
+            into.append(line.rstrip("\n"))  # noqa: PERF401  others look while it grows
 
     def _line(self, lines: list[str], words: str) -> str:
         ends = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""What one worker has at hand: its loop, memory, links, origins, exchanges, snapshot and meter. Types only."""
+"""What one worker has at hand: its loop, memory, links, origins, exchanges, snapshot and meter."""
 from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Chain, Memory, Octets, Slots
@@ -152,6 +152,7 @@ cdef struct Desk:
     ConnEvents origin_events
     void (*lease_ready)(Exchange *exchange, Link *link) noexcept nogil
     void (*lease_failed)(Exchange *exchange, Link *link, int failure) noexcept nogil
+    void (*adopt)(Desk *desk) noexcept nogil    # makes what is `published` `current`
     SnapshotUse *current        # NULL until the first snapshot is published
     Listener listeners[LISTENERS_MAX]
     uint32_t listener_count
@@ -172,3 +173,10 @@ cdef struct Desk:
     Timer drain_timer
     uint32_t drain_timeout_ms
     bint log                    # finished exchanges go into the ring
+
+
+cdef inline SnapshotUse *desk_snapshot(Desk *self) noexcept nogil:
+    """The snapshot in force for what begins now: a caller of publish may rely on it as soon as publish returns."""
+    if self.published != NULL:
+        self.adopt(self)
+    return self.current

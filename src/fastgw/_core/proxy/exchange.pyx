@@ -41,6 +41,7 @@ from fastgw._core.proxy.desk cimport (
     Ledger,
     Phase,
     Side,
+    desk_snapshot,
 )
 from fastgw._core.proxy.head cimport head_request_put, head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
@@ -268,7 +269,7 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
         return
     stream.owner = self
     self.desk = desk
-    self.use = desk.current
+    self.use = desk_snapshot(desk)
     self.use.uses += 1
     self.client = stream
     self.client_link = link

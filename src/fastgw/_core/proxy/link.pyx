@@ -27,6 +27,7 @@ from fastgw._core.io.transport cimport (
     transport_fill,
     transport_flush,
 )
+from fastgw._core.proxy.desk cimport desk_snapshot
 from fastgw._core.proxy.pool cimport pool_link_lost, pool_link_shut
 from fastgw._core.proxy.route cimport NONE, certificate_key, snapshot_certificate
 from fastgw._core.reasons cimport NO_ERROR
@@ -58,7 +59,7 @@ cdef Link *_new(Desk *desk) noexcept nogil:
 cdef SSL_CTX *_select(void *arg, const uint8_t *name, uint32_t length) noexcept nogil:
     """The certificate for the name a client asks for; what was shown is remembered for the misdirection rule."""
     cdef Link *self = <Link *>arg
-    cdef SnapshotUse *use = self.desk.current
+    cdef SnapshotUse *use = desk_snapshot(self.desk)
     cdef uint32_t row = snapshot_certificate(use.data, name, length)
     if row == NONE:
         return NULL

@@ -107,6 +107,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log) noexcept:
     desk.toward_origin.max_header_list_size = HEAD_LIST_LIMIT
     exchange_events(&desk.client_events, &desk.origin_events)
     desk.client_events.drained = link_drained
+    desk.adopt = _adopt
     desk.lease_ready = exchange_lease_ready
     desk.lease_failed = exchange_lease_failed
     desk.drain_timeout_ms = drain_timeout_ms
