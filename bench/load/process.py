@@ -103,11 +103,11 @@ def start_peer(peer: Peer, origin: int = ORIGIN, origin_h2c: int = ORIGIN_H2C) -
     return Server(command, GATEWAY_CORE, peer.front, f"{peer.name}.log", environment)
 
 
-def start_origin() -> Server:
+def start_origin(origin: int = ORIGIN, origin_h2c: int = ORIGIN_H2C) -> Server:
     place = files()
-    ports = ["--tls-port", str(ORIGIN), "--plain-port", str(ORIGIN_H2C)]
+    ports = ["--tls-port", str(origin), "--plain-port", str(origin_h2c)]
     command = [tool("gorigin"), *ports, "--cert", place["cert"], "--key", place["key"]]
-    server = Server(command, LOAD_CORE, ORIGIN, "gorigin.log")
+    server = Server(command, LOAD_CORE, origin, "gorigin.log")
     if not server.started:
         server.stop()
         raise MissingError(f"The origin did not start; why stands in {RUN / 'gorigin.log'}.")

@@ -7,11 +7,11 @@ are written to bench/results/DATE-WORKLOADS.json; what each process said is in b
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -23,10 +23,7 @@ from bench.load.measure import Figures, run_once
 from bench.load.peers import Peer, choose
 from bench.load.process import start_origin, start_peer
 from bench.load.workloads import WORKLOADS, Workload
-from bench.load.workshop import LOAD_CORE, LOCK, RESULTS, MissingError, prepare
-
-ATTEMPTS = 3
-"""How often a run is made that something else on the gateway's core disturbed."""
+from bench.load.workshop import LOAD_CORE, RESULTS, MissingError, alone, prepare
 
 
 def version(peer: Peer) -> str:
@@ -71,6 +68,7 @@ class Session:
         self._peers = peers
         self._names = names
         self._seconds: float = words.sec
+        self._attempts: int = words.attempts
         self._calls: dict[tuple[str, str], int] = {}
         self.results: dict[str, Any] = {
             "when": time.strftime("%Y-%m-%d"),
@@ -101,7 +99,7 @@ class Session:
                 first = {} if workload.idle else run_once(server, workload, peer, workload.first)
                 self._calls[peer.name, name] = calibrate(first, workload, self._seconds)
             attempt, figures = 0, {"wait": 1.0}
-            while attempt < ATTEMPTS and figures.get("wait", 0.0) >= table.DISTURBED:
+            while attempt < self._attempts and figures.get("wait", 0.0) >= table.DISTURBED:
                 attempt += 1
                 figures = run_once(server, workload, peer, self._calls[peer.name, name])
         return figures | {"attempt": attempt}
@@ -137,6 +135,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--sec", type=float, default=1.5, help="length of a run, about; default: 1.5")
+    parser.add_argument("--attempts", type=int, default=3, help="for a run that was disturbed; default: 3")
     parser.add_argument("--note", default="", help="what a reader of the figures should know")
     parser.add_argument("--out", type=Path, help="the results file")
     words = parser.parse_args(arguments)
@@ -146,25 +145,29 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return words
 
 
+def results_file(names: list[str]) -> Path:
+    stamp = time.strftime("%Y-%m-%d-%H%M%S")
+    return RESULTS / f"{stamp}-{'-'.join(names) if len(names) < 4 else 'many'}.json"
+
+
 def main() -> None:
     words = parse()
     names = words.workloads.split(",")
+    out = words.out or results_file(names)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # SIGTERM ends the run as Ctrl-C does: with what was started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         prepare()
         peers = choose(words.peers)
         os.sched_setaffinity(0, {LOAD_CORE})
         session = Session(peers, names, words)
-        with LOCK.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with start_origin():
-                for number in range(1, words.rounds + 1):
-                    session.round(number)
+        with alone(), start_origin():
+            for number in range(1, words.rounds + 1):
+                session.round(number)
+                out.write_text(json.dumps(session.results, indent=1) + "\n")
     except MissingError as why:
         sys.exit(f"bench-load: {why}")
-    stamp = time.strftime("%Y-%m-%d-%H%M%S")
-    out = words.out or RESULTS / f"{stamp}-{'-'.join(names) if len(names) < 4 else 'many'}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(session.results, indent=1) + "\n")
     for name in names:
         print(f"\n{name}: {WORKLOADS[name].what}\n\n{table.table(session.results, name)}")
     print(f"\n{out}")

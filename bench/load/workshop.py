@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -29,6 +32,14 @@ HEADERS = {"nghttp2/nghttp2.h": "libnghttp2-dev", "openssl/ssl.h": "libssl-dev"}
 
 class MissingError(Exception):
     """Something this machine does not have; the sentence says what and how to get it."""
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other run is on this machine, and be the one."""
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def tool(name: str) -> str:
