@@ -12,10 +12,10 @@ PYTEST = $(PY) -m pytest
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan generate bench rfc dist clean
+.PHONY: help demo test dev build check lint types guards asan generate bench bench-load rfc dist clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
 
 demo: build ## from nothing to a real call: echo origin, development CA, gateway, four kinds of calls
 	@$(BIN)/fastgw demo
@@ -32,10 +32,10 @@ dev: $(VENV)/.tools ## the package in .venv as links into the tree: editing a .p
 check: lint types test dist ## everything the automatic checks do, but the sanitizers
 
 lint: $(VENV)/.tools ## ruff, cython-lint, clang-format where it is at hand
-	$(BIN)/ruff check src tests cext
+	$(BIN)/ruff check src tests cext bench
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/fastgw
-	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror $$(grep -L 'cext/gen/' cext/*.[ch]); \
-	else echo "clang-format is not installed: the layout of cext/ was not checked"; fi
+	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror $$(grep -L 'cext/gen/' cext/*.[ch]) bench/load/tools/*.[ch]; \
+	else echo "clang-format is not installed: the layout of C was not checked"; fi
 
 types: build ## mypy, strict
 	$(PY) -m mypy
@@ -56,6 +56,10 @@ generate: $(VENV)/.tools ## write the generated C tables again
 bench: build ## nanoseconds per unit of the rooms where speed matters
 	@if [ -d bench/micro ]; then for bench in bench/micro/*.py; do $(PY) $$bench || exit 1; done; \
 	else echo "no benchmarks yet"; fi
+
+bench-load: build ## gateways side by side (PEERS=fastgw,nghttpx WORKLOADS=W1 ROUNDS=5 SEC=1.5)
+	@$(PY) -m bench.load.run --peers "$(PEERS)" --workloads "$(or $(WORKLOADS),W1)" --rounds $(or $(ROUNDS),5) \
+	  --sec $(or $(SEC),1.5) --note "$(NOTE)"
 
 rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 	$(PY) -m tests.support.rfc
