@@ -224,5 +224,6 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
         return ORIGIN_NO_H2
     if link != NULL and link.open:
         phase[0] = <int>PHASE_SETTINGS
-        snprintf(text, TEXT_SIZE, b"origin %s: it ended the connection before HTTP/2 SETTINGS came: %s", label, detail)
+        snprintf(text, TEXT_SIZE, b"origin %s: it ended the connection before HTTP/2 SETTINGS came: %s", label,
+                 detail)
     return ORIGIN_UNREACHABLE

@@ -176,7 +176,7 @@ cdef struct Desk:
 
 
 cdef inline SnapshotUse *desk_snapshot(Desk *self) noexcept nogil:
-    """The snapshot in force for what begins now: a caller of publish may rely on it as soon as publish returns."""
+    """The snapshot in force for what begins now: whoever called publish may rely on it."""
     if self.published != NULL:
         self.adopt(self)
     return self.current
