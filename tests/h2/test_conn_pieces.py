@@ -13,6 +13,7 @@ FRAMES = {
     "client": [
         f.data(1, bytes(range(200)), padding=7),
         f.data(1, b"", end=True),
+        f.data(1, bytes(500), end=True, padding=3),
         f.headers(1, f.literal([(b"grpc-status", b"0")]), end=True),
         f.headers(3, f.literal(f.request()), end_headers=False) + f.continuation(3, b""),
         f.headers(5, f.literal([*f.request(), (b"content-length", b"10")])),

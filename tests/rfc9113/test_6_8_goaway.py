@@ -79,12 +79,13 @@ def test_a_refused_connection_says_which_stream_was_the_last() -> None:
 @pytest.mark.rfc("9113 6.8")
 def test_the_drain_is_over_once() -> None:
     book = Playbook("client")
+    stream = book.stream()
     book.door.goaway(0x7FFFFFFF)
     book.door.ping(b"draining")
     book.output()
     book << f.ping(b"draining", ack=True)
     assert book.events() == [("drained",)]
-    book.door.goaway(0)
+    book.door.goaway(stream)
     book.output()
     book << f.ping(b"draining", ack=True) * 100
     assert book.events() == [], "each would cost another GOAWAY"
