@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Memory, Octets, Slots
 from fastgw._core.h2.flow cimport RecvWindow, SendWindow
+from fastgw._core.h2.limits cimport Budget, Limits
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream, StreamMap
 from fastgw._core.reasons cimport Reason
@@ -13,14 +14,7 @@ cdef enum:
     FEED_HEADROOM = 16          # writable octets conn_feed wants before its data: a frame header is put there in place
     OUTBOX_HIGH = 262144        # octets on their way to the socket, above which DATA waits in its stream
     OUTBOX_LIMIT = 8388608      # octets of heads and answers a peer may leave unread (CVE-2019-9517)
-    HEAD_LIST_LIMIT = 32768     # octets of a field section (RFC 9113 section 6.5.2)
-    BLOCK_LIMIT = 131072        # octets of a field block, over all its frames
-    CONTINUATION_LIMIT = 8      # CONTINUATION frames of one field block (CVE-2024-27316)
-    CONTROL_LIMIT = 1000        # answers to PING, SETTINGS, refused frames that wait (CVE-2019-9512, -9515)
-    ARENA_SIZE = 65536
     RECENT_MAX = 32             # closed streams remembered one by one
-    RESETS_MAX = 1000           # streams a client may break in one go (CVE-2023-44487, CVE-2025-8671)
-    RESETS_REFILL_NS = 30000000 # and one more after each of these, or for each stream that ended well
 
 cdef enum Role:
     TOWARD_CLIENT = 0           # the peer is a client, we are the server
@@ -63,7 +57,7 @@ ctypedef struct ConnRoom:
     Stream *dead                # streams that go when the turn ends
     FieldSection section        # the field section just decoded
     FieldSection stashed        # a section read back from a stash
-    uint8_t arena[ARENA_SIZE]
+    Limits limits
     uint64_t refusals[128]      # by Reason
     uint64_t waiting            # octets of DATA waiting in streams
     uint64_t now                # ns, read once per turn; floor 4 keeps it
@@ -91,8 +85,9 @@ cdef struct Conn:
     Settings ours               # announced
     bint settings_acked
     uint32_t last_peer_id       # highest stream the peer has opened
-    uint32_t resets             # streams broken by the client and not yet forgiven
-    uint64_t resets_at          # ns, up to which they were
+    Budget budgets[8]           # by Nuisance
+    uint32_t useful             # frames with a head or content, either way; wraps
+    uint64_t block_at           # ns, when the unfinished field block began
     # writing
     HpackEncoder encoder
     Octets out                  # frames to be sealed and sent
@@ -119,7 +114,7 @@ cdef struct Conn:
     uint32_t goaway_code        # what the peer gave as the cause
     Reason reason               # ACCEPTED until we have refused the connection
 
-cdef void conn_room_open(ConnRoom *self, Memory *memory) noexcept nogil
+cdef bint conn_room_open(ConnRoom *self, Memory *memory, const Limits *limits) noexcept nogil
 cdef void conn_room_sweep(ConnRoom *self) noexcept nogil
 cdef void conn_room_close(ConnRoom *self) noexcept nogil
 
@@ -127,6 +122,8 @@ cdef void conn_open(Conn *self, ConnRoom *room, Role role, const ConnEvents *eve
                     void *owner) noexcept nogil
 cdef void conn_abandon(Conn *self, Cause cause) noexcept nogil
 cdef void conn_close(Conn *self, Cause cause) noexcept nogil
+
+cdef void conn_refuse(Conn *self, Reason reason) noexcept nogil
 
 # bytes in
 cdef Reason conn_feed(Conn *self, uint8_t *data, size_t length, size_t *used) noexcept nogil

@@ -2,6 +2,7 @@
 
 What may come next is a pointer (`expect`); each frame type has one handler; every refusal passes through `_refuse`.
 """
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
 
 from fastgw._core.buf cimport (
@@ -13,6 +14,19 @@ from fastgw._core.buf cimport (
     slots_return,
 )
 from fastgw._core.h2.flow cimport WINDOW_DEFAULT, recv_window_take, send_window_widen
+from fastgw._core.h2.limits cimport (
+    CONTINUATIONS,
+    EMPTY_DATA,
+    PINGS,
+    PRIORITIES,
+    RESETS,
+    SETTINGS_FRAMES,
+    UNKNOWN_FRAMES,
+    WINDOW_UPDATES,
+    Nuisance,
+    budget_spend,
+    limits_default,
+)
 from fastgw._core.h2.outbox cimport (
     outbox_begin,
     outbox_credit_connection,
@@ -90,14 +104,22 @@ cdef _Handler _handlers[<int>FRAME_TYPES]
 # ---- life
 
 
-cdef void conn_room_open(ConnRoom *self, Memory *memory) noexcept nogil:
+cdef bint conn_room_open(ConnRoom *self, Memory *memory, const Limits *limits) noexcept nogil:
+    """False if memory is out. `limits` NULL: the defaults."""
     memset(self, 0, sizeof(ConnRoom))
     self.memory = memory
+    if limits == NULL:
+        limits_default(&self.limits)
+    else:
+        self.limits = limits[0]
     slots_open(&self.streams, sizeof(Stream))
-    self.section.arena = self.arena
-    self.section.arena_size = ARENA_SIZE
-    self.section.list_limit = HEAD_LIST_LIMIT
-    self.stashed.list_limit = HEAD_LIST_LIMIT
+    # Room for all that is stored of a section, and for table entries that move out of the way of insertions.
+    self.section.arena_size = 2 * self.limits.head_octets + 8192
+    self.section.arena = <uint8_t *>malloc(self.section.arena_size)
+    self.section.list_limit = self.limits.head_octets
+    self.section.field_limit = self.limits.head_fields
+    self.stashed.list_limit = self.limits.head_octets
+    return self.section.arena != NULL
 
 
 cdef void conn_room_sweep(ConnRoom *self) noexcept nogil:
@@ -112,6 +134,8 @@ cdef void conn_room_sweep(ConnRoom *self) noexcept nogil:
 cdef void conn_room_close(ConnRoom *self) noexcept nogil:
     conn_room_sweep(self)
     slots_close(&self.streams)
+    free(self.section.arena)
+    self.section.arena = NULL
 
 
 cdef void conn_open(Conn *self, ConnRoom *room, Role role, const ConnEvents *events, const Settings *ours,
@@ -167,7 +191,8 @@ cdef bint _refuse(Conn *self, uint32_t stream_id, Reason reason) noexcept nogil:
             conn_stream_lose(self, stream, RESET_BY_US, reason_code(reason), CAUSE_REFUSED)
         else:
             conn_remember(self, stream_id, RESET_BY_US)
-        return not self.broken and (not _resets_spent(self) or _refuse(self, 0, CONTROL_FRAME_FLOOD))
+        reason = _spend_reset(self)
+        return not self.broken and (reason == ACCEPTED or _refuse(self, 0, reason))
     if self.reason == ACCEPTED:
         self.reason = reason
         outbox_goaway(self, self.last_peer_id, reason_code(reason), reason_name(reason))
@@ -175,20 +200,23 @@ cdef bint _refuse(Conn *self, uint32_t stream_id, Reason reason) noexcept nogil:
     return False
 
 
-cdef bint _resets_spent(Conn *self) noexcept nogil:
-    """One more stream that a client opened and broke, or made us break. True: that was too many, too fast.
+cdef void conn_refuse(Conn *self, Reason reason) noexcept nogil:
+    """Floor 4 gives the whole connection up, for a reason that took time to show."""
+    if not self.broken:
+        _refuse(self, 0, reason)
+
+
+cdef inline Reason _spend(Conn *self, Nuisance kind, uint32_t count) noexcept nogil:
+    """`count` more of what is allowed but not without end."""
+    return budget_spend(&self.budgets[<int>kind], &self.room.limits, kind, count, self.room.now, self.useful)
+
+
+cdef inline Reason _spend_reset(Conn *self) noexcept nogil:
+    """One more stream that a client opened and broke, or made us break.
 
     An origin may: it harms calls, but only its own.
     """
-    cdef uint64_t forgiven
-    if self.role == TOWARD_ORIGIN:
-        return False
-    forgiven = (self.room.now - self.resets_at) // RESETS_REFILL_NS
-    if forgiven > 0:
-        self.resets_at = self.room.now
-        self.resets = 0 if forgiven >= self.resets else self.resets - <uint32_t>forgiven
-    self.resets += 1
-    return self.resets > RESETS_MAX
+    return _spend(self, RESETS, 1) if self.role == TOWARD_CLIENT else ACCEPTED
 
 
 cdef Reason conn_feed(Conn *self, uint8_t *data, size_t length, size_t *used) noexcept nogil:
@@ -253,8 +281,10 @@ cdef Py_ssize_t expect_frame(Conn *self, uint8_t *data, size_t length) noexcept 
         return 0
     if header.type < FRAME_TYPES:
         reason = _handlers[header.type](self, &header, data + FRAME_HEADER_SIZE)
-        if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
-            return -1
+    else:
+        reason = _spend(self, UNKNOWN_FRAMES, 1)
+    if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
+        return -1
     return FRAME_HEADER_SIZE + <Py_ssize_t>header.length
 
 
@@ -268,9 +298,11 @@ cdef Py_ssize_t expect_continuation(Conn *self, uint8_t *data, size_t length) no
     reason = frame_check(&header, self.ours.max_frame_size)
     if reason == ACCEPTED and (header.type != CONTINUATION or header.stream_id != self.block_stream):
         reason = CONTINUATION_EXPECTED
-    if reason == ACCEPTED and self.block_frames >= CONTINUATION_LIMIT:
+    if reason == ACCEPTED and self.block_frames >= self.room.limits.continuation_frames:
         reason = CONTINUATION_FLOOD
-    if reason == ACCEPTED and self.block.length + header.length > BLOCK_LIMIT:
+    if reason == ACCEPTED:
+        reason = _spend(self, CONTINUATIONS, 1)
+    if reason == ACCEPTED and self.block.length + header.length > 4 * self.room.limits.head_octets:
         reason = FIELD_BLOCK_TOO_LARGE
     if reason != ACCEPTED:
         _refuse(self, header.stream_id, reason)
@@ -319,6 +351,11 @@ cdef Py_ssize_t _begin_data(Conn *self, const FrameHeader *header, uint8_t *data
             reason = recv_window_take(&stream.recv_window, header.length)
         if reason == ACCEPTED:
             reason = _content_take(stream, header.length - before - padding, header.flags & END_STREAM)
+    if reason == ACCEPTED:
+        if header.length > before + padding:
+            self.useful += 1
+        elif not header.flags & END_STREAM:
+            reason = _spend(self, EMPTY_DATA, 1)
     if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
         return -1
     if stream == NULL or reason != ACCEPTED:
@@ -421,6 +458,7 @@ cdef Reason _on_headers(Conn *self, const FrameHeader *header, uint8_t *payload)
     if not octets_append(&self.block, payload, header.length - before - padding):
         return OUT_OF_MEMORY
     self.block_frames = 0
+    self.block_at = self.room.now
     self.expect = expect_continuation
     return ACCEPTED
 
@@ -431,6 +469,7 @@ cdef Reason _take_block(Conn *self, const uint8_t *block, uint32_t length) noexc
     cdef Reason reason = hpack_decode(&self.decoder, block, length, &self.room.section)
     if reason != ACCEPTED:
         return reason
+    self.useful += 1
     stream = stream_map_get(&self.streams, self.block_stream)
     if stream != NULL:
         if self.block_on_itself:
@@ -547,8 +586,9 @@ cdef Reason _trailers(Conn *self, Stream *stream) noexcept nogil:
 cdef Reason _on_priority(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
     """Parsed and ignored (RFC 9113 section 5.3.2)."""
     if octets_get32(payload) & STREAM_ID_LARGEST == header.stream_id:
-        return PRIORITY_ON_ITSELF
-    return ACCEPTED
+        # An idle stream cannot be reset (RFC 9113 section 6.4).
+        return FRAME_ON_IDLE_STREAM if conn_stream_is_idle(self, header.stream_id) else PRIORITY_ON_ITSELF
+    return _spend(self, PRIORITIES, 1)
 
 
 cdef Reason _on_rst_stream(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
@@ -559,9 +599,8 @@ cdef Reason _on_rst_stream(Conn *self, const FrameHeader *header, uint8_t *paylo
     if stream != NULL:
         stream_step(&stream.state, RECV_RST_STREAM)
         conn_stream_lose(self, stream, RESET_BY_PEER, octets_get32(payload), CAUSE_RESET)
-        if _resets_spent(self):
-            return CONTROL_FRAME_FLOOD
-    return ACCEPTED
+        return _spend_reset(self)
+    return _spend(self, UNKNOWN_FRAMES, 1)
 
 
 cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
@@ -572,6 +611,12 @@ cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload
     if header.flags & ACK:
         self.settings_acked = True
         return ACCEPTED if header.length == 0 else SETTINGS_ACK_NOT_EMPTY
+    if header.length > 6 * self.room.limits.settings_entries:
+        return SETTINGS_TOO_MANY
+    # A new initial window touches each open stream: that is paid for too.
+    reason = _spend(self, SETTINGS_FRAMES, 1 + self.streams.count // 64)
+    if reason != ACCEPTED:
+        return reason
     reason = settings_get(&self.theirs, payload, header.length, self.role == TOWARD_ORIGIN)
     if reason == ACCEPTED:
         reason = _shift_windows(self, <int64_t>self.theirs.initial_window_size - before)
@@ -611,7 +656,8 @@ cdef Reason _on_push_promise(Conn *self, const FrameHeader *header, uint8_t *pay
 cdef Reason _on_ping(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
     if not header.flags & ACK:
         outbox_ping(self, payload, True)
-    elif self.goaway_sent and self.goaway_last == STREAM_ID_LARGEST:
+        return _spend(self, PINGS, 1)
+    if self.goaway_sent and self.goaway_last == STREAM_ID_LARGEST:
         self.events.drained(self)       # once: it lowers goaway_last
     return ACCEPTED
 
@@ -637,6 +683,9 @@ cdef Reason _on_window_update(Conn *self, const FrameHeader *header, uint8_t *pa
     """RFC 9113 section 6.9. What waits for the window goes when the connection is flushed."""
     cdef uint32_t increment = octets_get32(payload) & STREAM_ID_LARGEST
     cdef Stream *stream
+    cdef Reason reason = _spend(self, WINDOW_UPDATES, 1)
+    if reason != ACCEPTED:
+        return reason
     if header.stream_id == 0:
         if increment == 0:
             return CONNECTION_WINDOW_INCREMENT_ZERO

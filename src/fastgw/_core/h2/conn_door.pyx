@@ -256,7 +256,7 @@ cdef class ConnDoor:
         if self.conn == NULL or self.room == NULL or self.section == NULL:
             raise MemoryError
         memory_open(&self.memory)
-        conn_room_open(self.room, &self.memory)
+        conn_room_open(self.room, &self.memory, NULL)
         octets_open(&self.keeper.log, &self.memory)
         self.keeper.credits = credits
         self.rest = b""

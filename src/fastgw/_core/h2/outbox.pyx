@@ -6,7 +6,6 @@ from libc.string cimport memcpy, memmove, strlen
 
 from fastgw._core.buf cimport chain_append, chain_read, octets_append, octets_commit, octets_reserve
 from fastgw._core.h2.conn cimport (
-    CONTROL_LIMIT,
     ENDED,
     OUTBOX_HIGH,
     OUTBOX_LIMIT,
@@ -51,7 +50,6 @@ from fastgw._core.wire.stash cimport stash_get, stash_put
 cdef enum:
     _BEGIN_BOUND = 16                   # octets of hpack_encode_begin
     _FIELD_BOUND = 16                   # octets hpack_encode_field adds to name and value
-    _CONN_WINDOW_LARGEST = 16777216     # octets our connection window grows to
 
 
 cdef inline void _mark(Conn *self) noexcept nogil:
@@ -103,7 +101,7 @@ cdef bint _answer_allowed(Conn *self) noexcept nogil:
     """A peer that asks for answers and does not read them is cut off (CVE-2019-9512, CVE-2019-9515)."""
     self.control_waiting += 1
     self.control_behind += 1
-    if self.control_waiting <= CONTROL_LIMIT or self.broken:
+    if self.control_waiting <= self.room.limits.control_waiting or self.broken:
         return not self.broken
     _flooded(self)
     _mark(self)
@@ -151,7 +149,7 @@ cdef void outbox_goaway(Conn *self, uint32_t last_id, uint32_t code, const char 
 
 cdef void outbox_credit_connection(Conn *self, uint32_t size) noexcept nogil:
     """`size` octets of the peer's DATA need no more room here."""
-    cdef uint32_t increment = recv_window_return(&self.recv_window, size, _CONN_WINDOW_LARGEST)
+    cdef uint32_t increment = recv_window_return(&self.recv_window, size, self.room.limits.connection_window)
     if increment > 0:
         _put32(self, WINDOW_UPDATE, 0, increment)
 
@@ -243,6 +241,7 @@ cdef bint outbox_data(Conn *self, Stream *stream, uint8_t *payload, uint32_t len
         octets_commit(&self.out, length + FRAME_HEADER_SIZE)
         send_window_take(&stream.send_window, length)
         send_window_take(&self.send_window, length)
+        self.useful += 1
         if ends:
             _ended(self, stream)
         return True
@@ -308,6 +307,7 @@ cdef void _pump_stream(Conn *self, Stream *stream, uint32_t size) noexcept nogil
         send_window_take(&stream.send_window, size)
         send_window_take(&self.send_window, size)
         self.room.waiting -= size
+        self.useful += 1
     if size > 0 and stream.owner != NULL:
         self.events.sent(self, stream, size)
     if not last or stream.conn == NULL:

@@ -1,6 +1,7 @@
 """The streams of a connection: opened, found, finished, and remembered for a while."""
 from fastgw._core.buf cimport chain_close, chain_open, octets_close, octets_open, slots_take
 from fastgw._core.h2.conn cimport ENDED, RECENT_MAX, RESET_BY_US, TOWARD_CLIENT
+from fastgw._core.h2.limits cimport RESETS, budget_forgive
 from fastgw._core.h2.stream cimport CLOSED, IDLE, stream_map_put, stream_map_remove
 
 
@@ -47,8 +48,7 @@ cdef void conn_stream_finish(Conn *self, Stream *stream, Ending ending) noexcept
     stream.next = self.room.dead
     self.room.dead = stream
     if ending == ENDED:
-        if self.resets > 0:
-            self.resets -= 1
+        budget_forgive(&self.budgets[<int>RESETS])
         if stream.owner != NULL:
             self.events.ended(self, stream)
     if self.role != TOWARD_CLIENT:

@@ -12,6 +12,7 @@ from fastgw._core.io.transport cimport (
     HANDSHAKE_TIMED_OUT,
 )
 from fastgw._core.proxy.desk cimport PHASE_CONNECT, PHASE_DNS, PHASE_SETTINGS, PHASE_TLS
+from fastgw._core.proxy.link cimport desk_is_full
 from fastgw._core.proxy.pool cimport (
     FAILURE_BAD_SETTINGS,
     FAILURE_NO_ADDRESS,
@@ -152,11 +153,14 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
     if self.desk.log:
         _note(self, head)
     if section.too_large:
-        snprintf(text, TEXT_SIZE, b"the request head has %u octets in %u fields, limit %u octets and 256 fields; "
+        snprintf(text, TEXT_SIZE, b"the request head has %u octets in %u fields, limit %u octets and %u fields; "
                  b"the largest is %.*s",
-                 section.list_size, section.seen, section.list_limit, <int>section.largest_name_length,
-                 <const char *>section.largest_name)
+                 section.list_size, section.seen, section.list_limit, section.field_limit,
+                 <int>section.largest_name_length, <const char *>section.largest_name)
         return HEAD_TOO_LARGE
+    if desk_is_full(self.desk):
+        snprintf(text, TEXT_SIZE, b"the gateway has no memory left for more calls")
+        return OVERLOADED
     reply = _decide_host(self, link, head, text)
     if reply != NO_REPLY:
         return reply

@@ -12,7 +12,6 @@ from fastgw._core.proxy.route cimport HostRow, OriginRow, SnapshotData, ZoneRow
 from fastgw._core.wire.grpc cimport MessageScan
 
 cdef enum:
-    WAITING_CAP = 67108864      # octets of DATA waiting in a worker, above which clients keep to their share of it
     LISTENERS_MAX = 16
 
 cpdef enum Half:                # one direction of an exchange; broken is final
@@ -50,7 +49,11 @@ cdef struct Link:
     Desk *desk
     Octets rest                 # plaintext of a frame that is not complete yet
     Timer timer                 # preface and SETTINGS, then idleness
+    uint64_t opened_at          # ns, HTTP/2 began
     uint64_t active_at          # ns, last octets in
+    uint64_t blocked_at         # ns, the socket last took something; 0: it is not blocked
+    uint64_t blocked_taken      # octets it had taken by then
+    uint64_t drained_at         # ns, the first GOAWAY of a drain
     uint64_t held               # toward a client: octets that wait here in its calls, both ways
     Link *next                  # in its list: the desk's clients or its origin's links
     Link *previous

@@ -36,7 +36,6 @@ from fastgw._core.proxy.desk cimport (
     SIDE_CLIENT,
     SIDE_GATEWAY,
     SIDE_ORIGIN,
-    WAITING_CAP,
     Desk,
     Ledger,
     Phase,
@@ -80,13 +79,15 @@ cdef void _hold(Exchange *self, Conn *sender, uint32_t size) noexcept nogil:
     """`size` octets wait here. Only their stream pays for that, not its neighbours on the sender's connection.
 
     When the worker holds too much, a client that has more than its share of it loses the call. So nobody's credit
-    is withheld for somebody else's idleness, and at most twice WAITING_CAP is held.
+    is withheld for somebody else's idleness, and at most twice the limit waiting_octets is held.
     """
     cdef Desk *desk = self.desk
+    cdef uint64_t most
     self.held += size
     self.client_link.held += size
     outbox_credit_connection(sender, size)
-    if desk.room.waiting > WAITING_CAP and self.client_link.held > WAITING_CAP // (desk.meter.connections_open + 1):
+    most = desk.room.limits.waiting_octets
+    if desk.room.waiting > most and self.client_link.held > most // (desk.meter.connections_open + 1):
         _shed(self)
 
 

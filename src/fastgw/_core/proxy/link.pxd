@@ -5,15 +5,12 @@ from fastgw._core.h2.conn cimport Conn
 from fastgw._core.proxy.desk cimport Desk, Exchange, Link, Listener, Origin, SnapshotUse
 
 cdef enum:
-    BEGIN_TIMEOUT_MS = 10000        # preface and SETTINGS (spec: limits)
-    HANDSHAKE_TIMEOUT_MS = 10000
-    CLIENT_IDLE_MS = 400000
-    ORIGIN_IDLE_MS = 900000
     LINGER_MS = 2000                # after our last octet, for the peer to read it
     PLAIN_HEADROOM = 32             # octets before the plaintext that conn_feed may write to
 
 cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsigned char *peer) noexcept nogil
 cdef Link *link_connect(Desk *desk, Origin *origin, Exchange *exchange) noexcept nogil
+cdef bint desk_is_full(const Desk *desk) noexcept nogil
 cdef void link_dirty(Conn *conn) noexcept nogil
 cdef void link_flush_all(Desk *desk) noexcept nogil
 cdef void link_bury(Link *self) noexcept nogil

@@ -11,8 +11,12 @@ from fastgw._core.h2.conn cimport (
     conn_close,
     conn_feed,
     conn_open,
+    conn_refuse,
+    expect_continuation,
 )
+from fastgw._core.h2.limits cimport Limits
 from fastgw._core.h2.outbox cimport outbox_goaway, outbox_ping, outbox_pump, outbox_taken
+from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.loop cimport Source, Timer, timer_start, timer_stop
 from fastgw._core.io.tls cimport SSL_CTX
 from fastgw._core.io.transport cimport (
@@ -30,7 +34,7 @@ from fastgw._core.io.transport cimport (
 from fastgw._core.proxy.desk cimport desk_snapshot
 from fastgw._core.proxy.pool cimport pool_link_lost, pool_link_shut
 from fastgw._core.proxy.route cimport NONE, certificate_key, snapshot_certificate
-from fastgw._core.reasons cimport NO_ERROR
+from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
 
 
@@ -39,6 +43,20 @@ cdef extern from *:
     #define fastgw_count_out(at) __atomic_sub_fetch(at, 1, __ATOMIC_ACQ_REL)
     """
     int fastgw_count_out(int *at) nogil
+
+
+cdef enum:
+    _LINK_COST = 49152      # octets of one TLS connection beyond its struct: the SSL object and both HPACK tables
+
+
+cdef bint desk_is_full(const Desk *desk) noexcept nogil:
+    """Has the worker used up the memory it may have?"""
+    cdef uint64_t used
+    if desk.room.limits.worker_memory == 0:
+        return False
+    used = (desk.memory.lent + desk.links.live * (sizeof(Link) + _LINK_COST) + desk.room.streams.live * sizeof(Stream)
+            + desk.exchanges.live * sizeof(Exchange))
+    return used > desk.room.limits.worker_memory
 
 
 # ---- life
@@ -74,6 +92,9 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
     cdef Link *self
     if use == NULL:
         return False        # nothing is published yet
+    if desk.meter.connections_open >= desk.room.limits.connections or desk_is_full(desk):
+        desk.meter.connections_refused += 1
+        return False
     if listener.tls:
         if use.data.default_certificate == NONE:
             return False
@@ -93,7 +114,7 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
     desk.meter.connections_accepted += 1
     desk.meter.connections_open += 1
     if not transport_accept(&self.transport, &desk.loop, &desk.memory, desk.net, fd, context, _select, self,
-                            HANDSHAKE_TIMEOUT_MS):
+                            desk.room.limits.handshake_timeout_ms):
         link_bury(self)
         return True
     self.transport.source.ready = _ready
@@ -144,7 +165,8 @@ cdef void use_release(Desk *desk, SnapshotUse *use) noexcept nogil:
 cdef void _opened(Link *self) noexcept nogil:
     """TCP and TLS are done: HTTP/2 begins."""
     self.open = True
-    timer_start(&self.desk.loop, &self.timer, BEGIN_TIMEOUT_MS)
+    self.opened_at = self.desk.loop.now
+    _look_in(self, self.desk.room.limits.begin_timeout_ms)
     if self.use != NULL:
         use_release(self.desk, self.use)
         self.use = NULL
@@ -229,6 +251,10 @@ cdef void _feed(Link *self, uint8_t *plain, uint32_t length) noexcept nogil:
     conn_feed(&self.conn, plain, length, &used)
     if self.dead:
         return
+    if self.conn.expect == expect_continuation:
+        _look_in(self, self.desk.room.limits.head_timeout_ms)
+    if self.conn.settings_seen and not self.conn.settings_acked:
+        _look_in(self, self.desk.room.limits.settings_timeout_ms)
     if self.rest.length > 0:
         octets_close(&self.rest)
     if used < length and not self.conn.broken:
@@ -275,8 +301,20 @@ cdef void _flush(Link *self) noexcept nogil:
             return
         if transport.blocked or before == 0 or self.ending:
             break       # blocked, or the pump found nothing more that may go
+    _note_blocked(self)
     if conn.out.length == 0 and not transport.blocked and not self.ending and (conn.broken or _is_drained(self)):
         _end(self)
+
+
+cdef inline void _note_blocked(Link *self) noexcept nogil:
+    """Remember since when the socket has taken nothing of what waits for it."""
+    cdef uint64_t taken = self.transport.octets_out - self.transport.sealed.length
+    if not self.transport.blocked:
+        self.blocked_at = 0
+    elif self.blocked_at == 0 or taken != self.blocked_taken:
+        self.blocked_at = self.desk.loop.now
+        self.blocked_taken = taken
+        _look_in(self, self.desk.room.limits.stall_timeout_ms)
 
 
 cdef inline bint _is_drained(const Link *self) noexcept nogil:
@@ -319,7 +357,8 @@ cdef void link_drain(Link *self) noexcept nogil:
     memcpy(payload, b"draining", 8)
     outbox_goaway(&self.conn, STREAM_ID_LARGEST, <uint32_t>NO_ERROR, NULL)
     outbox_ping(&self.conn, payload, False)
-    timer_start(&self.desk.loop, &self.timer, BEGIN_TIMEOUT_MS)
+    self.drained_at = self.desk.loop.now
+    _look_in(self, self.desk.room.limits.begin_timeout_ms)
 
 
 cdef void link_drained(Conn *conn) noexcept nogil:
@@ -336,20 +375,62 @@ cdef void _changed(Transport *transport) noexcept nogil:
     link_bury(<Link *>transport)
 
 
+cdef void _look_in(Link *self, uint64_t delay_ms) noexcept nogil:
+    """See to it that _timer looks at this link in at most `delay_ms`."""
+    cdef Timer *timer = &self.timer
+    if timer.prev == NULL or timer.deadline > self.desk.loop.now + delay_ms * 1000000:
+        timer_stop(&self.desk.loop, timer)
+        timer_start(&self.desk.loop, timer, delay_ms)
+
+
+cdef inline bint _over(const Link *self, uint64_t since, uint32_t timeout_ms, uint64_t *wait_ms) noexcept nogil:
+    """Has `timeout_ms` passed since then? If not, `wait_ms` is at most what is left of it."""
+    cdef uint64_t passed_ms = (self.desk.loop.now - since) // 1000000
+    if passed_ms >= timeout_ms:
+        return True
+    if timeout_ms - passed_ms < wait_ms[0]:
+        wait_ms[0] = timeout_ms - passed_ms
+    return False
+
+
+cdef Reason _overdue(Link *self, uint64_t *wait_ms) noexcept nogil:
+    """What of the peer's has lasted too long, ACCEPTED if nothing."""
+    cdef const Limits *limits = &self.desk.room.limits
+    cdef Conn *conn = &self.conn
+    if conn.settings_seen and not conn.settings_acked:
+        if _over(self, self.opened_at, limits.settings_timeout_ms, wait_ms):
+            return SETTINGS_ACK_TIMEOUT
+    if conn.expect == expect_continuation and _over(self, conn.block_at, limits.head_timeout_ms, wait_ms):
+        return HEAD_TIMEOUT
+    if self.blocked_at > 0 and _over(self, self.blocked_at, limits.stall_timeout_ms, wait_ms):
+        return STALLED
+    return ACCEPTED
+
+
 cdef void _timer(Timer *timer) noexcept nogil:
-    """Beginning or idleness has lasted too long."""
+    """Has something lasted too long? Then it ends; if not, look again when the next thing would have."""
     cdef Link *self = <Link *>timer.owner
-    cdef Desk *desk = self.desk
-    cdef uint64_t limit = ORIGIN_IDLE_MS if self.origin != NULL else CLIENT_IDLE_MS
-    cdef uint64_t idle_ms = (desk.loop.now - self.active_at) // 1000000
-    if self.conn.broken or not self.conn.settings_seen:
+    cdef const Limits *limits = &self.desk.room.limits
+    cdef uint32_t idle_ms = limits.origin_idle_timeout_ms if self.origin != NULL else limits.client_idle_timeout_ms
+    cdef uint64_t wait_ms = idle_ms
+    cdef Reason reason
+    if self.conn.broken or (not self.conn.settings_seen
+                            and _over(self, self.opened_at, limits.begin_timeout_ms, &wait_ms)):
         link_bury(self)
         return
-    if self.draining and self.conn.goaway_last == STREAM_ID_LARGEST:
-        link_drained(&self.conn)        # the client never answered the PING
-    if self.conn.streams.count > 0 or idle_ms < limit:
-        timer_start(&desk.loop, &self.timer, limit - idle_ms if idle_ms < limit else limit)
+    reason = _overdue(self, &wait_ms)
+    if reason != ACCEPTED:
+        conn_refuse(&self.conn, reason)
+        link_dirty(&self.conn)
+        if reason == STALLED:
+            link_bury(self)     # what it does not read need not be kept either
         return
-    outbox_goaway(&self.conn, self.conn.last_peer_id, <uint32_t>NO_ERROR, NULL)
-    self.conn.broken = True
-    link_dirty(&self.conn)
+    if (self.draining and self.origin == NULL and self.conn.goaway_last == STREAM_ID_LARGEST
+            and _over(self, self.drained_at, limits.begin_timeout_ms, &wait_ms)):
+        link_drained(&self.conn)        # the client never answered the PING
+    if self.conn.streams.count == 0 and _over(self, self.active_at, idle_ms, &wait_ms):
+        outbox_goaway(&self.conn, self.conn.last_peer_id, <uint32_t>NO_ERROR, NULL)
+        self.conn.broken = True
+        link_dirty(&self.conn)
+        return
+    timer_start(&self.desk.loop, &self.timer, wait_ms)

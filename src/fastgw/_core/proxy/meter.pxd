@@ -43,6 +43,7 @@ ctypedef struct Meter:
     uint64_t turns
     uint64_t connections_accepted
     uint64_t connections_open
+    uint64_t connections_refused    # over the limit on connections or memory
     uint64_t handshakes_failed
     uint64_t origin_connections_opened
     uint64_t origin_connections_open

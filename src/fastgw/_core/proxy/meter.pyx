@@ -71,6 +71,7 @@ cdef dict meter_stats(const Meter *self):
         "turns": self.turns,
         "connections_accepted": self.connections_accepted,
         "connections_open": self.connections_open,
+        "connections_refused": self.connections_refused,
         "handshakes_failed": self.handshakes_failed,
         "origin_connections_opened": self.origin_connections_opened,
         "origin_connections_open": self.origin_connections_open,

@@ -7,11 +7,11 @@ from libc.string cimport memset
 from fastgw._core.buf cimport memory_close, memory_open, slots_close, slots_open, slots_take
 from fastgw._core.clock cimport clock_wall
 from fastgw._core.h2.conn cimport (
-    HEAD_LIST_LIMIT,
     conn_room_close,
     conn_room_open,
     conn_room_sweep,
 )
+from fastgw._core.h2.limits cimport Limits, limits_default, limits_set
 from fastgw._core.h2.settings cimport settings_default
 from fastgw._core.io.loop cimport (
     Source,
@@ -80,12 +80,10 @@ cdef extern from *:
 cdef enum:
     _ACCEPTS_PER_TURN = 64          # connections of one listener taken before others get their turn
     _PAUSE_MS = 100                 # without descriptors, until the next try to accept
-    _STREAM_WINDOW = 1048576        # octets, announced for each stream
-    _CLIENT_STREAMS = 256           # concurrent streams of one client connection
     _PLAIN_SIZE = PLAIN_HEADROOM + FRAME_HEADER_SIZE + FRAME_SIZE_DEFAULT + FILL_SIZE
 
 
-cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log) noexcept:
+cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) noexcept:
     """A desk with everything on it; NULL if memory or descriptors are out."""
     cdef Desk *desk = <Desk *>calloc(1, sizeof(Desk))
     if desk == NULL:
@@ -94,17 +92,16 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log) noexcept:
     desk.net = <uint8_t *>malloc(NET_SIZE)
     desk.plain = <uint8_t *>malloc(_PLAIN_SIZE)
     memory_open(&desk.memory)
-    conn_room_open(&desk.room, &desk.memory)
     slots_open(&desk.links, sizeof(Link))
     slots_open(&desk.exchanges, sizeof(Exchange))
     slots_open(&desk.uses, sizeof(SnapshotUse))
     settings_default(&desk.toward_client)
-    desk.toward_client.max_concurrent_streams = _CLIENT_STREAMS
-    desk.toward_client.initial_window_size = _STREAM_WINDOW
-    desk.toward_client.max_header_list_size = HEAD_LIST_LIMIT
+    desk.toward_client.max_concurrent_streams = limits.concurrent_streams
+    desk.toward_client.initial_window_size = limits.stream_window
+    desk.toward_client.max_header_list_size = limits.head_octets
     settings_default(&desk.toward_origin)
-    desk.toward_origin.initial_window_size = _STREAM_WINDOW
-    desk.toward_origin.max_header_list_size = HEAD_LIST_LIMIT
+    desk.toward_origin.initial_window_size = limits.stream_window
+    desk.toward_origin.max_header_list_size = limits.head_octets
     exchange_events(&desk.client_events, &desk.origin_events)
     desk.client_events.drained = link_drained
     desk.adopt = _adopt
@@ -115,7 +112,8 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log) noexcept:
     desk.drain_timer.owner = desk
     desk.log = log
     desk.ray = clock_wall()
-    if (desk.net == NULL or desk.plain == NULL or not meter_open(&desk.meter, log) or loop_open(&desk.loop) < 0):
+    if (desk.net == NULL or desk.plain == NULL or not meter_open(&desk.meter, log)
+            or not conn_room_open(&desk.room, &desk.memory, limits) or loop_open(&desk.loop) < 0):
         _desk_free(desk)
         return NULL
     return desk
@@ -256,10 +254,18 @@ cdef void _run(Desk *desk) noexcept nogil:
 
 
 cdef class Worker:
-    """One thread's share of the gateway. `run` is called on that thread; the other methods from any thread."""
+    """One thread's share of the gateway. `run` is called on that thread; the other methods from any thread.
 
-    def __cinit__(self, *, int number, int drain_timeout_ms, bint log=False):
-        self.desk = _desk_new(<uint32_t>drain_timeout_ms, log)
+    `limits` maps names of h2.limits to octets, frames or milliseconds; what it leaves out is as by default.
+    """
+
+    def __cinit__(self, *, int number, int drain_timeout_ms, bint log=False, limits=None):
+        cdef Limits chosen
+        limits_default(&chosen)
+        for name, value in (limits or {}).items():
+            if not limits_set(&chosen, name.encode(), value):
+                raise ValueError(f"there is no limit {name}")
+        self.desk = _desk_new(<uint32_t>drain_timeout_ms, log, &chosen)
         if self.desk == NULL:
             raise MemoryError(f"worker {number} found no memory or no descriptors")
         self.desk.ray ^= <uint64_t>number << 56

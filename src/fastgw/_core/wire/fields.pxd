@@ -47,6 +47,7 @@ ctypedef struct FieldSection:
     uint32_t seen               # fields decoded
     uint32_t list_size          # of all decoded fields: name + value + 32 each (RFC 9113 section 6.5.2)
     uint32_t list_limit         # soft limit on list_size; beyond it fields are decoded but not stored
+    uint32_t field_limit        # soft limit on `count`, at most FIELDS_MAX
     uint32_t largest            # octets of the largest field's name and value
     uint8_t largest_name[64]    # its name, cut; for the message
     uint8_t largest_name_length

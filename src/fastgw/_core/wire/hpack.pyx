@@ -198,7 +198,7 @@ cdef inline Reason _field_store(Decoding *run, const Field *field) noexcept nogi
     out.seen += 1
     # The hard limit ends the block before this sum could overflow, unless it is beyond 32 bits itself.
     out.list_size = size + out.list_size if size <= UINT32_MAX - out.list_size else UINT32_MAX
-    if out.too_large or out.list_size > out.list_limit or out.count == FIELDS_MAX:
+    if out.too_large or out.list_size > out.list_limit or out.count >= out.field_limit:
         out.too_large = True
         return _field_count(run, field)
     if size - FIELD_OVERHEAD > out.largest:
@@ -352,7 +352,7 @@ cdef Reason hpack_decode(HpackDecoder *self, const uint8_t *block, uint32_t leng
                          FieldSection *out) noexcept nogil:
     """Decode a whole field block into `out`, whose arena, arena_size and list_limit the caller has set.
 
-    Beyond list_limit, FIELDS_MAX or the arena the block is still decoded, for the table's sake, but the
+    Beyond list_limit, field_limit or the arena the block is still decoded, for the table's sake, but the
     section is `too_large` and fields are missing in it. Beyond four times list_limit it is refused. After a
     refusal the table is no longer the peer's: the connection has to end. Fields are good until the next call.
     """

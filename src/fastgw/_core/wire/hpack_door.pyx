@@ -4,7 +4,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from fastgw._core.reasons cimport ACCEPTED, Reason
-from fastgw._core.wire.fields cimport NEVER_INDEXED, Field, FieldSection, field_kind
+from fastgw._core.wire.fields cimport FIELDS_MAX, NEVER_INDEXED, Field, FieldSection, field_kind
 from fastgw._core.wire.hpack cimport (HpackDecoder, HpackEncoder, hpack_decode, hpack_decoder_close,
                                       hpack_decoder_open, hpack_encode_begin, hpack_encode_field,
                                       hpack_encoder_close, hpack_encoder_open, hpack_encoder_resize,
@@ -53,6 +53,7 @@ cdef class Decoder:
         hpack_decoder_open(&self.decoder)
         memset(&self.section, 0, sizeof(FieldSection))
         self.section.list_limit = list_limit
+        self.section.field_limit = FIELDS_MAX
         self.section.arena_size = arena_size
         self.section.arena = <uint8_t *>malloc(arena_size + 1)
         if self.section.arena == NULL:
