@@ -2,8 +2,8 @@
 
 CPU time on a shared machine moves by tens of percent; the number of instructions does not. The gateway runs
 under callgrind twice, with two numbers of calls, and the difference of the costs is divided by that of the
-calls: start-up, handshakes and warm-up cancel out. The kernel is not seen, and OpenSSL takes the code paths of the
-processor that valgrind shows it (no AVX-512): this compares a change with what was before it, nothing else.
+calls: start-up, handshakes and warm-up cancel out. The kernel is not seen, and OpenSSL takes the code paths
+of the processor that valgrind shows it (no AVX-512): this compares a change with what was before it, no more.
 """
 
 from __future__ import annotations
@@ -78,6 +78,11 @@ def room(object_file: str) -> str:
     return name or "unknown"
 
 
+def plain(where: str, function: str) -> str:
+    """The name in the source of a function that Cython has named."""
+    return re.sub(rf"^__pyx_\w*?_\d+{where.rpartition('.')[2]}_", "", function)
+
+
 def per_call(fewer: Cost, more: Cost, calls: int) -> dict[tuple[str, str], float]:
     """Instructions for each of `calls`, the calls that `more` had and `fewer` had not."""
     return {key: (more[key] - fewer[key]) / calls for key in more.keys() | fewer.keys()}
@@ -106,8 +111,8 @@ def report(costs: dict[tuple[str, str], float], functions: int) -> str:
     if functions:
         lines.append(f"\n{'function':58}{'per call':>10}")
         for (object_file, function), cost in sorted(costs.items(), key=lambda item: -item[1])[:functions]:
-            plain = re.sub(r"__pyx_fuse_\d+|__pyx_f_\d*\w*?_core_\d\w*?_\d(?=\w)", "", function)
-            lines.append(f"{f'{room(object_file)}: {plain}'[:57]:58}{cost:10.0f}")
+            where = room(object_file)
+            lines.append(f"{f'{where}: {plain(where, function)}'[:57]:58}{cost:10.0f}")
     return "\n".join(lines)
 
 
@@ -171,10 +176,11 @@ def main() -> None:
             raise MissingError("valgrind is missing: apt install valgrind.")
         prepare()
         with alone(), start_origin():
-            costs = [count(PEERS["fastgw"], calls) for calls in (fewer, more)]
+            few = count(PEERS["fastgw"], fewer)
+            many = count(PEERS["fastgw"], more)
     except MissingError as why:
         sys.exit(f"instructions: {why}")
-    print(report(per_call(*costs, more - fewer), words.functions))
+    print(report(per_call(few, many, more - fewer), words.functions))
 
 
 if __name__ == "__main__":

@@ -94,12 +94,21 @@ def _from_wheel(program: str) -> str | None:
     return None
 
 
-def _fastgw(name: str, port: int, conf: str, **more: bool) -> Peer:
+def _fastgw(name: str, port: int, conf: str, tls: bool = True, cleartext: bool = True) -> Peer:
     command = (sys.executable, "-m", "fastgw", "serve", "-c", "{conf}")
-    return Peer(name, command, port, conf, "make build", (sys.executable, "-m", "fastgw", "version"), **more)
+    return Peer(
+        name,
+        command,
+        port,
+        conf,
+        "make build",
+        (sys.executable, "-m", "fastgw", "version"),
+        tls=tls,
+        cleartext=cleartext,
+    )
 
 
-def _nghttpx(name: str, port: int, conf: str, **more: bool) -> Peer:
+def _nghttpx(name: str, port: int, conf: str, tls: bool = True, cleartext: bool = True) -> Peer:
     return Peer(
         name,
         ("nghttpx", *options(conf)),
@@ -107,7 +116,8 @@ def _nghttpx(name: str, port: int, conf: str, **more: bool) -> Peer:
         "",
         "apt install nghttp2-proxy",
         ("nghttpx", "--version"),
-        **more,
+        tls=tls,
+        cleartext=cleartext,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.instructions import by_room, per_call, read_callgrind, report, room
+from bench.instructions import by_room, per_call, plain, read_callgrind, report, room
 
 OUT = """\
 version: 1
@@ -61,3 +61,16 @@ def test_start_up_cancels_out() -> None:
 )
 def test_rooms(file: str, whose: str) -> None:
     assert room(file) == whose
+
+
+@pytest.mark.parametrize(
+    ("where", "function", "name"),
+    [
+        ("wire.hpack", "__pyx_f_6fastgw_5_core_4wire_5hpack_hpack_decode", "hpack_decode"),
+        ("h2.conn", "__pyx_f_6fastgw_5_core_2h2_4conn__take_block", "_take_block"),
+        ("wire.hpack", "huffman_decode", "huffman_decode"),
+        ("OpenSSL (libcrypto, libssl)", "aesni_ctr32", "aesni_ctr32"),
+    ],
+)
+def test_functions_have_the_names_of_the_source(where: str, function: str, name: str) -> None:
+    assert plain(where, function) == name

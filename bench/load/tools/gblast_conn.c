@@ -304,15 +304,17 @@ static bool is_known(const known_t *known, const uint8_t *block, uint32_t length
   return known->length == (int)length && !memcmp(known->block, block, length);
 }
 
-/* What a response head or trailers say of :status and grpc-status. */
-static known_t read_block(conn_t *conn, const uint8_t *block, uint32_t length) {
+/* What a response head or trailers say of :status and grpc-status; good until the next one. */
+static const known_t *read_block(conn_t *conn, const uint8_t *block, uint32_t length) {
   if (is_known(&conn->known_head, block, length)) {
-    return conn->known_head;
+    return &conn->known_head;
   }
   if (is_known(&conn->known_trailers, block, length)) {
-    return conn->known_trailers;
+    return &conn->known_trailers;
   }
-  known_t found = {.length = (int)length};
+  static known_t found;
+  found.length = (int)length;
+  found.status_ok = found.grpc_ok = false;
   const uint8_t *at = block;
   size_t left = length;
   for (;;) {
@@ -321,7 +323,7 @@ static known_t read_block(conn_t *conn, const uint8_t *block, uint32_t length) {
     ssize_t used = nghttp2_hd_inflate_hd2(conn->inflater, &field, &flags, at, left, 1);
     if (used < 0) {
       note_error("a field block cannot be decoded: %zd", used);
-      return found;
+      return &found;
     }
     at += used;
     left -= (size_t)used;
@@ -341,7 +343,7 @@ static known_t read_block(conn_t *conn, const uint8_t *block, uint32_t length) {
   } else { /* the table has moved */
     conn->known_head.length = conn->known_trailers.length = -1;
   }
-  return found;
+  return &found;
 }
 
 /* 0, or -1 to close. */
@@ -358,18 +360,21 @@ static int on_block(conn_t *conn, uint32_t id, uint8_t flags, const uint8_t *pay
     length -= 5;
     payload += 5;
   }
-  known_t found = read_block(conn, payload, length);
+  const known_t *found = read_block(conn, payload, length);
   call_t *call = call_get(conn, id);
   if (!call) {
     return 0;
   }
-  call->status_ok |= found.status_ok;
-  call->grpc_ok |= found.grpc_ok;
+  call->status_ok |= found->status_ok;
+  call->grpc_ok |= found->grpc_ok;
   if (flags & END_STREAM) {
-    char why[128];
-    snprintf(why, sizeof why, "status_ok %d grpc_ok %d got %lu want %lu", call->status_ok, call->grpc_ok,
-             call->got, order.expected);
-    call_end(conn, call, call->status_ok && call->grpc_ok && call->got == order.expected, why);
+    bool ok = call->status_ok && call->grpc_ok && call->got == order.expected;
+    char why[128] = "";
+    if (!ok) {
+      snprintf(why, sizeof why, "status_ok %d grpc_ok %d got %lu want %lu", call->status_ok, call->grpc_ok,
+               call->got, order.expected);
+    }
+    call_end(conn, call, ok, why);
   }
   return 0;
 }
