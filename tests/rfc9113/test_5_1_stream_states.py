@@ -9,6 +9,7 @@ from tests.support.playbook import RESPONSE, TRAILERS, Playbook, goaway, refused
 
 
 @pytest.mark.rfc("9113 5.1")
+@pytest.mark.rfc("9113 5.3.1")
 @pytest.mark.parametrize("case", cases("5.1", "5.1.1", "5.3.1"))
 def test_refused(case: Case) -> None:
     refused(case)

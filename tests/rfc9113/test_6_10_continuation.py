@@ -11,6 +11,7 @@ from tests.support.playbook import Playbook, refused, reset
 
 
 @pytest.mark.rfc("9113 6.10")
+@pytest.mark.rfc("9113 10.5.1")
 @pytest.mark.parametrize("case", cases("6.10", "10.5.1"))
 def test_refused(case: Case) -> None:
     refused(case)

@@ -102,7 +102,7 @@ def test_no_credit_for_a_half_that_has_ended(toward: str) -> None:
     assert [frame for frame in book.output() if frame.stream_id == stream] == []
 
 
-@pytest.mark.rfc("9113 6.9.1")
+@pytest.mark.rfc("9113 5.2.2")
 @pytest.mark.parametrize("toward", BOTH)
 def test_we_send_no_more_than_either_window(toward: str) -> None:
     book = Playbook(toward, theirs=f.settings((Setting.INITIAL_WINDOW_SIZE, 1000)))

@@ -1,4 +1,4 @@
-"""A door to h2.conn for tests and tools: octets in, octets out, and what floor 4 would have heard, without a socket."""
+"""A door to h2.conn for tests and tools: octets in, octets out, what floor 4 would have heard; no socket."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -16,12 +16,12 @@ from fastgw._core.buf cimport (
 from fastgw._core.h2.conn cimport (
     CAUSE_LOST,
     FEED_HEADROOM,
+    TOWARD_CLIENT,
     TOWARD_ORIGIN,
     Cause,
     Conn,
     ConnEvents,
     ConnRoom,
-    Role,
     conn_close,
     conn_feed,
     conn_open,
@@ -238,7 +238,6 @@ cdef class ConnDoor:
     cdef Memory memory
     cdef _Keeper keeper
     cdef bytes rest
-    cdef bint closed
 
     def __cinit__(self, str toward, *, bint credits=True, **ours):
         cdef Settings settings
@@ -260,7 +259,8 @@ cdef class ConnDoor:
         octets_open(&self.keeper.log, &self.memory)
         self.keeper.credits = credits
         self.rest = b""
-        conn_open(self.conn, self.room, <Role>(1 if toward == "origin" else 0), &_events, &settings, &self.keeper)
+        conn_open(self.conn, self.room, TOWARD_ORIGIN if toward == "origin" else TOWARD_CLIENT, &_events,
+                  &settings, &self.keeper)
 
     def __dealloc__(self):
         if self.conn != NULL and self.room != NULL and self.section != NULL:
@@ -275,7 +275,7 @@ cdef class ConnDoor:
     # in and out
 
     def feed(self, bytes octets):
-        """Hand over octets; what is not used yet is kept. Returns the Reason for refusing the connection, or 0."""
+        """Hand over octets; what is not used yet is kept. Returns why the connection was refused, or 0."""
         cdef size_t used = 0
         cdef bytes given = self.rest + octets
         cdef size_t length = len(given)
@@ -316,11 +316,10 @@ cdef class ConnDoor:
         return events
 
     def close(self):
-        """The transport is gone. Returns (octets still lent, streams still live): zeros if nothing leaks."""
+        """The transport is gone. Returns (events, octets still lent, streams still live)."""
         conn_close(self.conn, CAUSE_LOST)
         conn_room_sweep(self.room)
         events = self.take_events()
-        self.closed = True
         return events, self.memory.lent, self.room.streams.live
 
     # what floor 4 does
@@ -386,7 +385,8 @@ cdef class ConnDoor:
             piece = octets[at:at + FRAME_SIZE_DEFAULT]
             at += len(piece)
             memcpy(block + FRAME_HEADER_SIZE, <const uint8_t *>piece, len(piece))
-            outbox_data(self.conn, stream, block + FRAME_HEADER_SIZE, <uint32_t>len(piece), end and at == len(octets))
+            outbox_data(self.conn, stream, block + FRAME_HEADER_SIZE, <uint32_t>len(piece),
+                        end and at == len(octets))
             if at == len(octets) or self.conn.broken:
                 break
         free(block)

@@ -65,7 +65,7 @@ cdef void conn_stream_lose(Conn *self, Stream *stream, Ending ending, uint32_t c
 
 
 cdef int conn_stream_ending(const Conn *self, uint32_t stream_id) noexcept nogil:
-    """How a stream ended (Ending), or 0 if that is forgotten. What a GOAWAY of ours left out counts as reset by us."""
+    """How a stream ended (Ending), 0 if that is forgotten. What our GOAWAY left out counts as reset by us."""
     cdef uint32_t back, at
     if self.role == TOWARD_CLIENT and self.goaway_sent and stream_id > self.goaway_last:
         return RESET_BY_US
