@@ -46,6 +46,7 @@ cdef struct Stream:
 ctypedef struct StreamMap:
     Stream **slots          # open addressing by id, NULL until the first stream
     uint32_t mask
+    uint32_t shift          # 32 less the bits of `mask`
     uint32_t count
 
 cdef Reason stream_step(uint8_t *state, StreamEvent event) noexcept nogil
@@ -54,12 +55,16 @@ cdef void stream_map_close(StreamMap *self) noexcept nogil
 cdef bint stream_map_put(StreamMap *self, Stream *stream) noexcept nogil
 cdef void stream_map_remove(StreamMap *self, uint32_t stream_id) noexcept nogil
 
+cdef inline uint32_t stream_map_home(const StreamMap *self, uint32_t stream_id) noexcept nogil:
+    """Where a number belongs. Numbers come in rows; multiplying scatters them, so that no long runs form."""
+    return (stream_id * <uint32_t>0x9e3779b1) >> self.shift
+
 cdef inline Stream *stream_map_get(const StreamMap *self, uint32_t stream_id) noexcept nogil:
     """The live stream of this number, or NULL."""
     cdef uint32_t at
     if self.slots == NULL:
         return NULL
-    at = (stream_id >> 1) & self.mask
+    at = stream_map_home(self, stream_id)
     while self.slots[at] != NULL:
         if self.slots[at].id == stream_id:
             return self.slots[at]

@@ -11,6 +11,7 @@ from fastgw._core.reasons cimport (
 
 cdef enum:
     _FIRST_SLOTS = 8
+    _FIRST_SHIFT = 29       # 32 less the bits of its mask
     _IMPOSSIBLE = -1000     # our own side never asks for this move
 
 
@@ -67,7 +68,7 @@ cdef void stream_map_close(StreamMap *self) noexcept nogil:
 
 
 cdef void _place(StreamMap *self, Stream *stream) noexcept nogil:
-    cdef uint32_t at = (stream.id >> 1) & self.mask
+    cdef uint32_t at = stream_map_home(self, stream.id)
     while self.slots[at] != NULL:
         at = (at + 1) & self.mask
     self.slots[at] = stream
@@ -79,6 +80,7 @@ cdef bint stream_map_put(StreamMap *self, Stream *stream) noexcept nogil:
     cdef uint32_t at
     if self.slots == NULL or self.count * 2 > self.mask:
         larger.mask = _FIRST_SLOTS - 1 if self.slots == NULL else self.mask * 2 + 1
+        larger.shift = _FIRST_SHIFT if self.slots == NULL else self.shift - 1
         larger.slots = <Stream **>calloc(larger.mask + 1, sizeof(Stream *))
         if larger.slots == NULL:
             return False
@@ -89,6 +91,7 @@ cdef bint stream_map_put(StreamMap *self, Stream *stream) noexcept nogil:
         free(self.slots)
         self.slots = larger.slots
         self.mask = larger.mask
+        self.shift = larger.shift
     _place(self, stream)
     self.count += 1
     return True
@@ -99,7 +102,7 @@ cdef void stream_map_remove(StreamMap *self, uint32_t stream_id) noexcept nogil:
     cdef uint32_t at, hole, home
     if self.slots == NULL:
         return
-    at = (stream_id >> 1) & self.mask
+    at = stream_map_home(self, stream_id)
     while self.slots[at] != NULL and self.slots[at].id != stream_id:
         at = (at + 1) & self.mask
     if self.slots[at] == NULL:
@@ -109,7 +112,7 @@ cdef void stream_map_remove(StreamMap *self, uint32_t stream_id) noexcept nogil:
         at = (at + 1) & self.mask
         if self.slots[at] == NULL:
             break
-        home = (self.slots[at].id >> 1) & self.mask
+        home = stream_map_home(self, self.slots[at].id)
         if ((at - home) & self.mask) >= ((at - hole) & self.mask):
             self.slots[hole] = self.slots[at]
             hole = at
