@@ -1,4 +1,4 @@
-"""Every limit is counted (docs/principles.md, line 9): its metric is a refusal or a local reply that exists."""
+"""Every limit is counted (docs/principles.md, line 9): under a refusal or a local reply that exists."""
 
 from fastgw._core.proxy import reply
 from fastgw._core.reasons import TABLE

@@ -218,7 +218,8 @@ _SIZES = (
         64 * _MIB,
         64 * _KIB,
         1 << 40,
-        "content that waits for peers who do not read; beyond it connections get no credit ahead, and new calls are shed",
+        "content that waits for peers who do not read; beyond it connections get no credit ahead and "
+        "new calls are shed",
         "CVE-2019-9517",
         ("replies.overloaded",),
         per_worker=True,
