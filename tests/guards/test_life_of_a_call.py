@@ -16,4 +16,5 @@ def test_the_page_names_functions() -> None:
 @pytest.mark.parametrize(("room", "function"), NAMES, ids=":".join)
 def test_the_function_is_there(room: str, function: str) -> None:
     source = ROOT / "src/fastgw/_core" / (room.replace(".", "/") + ".pyx")
-    assert re.search(rf"^cdef .*\b{function}\(", source.read_text(), re.MULTILINE), f"{room} has no {function}"
+    found = re.search(rf"^cdef .*\b{function}\(", source.read_text(), re.MULTILINE)
+    assert found, f"{room} has no {function}"

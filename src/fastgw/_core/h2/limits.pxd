@@ -5,8 +5,7 @@ from fastgw._core.reasons cimport Reason
 
 cpdef enum Nuisance:
     # Frames that cost us more than they say. Each has a budget of its own.
-    RESETS = 0          # streams that end before their answer is complete, by either side's RST_STREAM
-                        # (CVE-2023-44487, CVE-2025-8671)
+    RESETS = 0          # streams that a client breaks, or makes us break (CVE-2023-44487, CVE-2025-8671)
     PINGS               # each asks for an answer (CVE-2019-9512)
     SETTINGS_FRAMES     # each asks for an answer and may touch every stream (CVE-2019-9515)
     WINDOW_UPDATES      # silly windows (CVE-2019-9511)

@@ -1,7 +1,8 @@
 """Budgets against legal abuse: what a peer may do, but not without end.
 
-A budget refills with time and with useful traffic, so that a busy honest peer never meets it: who moves a thousand messages
-may ask for a thousand windows. The law of frames (wire.frame) says what is never allowed; this room says how much is too much.
+A budget refills with time and with useful traffic, so that a busy honest peer never meets it: who moves a thousand
+messages may ask for a thousand windows. The law of frames (wire.frame) says what is never allowed; this room says how
+much is too much.
 """
 from libc.string cimport strcmp
 

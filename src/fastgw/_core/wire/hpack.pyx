@@ -13,7 +13,7 @@ from fastgw._core.reasons cimport (ACCEPTED, FIELD_BLOCK_TOO_LARGE, HPACK_BLOCK_
                                    HPACK_HUFFMAN_INVALID, HPACK_INDEX_INVALID, HPACK_INTEGER_OVERFLOW,
                                    HPACK_TABLE_SIZE_LATE, HPACK_TABLE_SIZE_TOO_LARGE, OUT_OF_MEMORY, Reason)
 from fastgw._core.wire.fields cimport (AUTHORITY, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
-                                       FIELD_OVERHEAD, FIELDS_MAX, GRPC_ENCODING, GRPC_MESSAGE, GRPC_STATUS,
+                                       FIELD_OVERHEAD, GRPC_ENCODING, GRPC_MESSAGE, GRPC_STATUS,
                                        GRPC_TIMEOUT, HOST, METHOD, NEVER_INDEXED, PATH, PROTOCOL, SCHEME,
                                        STATUS, TE, USER_AGENT, VOLATILE, Field, FieldSection, field_judge)
 from fastgw._core.wire.hpack_table cimport (TABLE_BUCKETS, TABLE_OCTETS, TABLE_SIZE_DEFAULT, HpackEntry,
