@@ -32,11 +32,7 @@ dev: $(VENV)/.tools ## the package in .venv as links into the tree: editing a .p
 check: lint types test dist ## everything the automatic checks do, but the sanitizers
 
 lint: $(VENV)/.tools ## ruff, cython-lint, clang-format where it is at hand
-<<<<<<< HEAD
-	$(BIN)/ruff check src tests cext bench
-=======
-	$(BIN)/ruff check src tests cext docs
->>>>>>> control2
+	$(BIN)/ruff check src tests cext bench docs
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/fastgw
 	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror $$(grep -L 'cext/gen/' cext/*.[ch]) bench/load/tools/*.[ch]; \
 	else echo "clang-format is not installed: the layout of C was not checked"; fi
