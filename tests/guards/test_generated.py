@@ -17,8 +17,8 @@ GENERATED = [
 ]
 
 
-# Words of the threat model that are fields or schemes.
-KEYS = {"authorization", "host"}
+# Words of the threat model that are fields, packages or settings.
+KEYS = {"authorization", "cryptography", "host", "strict"}
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=name)
