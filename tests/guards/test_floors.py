@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "errors": (),
     **dict.fromkeys(SHELF[:-1], SHELF),
     "gateway": (*SHELF, "serve", "_core"),
+    "explain": (*SHELF, "_core"),
     "serve": (*SHELF, "gateway", "serve"),
     "admin": (*SHELF, "gateway", "admin"),
-    "cli": (*SHELF, "gateway", "serve", "admin", "cli"),
+    "cli": (*SHELF, "gateway", "serve", "explain", "admin", "cli"),
     "": (*SHELF, "gateway"),
     "__main__": ("cli",),
 }
@@ -97,6 +98,8 @@ PLANTED = [
     ("errors.py", "from fastgw.config import Config"),
     ("cli/serve.py", "from fastgw._core.reasons import Reason"),
     ("gateway.py", "from fastgw.admin import app"),
+    ("explain.py", "from fastgw.gateway import Gateway"),
+    ("serve/supervisor.py", "from fastgw.explain import explain"),
     ("__init__.py", "from fastgw._core import reasons"),
 ]
 

@@ -17,6 +17,10 @@ GENERATED = [
 ]
 
 
+# Words of the threat model that are fields, packages or settings.
+KEYS = {"authorization", "cryptography", "host", "strict"}
+
+
 @pytest.mark.parametrize("generator", GENERATORS, ids=name)
 def test_the_table_is_what_its_generator_makes(generator: Path) -> None:
     done = subprocess.run(
@@ -32,3 +36,10 @@ def test_a_generated_file_names_its_generator(path: Path) -> None:
 
 def test_the_pages_are_among_them() -> None:
     assert {"limits.md", "reasons.md"} <= {path.name for path in GENERATED}
+
+
+def test_the_threat_model_names_limits_and_reasons_that_exist() -> None:
+    pages = "".join((ROOT / "docs" / page).read_text() for page in ("limits.md", "reasons.md"))
+    known = set(re.findall(r"`([a-z_]+)`", pages)) | KEYS
+    named = set(re.findall(r"`([a-z]+_[a-z_]+|[a-z]{4,})`", (ROOT / "docs/threat-model.md").read_text()))
+    assert named - known == set()
