@@ -414,8 +414,11 @@ cdef void _timer(Timer *timer) noexcept nogil:
     cdef uint32_t idle_ms = limits.origin_idle_timeout_ms if self.origin != NULL else limits.client_idle_timeout_ms
     cdef uint64_t wait_ms = idle_ms
     cdef Reason reason
-    if self.conn.broken or (not self.conn.settings_seen
-                            and _over(self, self.opened_at, limits.begin_timeout_ms, &wait_ms)):
+    if not self.conn.broken and not self.conn.settings_seen:
+        if _over(self, self.opened_at, limits.begin_timeout_ms, &wait_ms):
+            self.desk.meter.begins_failed += 1
+            self.conn.broken = True
+    if self.conn.broken:
         link_bury(self)
         return
     reason = _overdue(self, &wait_ms)
@@ -430,6 +433,7 @@ cdef void _timer(Timer *timer) noexcept nogil:
         link_drained(&self.conn)        # the client never answered the PING
     if self.conn.streams.count == 0 and _over(self, self.active_at, idle_ms, &wait_ms):
         outbox_goaway(&self.conn, self.conn.last_peer_id, <uint32_t>NO_ERROR, NULL)
+        self.desk.meter.idle_closed += 1
         self.conn.broken = True
         link_dirty(&self.conn)
         return

@@ -45,6 +45,8 @@ ctypedef struct Meter:
     uint64_t connections_open
     uint64_t connections_refused    # over the limit on connections or memory
     uint64_t handshakes_failed
+    uint64_t begins_failed          # no preface or no SETTINGS in time
+    uint64_t idle_closed
     uint64_t origin_connections_opened
     uint64_t origin_connections_open
     uint64_t origin_connections_failed

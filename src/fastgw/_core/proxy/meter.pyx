@@ -73,6 +73,8 @@ cdef dict meter_stats(const Meter *self):
         "connections_open": self.connections_open,
         "connections_refused": self.connections_refused,
         "handshakes_failed": self.handshakes_failed,
+        "begins_failed": self.begins_failed,
+        "idle_closed": self.idle_closed,
         "origin_connections_opened": self.origin_connections_opened,
         "origin_connections_open": self.origin_connections_open,
         "origin_connections_failed": self.origin_connections_failed,
