@@ -116,7 +116,7 @@ class Storm:
             number = dice.choice((signal.SIGTERM, signal.SIGKILL))
             dice.choice(self.shaky).restart(number, dice.choice((0, 0.2, 1.5)))
 
-        self._until(lambda: 0.5 + dice.random() * 6, work)
+        self._until(lambda: 0.3 + dice.random() * min(6.0, self.seconds / 4), work)
 
     def _reload(self) -> None:
         dice = random.Random(self.seed + 4)
@@ -220,5 +220,22 @@ class Storm:
             lines = sum(1 for _ in log)
         size = os.path.getsize(self.files.access_log) / MIB
         self.say(f"access log: {lines} lines, {size:.1f} MiB; {total}")
+        if lines + total["log_dropped"] != total["exchanges_finished"]:
+            self.book.find(f"{total['exchanges_finished']} calls, but {lines} lines in the access log")
+        self._was_a_storm()
         for complaint in self.gateway.complaints:
             self.book.find(f"the gateway said: {complaint}")
+
+    def _was_a_storm(self) -> None:
+        """What did not happen was not tested."""
+        happened = {
+            "call that went well": self.book.endings["OK"],
+            "call that was cancelled": self.book.endings["CANCELLED"],
+            "restart of an origin": sum(origin.restarts for origin in self.shaky),
+            "reload": self.gateway.reloads,
+            "call of the witness": self.book.kinds["calls of the witness"],
+            "connection left by reset": self.book.kinds["connections left by reset"],
+        }
+        for what, times in happened.items():
+            if not times:
+                self.book.find(f"there was no {what}")
