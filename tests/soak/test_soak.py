@@ -15,7 +15,7 @@ SECONDS = 5.0
 
 @pytest.mark.timeout(150)
 def test_a_short_storm() -> None:
-    storm = Storm(SECONDS, int(os.environ.get("FASTGW_SOAK_SEED", "1")), last=4 * MIB)
+    storm = Storm(SECONDS, int(os.environ.get("FASTGW_SOAK_SEED", "1")), last=16 * MIB)
     assert storm.run() == []
 
 
