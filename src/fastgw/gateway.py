@@ -35,6 +35,8 @@ from fastgw.tls.trust import Shelf
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
 ABORT_GRACE = 5.0  # seconds a worker may take to end at once
 
+RETIRED_MAX = 1024  # certificates not in force that open connections may have been shown
+
 # What a running gateway cannot take over from another configuration.
 _FIXED = ("listen", "workers", "drain_timeout_ms", "access_log", "limits")
 
@@ -65,6 +67,7 @@ class Gateway:
         self._zone_numbers: dict[str, int] = {}
         self._zone_names: list[str] = []
         self._revision = 0
+        self._shown: dict[bytes, list[str]] = {}  # names by fingerprint; those published last are last
         self._access_log: AccessLog | None = None
         self._failure: BaseException | None = None
         self._last_stats: dict[str, Any] | None = None
@@ -295,11 +298,12 @@ class Gateway:
             zones=zones,
             hosts=[HostEntry(row.hostname, row.proxied, row.zone, row.origin) for row in rows.hosts],
             origins=origins,
-            certificates=certificates,
+            certificates=[*certificates, *self._retired(certificates)],
             default_certificate=rows.default_certificate,
             keep=tuple(used),
         )
         self._revision += 1
+        self._remember(certificates)
         self._shelf.sweep({id(context) for context in used})
         return snapshot
 
@@ -313,6 +317,22 @@ class Gateway:
             used.append(context)
             entries.append(CertificateEntry(address, list(material.names), material.fingerprint))
         return entries
+
+    def _retired(self, current: list[CertificateEntry]) -> list[CertificateEntry]:
+        """Certificates of earlier configurations: connections that were opened with them may go on."""
+        in_force = {entry.identity for entry in current}
+        return [
+            CertificateEntry(0, names, fingerprint)
+            for fingerprint, names in self._shown.items()
+            if fingerprint not in in_force
+        ]
+
+    def _remember(self, current: list[CertificateEntry]) -> None:
+        for entry in current:
+            self._shown.pop(entry.identity, None)
+            self._shown[entry.identity] = list(entry.names)
+        for fingerprint in list(self._shown)[: -(len(current) + RETIRED_MAX)]:
+            del self._shown[fingerprint]
 
     def _origins(self, rows: Sequence[OriginRow], used: list[Any]) -> list[OriginEntry]:
         found = self._lookup.addresses(row.host for row in rows)

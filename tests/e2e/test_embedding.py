@@ -7,6 +7,7 @@ import threading
 
 import grpc
 import pytest
+from cryptography import x509
 
 import fastgw
 from tests.support import frames
@@ -14,6 +15,7 @@ from tests.support.calls import Refused, eventually, record, toml
 from tests.support.frames import message
 from tests.support.grpc_echo import SERVICE, Echo, Origin, same
 from tests.support.house import alive, host_and_port
+from tests.support.raw import RawClient, h2_context
 from tests.support.raw_origin import RawOrigin, echo_calls
 
 
@@ -106,6 +108,38 @@ def test_publish_while_a_stream_runs(text, origin, origin_leaf, open_channel):
         assert list(chat) == [b"3"]
         assert gateway.stats()["total"]["connections_accepted"] == 1, "no connection was dropped"
     assert alive(gateway) == {}
+
+
+def test_a_renewed_certificate_leaves_open_connections_alone(text, origin, ca, open_channel):
+    """What a connection was opened with still counts (RFC 9110 section 7.4); new ones see the new one."""
+    renewed = ca.leaf("gw.test", file="renewed")
+
+    def config(leaf=None, more=()):
+        file = text(record("@", origin.port), *more)
+        if leaf is not None:
+            words = file.read_text().replace("gateway.pem", leaf.certificate.name)
+            file.write_text(words.replace("gateway.key", leaf.key.name))
+        return file
+
+    with fastgw.Gateway(config()) as gateway:
+        address = host_and_port(gateway.addresses[0])
+        old = Echo(open_channel(address))
+        assert old.unary(b"before", timeout=5) == b"before"
+        for _ in range(2):
+            gateway.publish(config(renewed))
+            assert old.unary(b"after", timeout=5) == b"after"
+        with RawClient(address, context=h2_context(ca.file)) as new:
+            shown = x509.load_der_x509_certificate(new.sock.getpeercert(binary_form=True))
+            assert shown == x509.load_pem_x509_certificate(renewed.certificate_pem)
+            new.begin()
+            gateway.publish(config())
+            new.head(1, frames.request())
+            new.body(1, message(b"x"))
+            assert new.answer(1).grpc_status == 0
+            gateway.publish(config(more=[record("api", origin.port)]))
+            new.head(3, frames.request(authority=b"api.gw.test"))
+            assert new.answer(3).trailers[b"fastgw-error"].startswith(b"misdirected")
+        assert old.unary(b"back", timeout=5) == b"back"
 
 
 def test_a_refused_configuration_leaves_calls_alone(text, origin, open_channel, tmp_path):

@@ -252,10 +252,11 @@ def test_covering_is_the_model(listed, hostname):
 
 def test_which_certificate_is_shown():
     certificates = [
-        (0, ["default.example"], b"\0"),
-        (0, ["*.example.com"], b"\1"),
-        (0, ["*.other.example"], b"\2"),
-        (0, ["x.other.example", "y.other.example"], b"\3"),
+        (1, ["default.example"], b"\0"),
+        (1, ["*.example.com"], b"\1"),
+        (1, ["*.other.example"], b"\2"),
+        (1, ["x.other.example", "y.other.example"], b"\3"),
+        (0, ["v.other.example", "unknown", "a.example.com"], b"\4"),  # no context: shown no more
     ]
     zones = [("example.com", 0, True, False, True, 1), ("bare.example", 1, True, False, True, -1)]
     hosts = [
@@ -269,6 +270,7 @@ def test_which_certificate_is_shown():
         b"A.Example.COM": 1,
         b"b.c.deep.example.com": 1,  # its zone's, although that certificate does not name it
         b"z.example.com": 1,
+        b"v.other.example": 2,
         b"w.other.example": 2,
         b"x.other.example": 3,
         b"y.other.example": 3,
@@ -279,6 +281,7 @@ def test_which_certificate_is_shown():
         None: 0,
     }
     assert {sni: certificate_of(compiled, sni) for sni in shown} == shown
+    assert covers(compiled, 4, b"v.other.example"), "connections opened with it go on to count"
 
 
 # The hash

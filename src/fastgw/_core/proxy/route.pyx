@@ -233,6 +233,8 @@ cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *host
             if host != NULL and host.zone != NONE and self.zones[host.zone].certificate != NONE:
                 return self.zones[host.zone].certificate
             for row in range(self.certificate_count):
+                if self.certificates[row].context == NULL:
+                    continue
                 cover = _cover(self, row, name, length)
                 if cover == _EXACTLY:
                     return row
