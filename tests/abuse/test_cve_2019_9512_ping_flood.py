@@ -75,7 +75,7 @@ def test_a_ping_for_each_window_received_is_honest(toward: str) -> None:
     stream = book.stream()
     if toward == "client":
         book.door.send_head(stream, RESPONSE)
-    for _ in range(3000):
+    for _ in range(1500):
         assert book.door.send_data(stream, bytes(65535)) == 0
         book << f.ping() + f.window_update(0, 65535) + f.window_update(stream, 65535)
         book.output()

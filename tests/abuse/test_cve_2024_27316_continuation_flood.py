@@ -63,9 +63,11 @@ def test_the_budget_ends_at_its_number(toward: str) -> None:
     spends_its_burst(flood(toward, continuations_burst=9), 9)
 
 
-def test_the_budget_spans_blocks() -> None:
-    """Eight empty ones in every block, whose end is the only useful thing in it."""
-    book = begun("client", limits={"continuations_burst": 70})
+@pytest.mark.parametrize(("per_useful", "blocks"), [(0, 8), (1, 9), (2, 11)])
+def test_the_budget_spans_blocks(per_useful: int, blocks: int) -> None:
+    """Eight empty ones in every block, whose end is the only useful thing in it: after n of them, the next
+    one reaches n * (8 - per_useful) + 8."""
+    book = begun("client", limits={"continuations_burst": 70, "continuations_per_useful": per_useful})
     block = f.literal(f.request())
 
     def eight(_: Playbook, number: int) -> bytes:
@@ -73,8 +75,7 @@ def test_the_budget_spans_blocks() -> None:
         empty = f.continuation(stream, b"", end_headers=False)
         return f.headers(stream, block, end=True, end_headers=False) + empty * 7 + f.continuation(stream, b"")
 
-    # Each costs eight and earns one: the tenth ends at 9 * 7 + 8.
-    Flood(book, "continuation_flood", eight).passes(9).is_refused()
+    Flood(book, "continuation_flood", eight).passes(blocks).is_refused()
 
 
 @pytest.mark.parametrize("toward", BOTH)

@@ -16,7 +16,7 @@ COUNTS = st.integers(0, 3000)
 PASSED = st.integers(0, 5000) | st.integers(0, LARGEST) | st.sampled_from([LARGEST - 1, LARGEST, WRAP // 2])
 RATES = st.integers(0, 300) | st.integers(0, LARGEST)
 BEGINS = st.integers(0, LARGEST) | st.integers(LARGEST - 10000, LARGEST)
-STEPS = st.lists(st.tuples(COUNTS, PASSED, PASSED), max_size=30)
+STEPS = st.lists(st.tuples(COUNTS, PASSED, PASSED), max_size=10)
 
 
 def told(begin: tuple[int, int], steps: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
