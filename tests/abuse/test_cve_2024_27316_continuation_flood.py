@@ -1,4 +1,4 @@
-"""CVE-2024-27316: CONTINUATION without end; a block is bounded in frames and in octets, and many blocks by a budget."""
+"""CVE-2024-27316: CONTINUATION without end; a block is bounded in frames and octets, many by a budget."""
 
 import pytest
 
