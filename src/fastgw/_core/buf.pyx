@@ -111,11 +111,13 @@ cdef bint octets_grow(Octets *self, uint32_t size) noexcept nogil:
 
 
 cdef bint octets_append(Octets *self, const uint8_t *data, uint32_t length) noexcept nogil:
-    cdef uint8_t *into = octets_reserve(self, length)
+    cdef uint8_t *into
+    if length == 0:
+        return True         # an empty buffer has no block yet, and needs none
+    into = octets_reserve(self, length)
     if into == NULL:
         return False
-    if length > 0:
-        memcpy(into, data, length)
+    memcpy(into, data, length)
     octets_commit(self, length)
     return True
 

@@ -58,7 +58,7 @@ from fastgw._core.h2.streams cimport (
     ready_put,
 )
 from fastgw._core.reasons cimport *
-from fastgw._core.wire.fields cimport request_head_check, response_head_check, trailers_check
+from fastgw._core.wire.fields cimport FIELDS_MAX, request_head_check, response_head_check, trailers_check
 from fastgw._core.wire.frame cimport (
     ACK,
     CONTINUATION,
@@ -117,7 +117,8 @@ cdef bint conn_room_open(ConnRoom *self, Memory *memory, const Limits *limits) n
     self.section.arena_size = 2 * self.limits.head_octets + 8192
     self.section.arena = <uint8_t *>malloc(self.section.arena_size)
     self.section.list_limit = self.limits.head_octets
-    self.section.field_limit = self.limits.head_fields
+    self.section.field_limit = (self.limits.head_fields if self.limits.head_fields < FIELDS_MAX
+                                else <uint32_t>FIELDS_MAX)
     self.stashed.list_limit = self.limits.head_octets
     return self.section.arena != NULL
 
@@ -183,16 +184,19 @@ cdef void conn_close(Conn *self, Cause cause) noexcept nogil:
 cdef bint _refuse(Conn *self, uint32_t stream_id, Reason reason) noexcept nogil:
     """The one place where bytes are refused. True: only the stream broke, the connection goes on."""
     cdef Stream *stream
+    cdef Reason over
     self.room.refusals[<int>reason] += 1
     if reason_scope(reason) == ON_STREAM_SCOPE:
+        over = _spend_reset(self)
+        if over != ACCEPTED:
+            return _refuse(self, 0, over)
         outbox_reset(self, stream_id, reason_code(reason))
         stream = stream_map_get(&self.streams, stream_id)
         if stream != NULL:
             conn_stream_lose(self, stream, RESET_BY_US, reason_code(reason), CAUSE_REFUSED)
         else:
             conn_remember(self, stream_id, RESET_BY_US)
-        reason = _spend_reset(self)
-        return not self.broken and (reason == ACCEPTED or _refuse(self, 0, reason))
+        return not self.broken
     if self.reason == ACCEPTED:
         self.reason = reason
         outbox_goaway(self, self.last_peer_id, reason_code(reason), reason_name(reason))
@@ -217,6 +221,14 @@ cdef inline Reason _spend_reset(Conn *self) noexcept nogil:
     An origin may: it harms calls, but only its own.
     """
     return _spend(self, RESETS, 1) if self.role == TOWARD_CLIENT else ACCEPTED
+
+
+cdef inline Reason _spend_late(Conn *self) noexcept nogil:
+    """One more frame for a stream that is gone.
+
+    An origin may: when clients go, thousands of its answers cross our cancelling them.
+    """
+    return _spend(self, UNKNOWN_FRAMES, 1) if self.role == TOWARD_CLIENT else ACCEPTED
 
 
 cdef Reason conn_feed(Conn *self, uint8_t *data, size_t length, size_t *used) noexcept nogil:
@@ -300,8 +312,6 @@ cdef Py_ssize_t expect_continuation(Conn *self, uint8_t *data, size_t length) no
         reason = CONTINUATION_EXPECTED
     if reason == ACCEPTED and self.block_frames >= self.room.limits.continuation_frames:
         reason = CONTINUATION_FLOOD
-    if reason == ACCEPTED:
-        reason = _spend(self, CONTINUATIONS, 1)
     if reason == ACCEPTED and self.block.length + header.length > 4 * self.room.limits.head_octets:
         reason = FIELD_BLOCK_TOO_LARGE
     if reason != ACCEPTED:
@@ -310,9 +320,13 @@ cdef Py_ssize_t expect_continuation(Conn *self, uint8_t *data, size_t length) no
     if length < FRAME_HEADER_SIZE + header.length:
         return 0
     self.block_frames += 1
-    if not octets_append(&self.block, data + FRAME_HEADER_SIZE, header.length):
+    reason = _spend(self, CONTINUATIONS, 1)     # once it is whole: a slow peer shows it to us many times before
+    if reason == ACCEPTED and not octets_append(&self.block, data + FRAME_HEADER_SIZE, header.length):
         reason = OUT_OF_MEMORY
-    elif header.flags & END_HEADERS:
+    if reason != ACCEPTED:
+        _refuse(self, 0, reason)
+        return -1
+    if header.flags & END_HEADERS:
         self.expect = expect_frame
         reason = _take_block(self, self.block.data, self.block.length)
         octets_close(&self.block)
@@ -353,7 +367,7 @@ cdef Py_ssize_t _begin_data(Conn *self, const FrameHeader *header, uint8_t *data
             reason = _content_take(stream, header.length - before - padding, header.flags & END_STREAM)
     if reason == ACCEPTED:
         if header.length > before + padding:
-            self.useful += 1
+            self.useful += stream != NULL
         elif not header.flags & END_STREAM:
             reason = _spend(self, EMPTY_DATA, 1)
     if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
@@ -469,9 +483,9 @@ cdef Reason _take_block(Conn *self, const uint8_t *block, uint32_t length) noexc
     cdef Reason reason = hpack_decode(&self.decoder, block, length, &self.room.section)
     if reason != ACCEPTED:
         return reason
-    self.useful += 1
     stream = stream_map_get(&self.streams, self.block_stream)
     if stream != NULL:
+        self.useful += 1
         if self.block_on_itself:
             return PRIORITY_ON_ITSELF
         if self.role == TOWARD_ORIGIN and not stream.head_seen:
@@ -496,7 +510,7 @@ cdef Reason _late_block(Conn *self) noexcept nogil:
     """HEADERS for a stream that is closed (RFC 9113 section 5.1)."""
     cdef int ending = conn_stream_ending(self, self.block_stream)
     if _may_be_late(self, self.block_stream):
-        return ACCEPTED
+        return _spend_late(self)
     if ending == RESET_BY_PEER:
         return FRAME_AFTER_RESET
     if ending == ENDED:
@@ -510,6 +524,7 @@ cdef Reason _request_head(Conn *self) noexcept nogil:
     cdef Stream *stream
     cdef Reason reason
     self.last_peer_id = self.block_stream
+    self.useful += 1
     if self.goaway_sent and self.block_stream > self.goaway_last:
         return ACCEPTED         # it was told: the client knows this one was not processed
     if self.block_on_itself:
@@ -600,7 +615,7 @@ cdef Reason _on_rst_stream(Conn *self, const FrameHeader *header, uint8_t *paylo
         stream_step(&stream.state, RECV_RST_STREAM)
         conn_stream_lose(self, stream, RESET_BY_PEER, octets_get32(payload), CAUSE_RESET)
         return _spend_reset(self)
-    return _spend(self, UNKNOWN_FRAMES, 1)
+    return _spend_late(self)
 
 
 cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
@@ -613,8 +628,9 @@ cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload
         return ACCEPTED if header.length == 0 else SETTINGS_ACK_NOT_EMPTY
     if header.length > 6 * self.room.limits.settings_entries:
         return SETTINGS_TOO_MANY
-    # A new initial window touches each open stream: that is paid for too.
-    reason = _spend(self, SETTINGS_FRAMES, 1 + self.streams.count // 64)
+    # A new initial window touches each open stream: that is paid for too. An honest origin that measures its path
+    # doubles its window ten times in a moment, with thousands of streams open.
+    reason = _spend(self, SETTINGS_FRAMES, 1 + self.streams.count // 1024)
     if reason != ACCEPTED:
         return reason
     reason = settings_get(&self.theirs, payload, header.length, self.role == TOWARD_ORIGIN)
@@ -654,9 +670,12 @@ cdef Reason _on_push_promise(Conn *self, const FrameHeader *header, uint8_t *pay
 
 
 cdef Reason _on_ping(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
+    cdef Reason reason
     if not header.flags & ACK:
-        outbox_ping(self, payload, True)
-        return _spend(self, PINGS, 1)
+        reason = _spend(self, PINGS, 1)
+        if reason == ACCEPTED:
+            outbox_ping(self, payload, True)
+        return reason
     if self.goaway_sent and self.goaway_last == STREAM_ID_LARGEST:
         self.events.drained(self)       # once: it lowers goaway_last
     return ACCEPTED
@@ -665,6 +684,11 @@ cdef Reason _on_ping(Conn *self, const FrameHeader *header, uint8_t *payload) no
 cdef Reason _on_goaway(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
     """The peer serves nothing above its last id (RFC 9113 section 6.8)."""
     cdef uint32_t at = 0, last = octets_get32(payload) & STREAM_ID_LARGEST
+    cdef Reason reason
+    if self.goaway_seen:        # each looks at every stream
+        reason = _spend(self, UNKNOWN_FRAMES, 1 + self.streams.count // 64)
+        if reason != ACCEPTED:
+            return reason
     self.goaway_seen = True
     self.goaway_seen_last = last
     self.goaway_code = octets_get32(payload + 4)

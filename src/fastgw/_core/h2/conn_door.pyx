@@ -1,5 +1,5 @@
 """A door to h2.conn for tests and tools: octets in, octets out, what floor 4 would have heard; no socket."""
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -30,6 +30,7 @@ from fastgw._core.h2.conn cimport (
     conn_room_sweep,
 )
 from fastgw._core.h2.flow cimport RecvWindow
+from fastgw._core.h2.limits cimport Limits, limits_default, limits_set
 from fastgw._core.h2.outbox cimport (
     outbox_abort,
     outbox_block_close,
@@ -230,6 +231,7 @@ cdef class ConnDoor:
     """One connection toward a "client" or an "origin" with everything it needs to stand alone.
 
     credits  give credit back for DATA as soon as it comes; without it `credit` does that
+    limits   numbers of h2.limits by name; those that are left out are as by default
     """
 
     cdef Conn *conn
@@ -239,8 +241,9 @@ cdef class ConnDoor:
     cdef _Keeper keeper
     cdef bytes rest
 
-    def __cinit__(self, str toward, *, bint credits=True, **ours):
+    def __cinit__(self, str toward, *, bint credits=True, limits=None, **ours):
         cdef Settings settings
+        cdef Limits chosen
         if toward not in ("client", "origin"):
             raise ValueError("toward is client or origin")
         settings_default(&settings)
@@ -249,13 +252,17 @@ cdef class ConnDoor:
         settings.max_frame_size = ours.pop("max_frame_size", FRAME_SIZE_DEFAULT)
         if ours:
             raise TypeError(f"unknown settings {sorted(ours)}")
+        limits_default(&chosen)
+        for name, value in (limits or {}).items():
+            if not limits_set(&chosen, name.encode(), value):
+                raise ValueError(f"there is no limit {name}")
         self.conn = <Conn *>calloc(1, sizeof(Conn))
         self.room = <ConnRoom *>calloc(1, sizeof(ConnRoom))
         self.section = <FieldSection *>calloc(1, sizeof(FieldSection))
         if self.conn == NULL or self.room == NULL or self.section == NULL:
             raise MemoryError
         memory_open(&self.memory)
-        conn_room_open(self.room, &self.memory, NULL)
+        conn_room_open(self.room, &self.memory, &chosen)
         octets_open(&self.keeper.log, &self.memory)
         self.keeper.credits = credits
         self.rest = b""
@@ -417,6 +424,15 @@ cdef class ConnDoor:
         outbox_goaway(self.conn, last_id, code, NULL)
 
     # what there is
+
+    @property
+    def now_ms(self):
+        """The clock that floor 4 keeps; it stands still unless it is set."""
+        return self.room.now // 1000000
+
+    @now_ms.setter
+    def now_ms(self, uint64_t value):
+        self.room.now = value * 1000000
 
     cdef tuple ledger(self, const RecvWindow *window):
         return window.left, window.owed, window.full

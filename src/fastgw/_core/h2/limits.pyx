@@ -71,13 +71,15 @@ cdef Reason budget_spend(Budget *self, const Limits *limits, Nuisance kind, uint
     """
     cdef const Allowance *allowance = &limits.allowances[<int>kind]
     cdef uint32_t now_ms = <uint32_t>(now // 1000000)
-    self.spent -= (<int64_t>(now_ms - self.checked_ms) * allowance.per_second
-                   + <int64_t>(useful - self.useful) * allowance.per_useful * 1000)
-    if self.spent < 0:
-        self.spent = 0
+    cdef uint64_t spent = <uint64_t>self.spent
+    # Neither product can pass 64 bits, nor can the second in thousandths where it is used.
+    cdef uint64_t by_time = <uint64_t>(now_ms - self.checked_ms) * allowance.per_second
+    cdef uint64_t by_use = <uint64_t>(useful - self.useful) * allowance.per_useful
+    spent = spent - by_time if by_time < spent else 0
+    spent = spent - by_use * 1000 if by_use <= spent // 1000 else 0
     self.checked_ms = now_ms
     self.useful = useful
-    self.spent += <int64_t>count * 1000
+    self.spent = <int64_t>spent + <int64_t>count * 1000
     return ACCEPTED if self.spent <= <int64_t>allowance.burst * 1000 else _reason[<int>kind]
 
 

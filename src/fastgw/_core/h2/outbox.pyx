@@ -214,6 +214,7 @@ cdef void outbox_block_close(Conn *self, uint8_t *end, Stream *stream, bint ends
         flags = 0
     stream_step(&stream.state, SEND_HEADERS)
     stream.head_sent = True
+    self.useful += 1
     if ends:
         _ended(self, stream)
 

@@ -162,11 +162,17 @@ cdef void use_release(Desk *desk, SnapshotUse *use) noexcept nogil:
         slots_return(&desk.uses, use)
 
 
+cdef inline uint32_t _idle_timeout_ms(const Link *self) noexcept nogil:
+    cdef const Limits *limits = &self.desk.room.limits
+    return limits.origin_idle_timeout_ms if self.origin != NULL else limits.client_idle_timeout_ms
+
+
 cdef void _opened(Link *self) noexcept nogil:
     """TCP and TLS are done: HTTP/2 begins."""
     self.open = True
     self.opened_at = self.desk.loop.now
     _look_in(self, self.desk.room.limits.begin_timeout_ms)
+    _look_in(self, _idle_timeout_ms(self))      # it may be the shorter one
     if self.use != NULL:
         use_release(self.desk, self.use)
         self.use = NULL
@@ -248,6 +254,7 @@ cdef void _ready(Source *source, uint32_t events) noexcept nogil:
 cdef void _feed(Link *self, uint8_t *plain, uint32_t length) noexcept nogil:
     """Hand octets to the connection; what it cannot use yet waits for the rest of its frame."""
     cdef size_t used = 0
+    self.desk.room.now = self.desk.loop.now     # the turn's reading, not that of the turn before
     conn_feed(&self.conn, plain, length, &used)
     if self.dead:
         return
@@ -411,7 +418,7 @@ cdef void _timer(Timer *timer) noexcept nogil:
     """Has something lasted too long? Then it ends; if not, look again when the next thing would have."""
     cdef Link *self = <Link *>timer.owner
     cdef const Limits *limits = &self.desk.room.limits
-    cdef uint32_t idle_ms = limits.origin_idle_timeout_ms if self.origin != NULL else limits.client_idle_timeout_ms
+    cdef uint32_t idle_ms = _idle_timeout_ms(self)
     cdef uint64_t wait_ms = idle_ms
     cdef Reason reason
     if not self.conn.broken and not self.conn.settings_seen:
