@@ -32,7 +32,7 @@ dev: $(VENV)/.tools ## the package in .venv as links into the tree: editing a .p
 check: lint types test dist ## everything the automatic checks do, but the sanitizers
 
 lint: $(VENV)/.tools ## ruff, cython-lint, clang-format where it is at hand
-	$(BIN)/ruff check src tests cext bench
+	$(BIN)/ruff check src tests cext bench docs
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/fastgw
 	@if command -v clang-format >/dev/null; then clang-format --dry-run --Werror $$(grep -L 'cext/gen/' cext/*.[ch]) bench/load/tools/*.[ch]; \
 	else echo "clang-format is not installed: the layout of C was not checked"; fi
@@ -50,8 +50,8 @@ asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on i
 	ASAN_OPTIONS=detect_leaks=0:$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 --ignore=tests/guards $(TESTS)
 
-generate: $(VENV)/.tools ## write the generated C tables again
-	@for generator in $$(find cext/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done
+generate: build ## write the generated C tables and the pages made from tables again
+	@for generator in $$(find cext/gen docs/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done
 
 bench: build ## nanoseconds per unit of the rooms where speed matters
 	@if [ -d bench/micro ]; then for bench in bench/micro/*.py; do $(PY) $$bench || exit 1; done; \

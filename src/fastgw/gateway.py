@@ -36,7 +36,7 @@ GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
 ABORT_GRACE = 5.0  # seconds a worker may take to end at once
 
 # What a running gateway cannot take over from another configuration.
-_FIXED = ("listen", "workers", "drain_timeout_ms", "access_log")
+_FIXED = ("listen", "workers", "drain_timeout_ms", "access_log", "limits")
 
 logger = logging.getLogger("fastgw")
 
@@ -151,8 +151,10 @@ class Gateway:
     def _begin(self, count: int) -> None:
         snapshot = self._build(self.config)
         log = self.config.access_log is not None
+        limits = dict(self.config.limits)
         workers = [
-            Worker(number=number, drain_timeout_ms=self._drain_timeout_ms, log=log) for number in range(count)
+            Worker(number=number, drain_timeout_ms=self._drain_timeout_ms, log=log, limits=limits)
+            for number in range(count)
         ]
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
@@ -176,8 +178,8 @@ class Gateway:
     def publish(self, config: ConfigLike) -> int:
         """Put another configuration in force for new calls and return its revision; running calls go on.
 
-        Listeners, number of workers, drain timeout and access log stay as they were at the start; a
-        change of one of them is logged. Nothing is changed if the configuration is refused.
+        Listeners, number of workers, drain timeout, access log and limits stay as they were at the
+        start; a change of one of them is logged. Nothing is changed if the configuration is refused.
         """
         self._check_process()
         judged = load(config)

@@ -27,8 +27,10 @@ class FakeWorker:
     made: ClassVar[list[FakeWorker]]
     stubborn = False
 
-    def __init__(self, *, number: int, drain_timeout_ms: int, log: bool = False) -> None:
-        self.number, self.drain_timeout_ms, self.log = number, drain_timeout_ms, log
+    def __init__(
+        self, *, number: int, drain_timeout_ms: int, log: bool = False, limits: dict[str, int]
+    ) -> None:
+        self.number, self.drain_timeout_ms, self.log, self.limits = number, drain_timeout_ms, log, limits
         self.sockets: list[tuple[socket.socket, bool]] = []
         self.snapshots: list[FakeSnapshot] = []
         self.calls: list[str] = []

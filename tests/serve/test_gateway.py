@@ -15,6 +15,7 @@ import time
 import pytest
 
 from fastgw import ConfigError, FastgwError, Gateway, StartupError
+from fastgw.policy import limits
 from fastgw.serve.access_log import peer_text
 
 
@@ -56,6 +57,14 @@ def test_the_snapshot_says_what_the_configuration_says(core, config):
     assert core.armed == [certificate.context]
     assert snapshot.default_certificate == 0
     assert len(snapshot.keep) == 2
+
+
+def test_each_worker_gets_every_limit_by_the_key_of_the_core(core, config):
+    with Gateway({**config, "limits": {"connections": 7, "stall_timeout": "2s"}}):
+        pass
+    wanted = {**dict(limits.DEFAULTS), "connections": 7, "stall_timeout_ms": 2000}
+    assert [worker.limits for worker in core.made] == [wanted, wanted]
+    assert all(type(value) is int for value in core.made[0].limits.values())
 
 
 def test_an_h2c_origin_has_no_context(core, config):
@@ -145,6 +154,13 @@ def test_what_cannot_change_is_said(core, config, caplog):
     with Gateway(config) as gateway, caplog.at_level(logging.WARNING, "fastgw"):
         gateway.publish({**config, "server": {**config["server"], "workers": 1}})
     assert "workers has changed, which takes effect at the next start" in caplog.text
+    assert "limits" not in caplog.text
+
+
+def test_changed_limits_wait_for_the_next_start(core, config, caplog):
+    with Gateway(config) as gateway, caplog.at_level(logging.WARNING, "fastgw"):
+        gateway.publish({**config, "limits": {"resets_burst": 5}})
+    assert "limits has changed, which takes effect at the next start" in caplog.text
 
 
 def test_stats_are_summed(core, config):

@@ -8,11 +8,12 @@ from typing import Any
 
 from fastgw.config.checkcert import check_certificate, check_trust_store
 from fastgw.config.lines import Path
-from fastgw.config.model import DEFAULT_LISTEN, ServerTable
+from fastgw.config.model import DEFAULT_LISTEN, ServerTable, Table
 from fastgw.config.records import Placed, check_names, take_records
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts
 from fastgw.config.values import Listen
+from fastgw.policy.limits import CATALOGUE, LimitValues
 from fastgw.policy.names import HostnameError, address, host_and_port, hostname
 from fastgw.policy.settings import ENCRYPTED, VERIFIED, Settings
 from fastgw.policy.zone import Zone
@@ -54,6 +55,25 @@ def _bad_host(host: str) -> str:
     except HostnameError as error:
         return str(error)
     return ""
+
+
+# The first bounds a part of what the second bounds.
+_NESTED = (("stream_window", "connection_window"), ("waiting_octets", "worker_memory"))
+
+
+def check_limits(report: Report, table: Table) -> LimitValues:
+    """The limits as numbers for the core; a part that may be larger than its whole is warned of."""
+    values = {row.id: int(getattr(table, row.id)) for row in CATALOGUE.values()}
+    for part, whole in _NESTED:
+        if values[whole] == 0 or values[part] <= values[whole]:
+            continue
+        if part in table.model_fields_set:
+            sentence = f"is {values[part]}, more than {whole} ({values[whole]}), which is met first"
+            report.warning(("limits", part), sentence)
+        else:
+            sentence = f"is {values[whole]}, less than {part} ({values[part]}), which is never met then"
+            report.warning(("limits", whole), sentence)
+    return tuple((row.core_key, values[row.id]) for row in CATALOGUE.values())
 
 
 def check_zones(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fastgw.config.check import check_server, check_zones
+from fastgw.config.check import check_limits, check_server, check_zones
 from fastgw.config.lines import key_lines
-from fastgw.config.model import FileTable, LogTable, ServerTable
+from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts, zone_parts
 from fastgw.config.values import Config
@@ -66,14 +66,16 @@ def _with(data: Mapping[str, Any], server: Mapping[str, Any] | None) -> Mapping[
 
 
 def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | None) -> Config:
-    top = report.table(FileTable, {**data, "server": {}, "log": {}, "zone": [_PLACEHOLDER]}, ())
+    top = report.table(FileTable, {**data, "server": {}, "log": {}, "limits": {}, "zone": [_PLACEHOLDER]}, ())
     assert top is not None
     server = report.table(ServerTable, data.get("server", {}), ("server",)) or ServerTable()
     log = report.table(LogTable, data.get("log", {}), ("log",)) or LogTable()
+    limits = report.table(LimitsTable, data.get("limits", {}), ("limits",)) or LimitsTable()
     listen = check_server(report, server, data)
     parts = _zones(report, data.get("zone", []))
     zones = check_zones(report, parts, listen, base)
     access = _access_log(report, log, base)
+    values = check_limits(report, limits)
     problems = report.sorted()
     if report.failed:
         raise ConfigError(problems)
@@ -84,6 +86,7 @@ def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | N
         drain_timeout_ms=server.drain_timeout,
         tls_groups=tuple(server.tls_groups),
         access_log=access,
+        limits=values,
         source=source,
         warnings=problems,
     )

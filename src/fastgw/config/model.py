@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from fastgw.policy import limits
+from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
 from fastgw.policy.records import ORIGIN_PORT
 from fastgw.policy.settings import CATALOGUE
@@ -151,6 +153,35 @@ class LogTable(Table):
     ] = None
 
 
+def _limit(row: Limit) -> Any:
+    """The key of one limit: its type with the range that is allowed, its default."""
+
+    def judge(value: object) -> object:
+        number = _duration_ms(value) if row.is_duration else value
+        if isinstance(number, int) and not isinstance(number, bool) and not row.allows(number):
+            raise ComplaintError(f"is {value}; it must be {row.range_text}", row.bounds)
+        return number
+
+    written = str if row.is_duration else int
+    shown: dict[str, Any] = {"minimum": 0 if row.unlimited else row.least, "maximum": row.most}
+    if row.is_duration:
+        shown = {"default": row.text(row.default)}
+    key = Annotated[
+        int,
+        BeforeValidator(judge, json_schema_input_type=written),
+        Field(description=f"{row.unit}: {row.bounds}", json_schema_extra=shown),
+    ]
+    return key, row.default
+
+
+LimitsTable: type[Table] = create_model(
+    "LimitsTable",
+    __base__=Table,
+    __doc__="[limits]: what one peer may ask of the gateway, and how long it may take.",
+    **{row.id: _limit(row) for row in limits.CATALOGUE.values()},
+)
+
+
 class CertTable(Table):
     """A certificate chain and its key."""
 
@@ -214,6 +245,7 @@ class FileTable(Table):
     version: Literal[1] = 1
     server: ServerTable = ServerTable()
     log: LogTable = LogTable()
+    limits: LimitsTable = LimitsTable()  # type: ignore[valid-type]
     zone: Annotated[list[ZoneTable], Field(min_length=1)]
 
 

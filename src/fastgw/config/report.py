@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from fastgw.config.lines import Path, line_of
 from fastgw.config.model import (
     ComplaintError,
+    LimitsTable,
     LogTable,
     ServerTable,
     SettingsTable,
@@ -27,6 +28,7 @@ Model = TypeVar("Model", bound=Table)
 _HOMES: dict[str, tuple[type[Table], str]] = {
     "[server]": (ServerTable, "server"),
     "[log]": (LogTable, "log"),
+    "[limits]": (LimitsTable, "limits"),
     "[[zone]]": (ZoneTable, "zone"),
     "the zone's settings": (SettingsTable, "settings"),
 }

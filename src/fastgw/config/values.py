@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastgw.config.model import DEFAULT_GROUPS, Group
 from fastgw.errors import Problem
+from fastgw.policy.limits import DEFAULTS, LimitValues
 from fastgw.policy.names import joined
 from fastgw.policy.zone import Zone
 
@@ -26,7 +27,10 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration fit for use. `workers` None: one per CPU; `access_log` "-": standard output."""
+    """A configuration fit for use. `workers` None: one per CPU; `access_log` "-": standard output.
+
+    `limits` are numbers by the core's key, every limit of the catalogue once.
+    """
 
     zones: tuple[Zone, ...]
     listen: tuple[Listen, ...]
@@ -34,5 +38,6 @@ class Config:
     drain_timeout_ms: int = 30_000
     tls_groups: tuple[Group, ...] = DEFAULT_GROUPS
     access_log: str | None = None
+    limits: LimitValues = DEFAULTS
     source: Path | None = None
     warnings: tuple[Problem, ...] = ()
