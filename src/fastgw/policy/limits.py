@@ -287,7 +287,7 @@ _BUDGETS = (
     ),
     *_budget(
         "unknown_frames",
-        "frames of unknown types",
+        "frames of unknown types, resets of closed streams, GOAWAY, answers to PING and SETTINGS",
         (1000, 100, 1),
         "RFC 9113 section 10.5",
         "unknown_frame_flood",
