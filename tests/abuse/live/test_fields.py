@@ -70,7 +70,7 @@ PATHS = {
 }  # fmt: skip
 AUTHORITIES = {
     "userinfo": b"me@echo.gw.test", "password": b"a:b@echo.gw.test", "space": b"echo.gw.test x", "crlf": b"echo.gw.test\r\n",
-    "empty": b"", "slash": b"echo.gw.test/x", "comma": b"echo.gw.test,gw.test", "nul": b"echo.gw.test\0",
+    "empty": b"", "slash": b"echo.gw.test/x", "nul": b"echo.gw.test\0",
 }  # fmt: skip
 LENGTHS = {
     "negative": [b"-1"], "plus": [b"+5"], "hex": [b"0x5"], "text": [b"five"], "empty": [b""], "list": [b"5, 5"],
@@ -188,7 +188,7 @@ def test_trailers_that_frame_or_route(siege: Siege, name: str) -> None:
         raw.send(f.headers(1, f.literal(request())), f.data(1, b"hello"))
         raw.send(f.headers(1, f.literal([TRAILERS[name]]), end=True))
         raw.expect_reset(1, Code.PROTOCOL_ERROR)
-        assert not any(TRAILERS[name] in item for item in received(raw, 3) if isinstance(item, list))
+        assert [TRAILERS[name]] not in received(raw, 3)
 
 
 ODD = {  # legal, if strange: (fields, what must have become of them)
@@ -230,6 +230,7 @@ DENIED = {
     "dot-in-front": request(authority=b".gw.test"),
     "address": request(authority=b"127.0.0.1"),
     "long-label": request(authority=b"a" * 200 + b".gw.test"),
+    "comma": request(authority=b"echo.gw.test,gw.test"),
     "percent": request(authority=b"echo%2egw.test"),
     "trace": request(method=b"TRACE"),
     "get": request(method=b"GET"),
