@@ -66,8 +66,9 @@ class _Echo(grpc.GenericRpcHandler):
         with self._origin.lock:
             self._origin.calls += 1
             self._origin.peers.add(context.peer())
-            context.add_callback(self._origin.end)
             self._origin.metadata = list(context.invocation_metadata())
+        if not context.add_callback(self._origin.end):
+            self._origin.end()  # cancelled before its turn came
         context.send_initial_metadata([(f"head-{k}", v) for k, v in metadata if k.startswith("x-")])
         context.set_trailing_metadata(metadata)
 

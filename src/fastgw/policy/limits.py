@@ -287,7 +287,7 @@ _BUDGETS = (
     ),
     *_budget(
         "unknown_frames",
-        "frames of unknown types",
+        "frames of unknown types, resets of closed streams, GOAWAY, answers to PING and SETTINGS",
         (1000, 100, 1),
         "RFC 9113 section 10.5",
         "unknown_frame_flood",
@@ -320,7 +320,7 @@ _TIMEOUTS = (
     _timeout(
         "head_timeout",
         5000,
-        "a field block, from its first octet to END_HEADERS, however steadily it drips",
+        "a field block or any other frame, from its first octet to its last, however steadily it drips",
         "slow heads; CVE-2024-27316",
         "refused.head_timeout",
     ),

@@ -625,7 +625,7 @@ cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload
     cdef Reason reason
     if header.flags & ACK:
         self.settings_acked = True
-        return ACCEPTED if header.length == 0 else SETTINGS_ACK_NOT_EMPTY
+        return _spend(self, UNKNOWN_FRAMES, 1) if header.length == 0 else SETTINGS_ACK_NOT_EMPTY
     if header.length > 6 * self.room.limits.settings_entries:
         return SETTINGS_TOO_MANY
     # A new initial window touches each open stream: that is paid for too. An honest origin that measures its path
@@ -678,7 +678,7 @@ cdef Reason _on_ping(Conn *self, const FrameHeader *header, uint8_t *payload) no
         return reason
     if self.goaway_sent and self.goaway_last == STREAM_ID_LARGEST:
         self.events.drained(self)       # once: it lowers goaway_last
-    return ACCEPTED
+    return _spend(self, UNKNOWN_FRAMES, 1)
 
 
 cdef Reason _on_goaway(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
@@ -700,7 +700,7 @@ cdef Reason _on_goaway(Conn *self, const FrameHeader *header, uint8_t *payload) 
             else:
                 at += 1
     self.events.settled(self)
-    return ACCEPTED
+    return _spend(self, UNKNOWN_FRAMES, 1)
 
 
 cdef Reason _on_window_update(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:

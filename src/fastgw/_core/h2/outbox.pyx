@@ -50,6 +50,7 @@ from fastgw._core.wire.stash cimport stash_get, stash_put
 cdef enum:
     _BEGIN_BOUND = 16                   # octets of hpack_encode_begin
     _FIELD_BOUND = 16                   # octets hpack_encode_field adds to name and value
+    _USEFUL = 256                       # octets; a smaller piece is what the window allows: the peer may be dribbling
 
 
 cdef inline void _mark(Conn *self) noexcept nogil:
@@ -308,7 +309,8 @@ cdef void _pump_stream(Conn *self, Stream *stream, uint32_t size) noexcept nogil
         send_window_take(&stream.send_window, size)
         send_window_take(&self.send_window, size)
         self.room.waiting -= size
-        self.useful += 1
+        if size >= _USEFUL or stream.waiting.length == 0:
+            self.useful += 1
     if size > 0 and stream.owner != NULL:
         self.events.sent(self, stream, size)
     if not last or stream.conn == NULL:

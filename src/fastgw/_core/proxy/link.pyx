@@ -254,10 +254,14 @@ cdef void _ready(Source *source, uint32_t events) noexcept nogil:
 cdef void _feed(Link *self, uint8_t *plain, uint32_t length) noexcept nogil:
     """Hand octets to the connection; what it cannot use yet waits for the rest of its frame."""
     cdef size_t used = 0
+    cdef bint begins = self.rest.length == 0
     self.desk.room.now = self.desk.loop.now     # the turn's reading, not that of the turn before
     conn_feed(&self.conn, plain, length, &used)
     if self.dead:
         return
+    if used < length and (begins or used > 0):
+        self.rest_at = self.desk.loop.now
+        _look_in(self, self.desk.room.limits.head_timeout_ms)
     if self.conn.expect == expect_continuation:
         _look_in(self, self.desk.room.limits.head_timeout_ms)
     if self.conn.settings_seen and not self.conn.settings_acked:
@@ -409,6 +413,8 @@ cdef Reason _overdue(Link *self, uint64_t *wait_ms) noexcept nogil:
             return SETTINGS_ACK_TIMEOUT
     if conn.expect == expect_continuation and _over(self, conn.block_at, limits.head_timeout_ms, wait_ms):
         return HEAD_TIMEOUT
+    if self.rest.length > 0 and conn.settings_seen and _over(self, self.rest_at, limits.head_timeout_ms, wait_ms):
+        return HEAD_TIMEOUT     # a frame that is not whole holds memory like a head that is not
     if self.blocked_at > 0 and _over(self, self.blocked_at, limits.stall_timeout_ms, wait_ms):
         return STALLED
     return ACCEPTED
