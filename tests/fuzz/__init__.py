@@ -1,0 +1,16 @@
+"""What is fuzzed: each target is a module with a function `one(data)` that raises where a promise is broken."""
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+LONGEST = {
+    "frame_feed": 512,
+    "field_block": 2048,
+    "field_scan": 512,
+    "message_scan": 1024,
+    "conn_client": 4096,
+    "conn_origin": 4096,
+    "small_parsers": 512,
+}
+"""Target -> octets of its longest input."""
