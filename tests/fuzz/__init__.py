@@ -14,3 +14,14 @@ LONGEST = {
     "small_parsers": 512,
 }
 """Target -> octets of its longest input."""
+
+SHARE = {
+    "frame_feed": 1,
+    "field_block": 4,
+    "field_scan": 2,
+    "message_scan": 1,
+    "conn_client": 6,
+    "conn_origin": 6,
+    "small_parsers": 2,
+}
+"""Target -> its part of the time."""

@@ -58,6 +58,8 @@ from fastgw._core.wire.fields cimport (
 from fastgw._core.wire.frame cimport FRAME_HEADER_SIZE, FRAME_SIZE_DEFAULT
 from fastgw._core.wire.hpack cimport hpack_encode_field
 
+from fastgw._core.reasons import Reason as ReasonName
+
 cdef enum _Heard:
     _HEAD = 1
     _DATA
@@ -457,7 +459,7 @@ cdef class ConnDoor:
 
     @property
     def reason(self):
-        return Reason(self.conn.reason)
+        return ReasonName(self.conn.reason)
 
     @property
     def refusals(self):
