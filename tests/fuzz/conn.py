@@ -142,9 +142,9 @@ def cut_alike(toward: str, how: int, steps: bytes, octets: bytes) -> None:
 
 
 def feed_cut(side: Side, octets: bytes, steps: bytes) -> None:
-    """In pieces as long as `steps` say, over and over, at most 256 of them."""
+    """In pieces as long as `steps` say, over and over, at most 64 of them."""
     at = 0
-    for _, step in zip(range(256), cycle(steps), strict=False):
+    for _, step in zip(range(64), cycle(steps), strict=False):
         if at >= len(octets):
             return
         side.feed(octets[at : at + step + 1])
@@ -189,11 +189,11 @@ class Floor4(Side):
         if self.toward == "client" and stream_id not in self.heads:
             if choice == 1:
                 self.door.reset(stream_id, 8)
-            elif choice != 2:
+            elif choice != 2 and not self.door.broken:
                 self.heads.add(stream_id)
                 self.door.send_head(stream_id, RESPONSE, choice == 3)
             return
-        if stream_id not in self.heads or stream_id in self.owed and choice == 4:
+        if stream_id not in self.heads:
             return
         if choice == 5:
             self.door.reset(stream_id, 8)

@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 from fastgw._core.proxy.route import hostname_of
 from fastgw._core.wire.grpc import is_grpc, percent_encoded, timeout
 
+HOSTNAME_MAX = 255  # what fits a buffer of the core; no zone has names that long
 TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 UNITS = {b"n": 1, b"u": 10**3, b"m": 10**6, b"S": 10**9, b"M": 60 * 10**9, b"H": 3600 * 10**9}
 NAME = re.compile(rb"([a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*)\.?(:[0-9]{0,5})?")
@@ -25,7 +26,7 @@ def hostname_model(authority: bytes) -> bytes | None:
         except ValueError:
             return None
         return None if b"%" in match[1] else match[1]
-    return match[1] if len(match[1]) <= 253 else None
+    return match[1] if len(match[1]) <= HOSTNAME_MAX else None
 
 
 def media_type_model(value: bytes) -> bool:
