@@ -1,4 +1,4 @@
-"""What is fuzzed: each target is a module with a function `one(data)` that raises where a promise is broken."""
+"""What is fuzzed: a target is a module whose function `one(data)` raises where a promise is broken."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ LONGEST = {
     "frame_feed": 512,
     "field_block": 2048,
     "field_scan": 512,
-    "message_scan": 1024,
+    "message_scan": 256,
     "conn_client": 4096,
     "conn_origin": 4096,
     "small_parsers": 512,

@@ -1,4 +1,4 @@
-"""h2.conn in either role: cutting the input changes nothing, and a floor 4 that does anything breaks nothing."""
+"""h2.conn in either role: cutting the input changes nothing, whatever floor 4 does breaks nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DECODED = (Type.HEADERS, Type.PUSH_PROMISE, Type.CONTINUATION)
 
 
 def octets_of(data: bytes, built: bool) -> bytes:
-    """The peer's octets: as they stand, or frames made of type, flags, stream, length and payload, an octet each.
+    """The peer's octets: as they stand, or frames built of type, flags, stream, length, payload.
 
     A length of 240 and above stands for that many KiB of filler.
     """
@@ -109,7 +109,7 @@ def joined(events: list[tuple[Any, ...]]) -> list[list[Any]]:
 def refused(events: list[list[Any]]) -> list[list[Any]]:
     """The same without the DATA that was heard right before its stream was refused.
 
-    A frame that is too much for its stream is refused before any of it is heard, or after the pieces that were not.
+    A frame that is too much for its stream is refused unheard, or after those pieces of it that were not.
     """
     out: list[list[Any]] = []
     for event in events:
@@ -248,8 +248,8 @@ def at_boundary(octets: bytes) -> bool:
 def one(toward: str, data: bytes) -> None:
     """How to set up, five octets of choices, then the peer's octets.
 
-    Bits of the first: 1 frames are built, 2 the connection has begun, 4 credit comes at once, 8 floor 4 reacts;
-    16 and above: streams toward the origin.
+    Bits of the first: 1 frames are built, 2 the connection has begun, 4 credit comes at once,
+    8 floor 4 reacts; 16 and above: streams toward the origin.
     """
     if len(data) < 6:
         return

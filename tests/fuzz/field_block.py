@@ -1,4 +1,4 @@
-"""wire.hpack: blocks decoded with a living table as the hpack package does, passed on, and decoded to the same."""
+"""wire.hpack: blocks decoded as the hpack package does, passed on, and decoded to the same."""
 
 import hpack
 
@@ -14,7 +14,7 @@ def plain(entries: object) -> list[tuple[bytes, bytes]]:
 
 
 def blocks(data: bytes) -> list[tuple[int | None, bytes]]:
-    """(new size of the encoder's table or None, block): an octet that says what, its length in one octet, the block."""
+    """(new size of the encoder's table or None, block): what, its length, the block."""
     found = []
     at = 0
     while len(data) - at >= 2:
@@ -48,5 +48,6 @@ def one(data: bytes) -> None:
         assert peer.decode(relayed) == Reason.ACCEPTED
         again = peer.fields
         assert [field[:4] for field in again] == [field[:4] for field in stored]
-        assert all(two[4] & NEVER_INDEXED for one, two in zip(stored, again, strict=True) if one[4] & NEVER_INDEXED)
+        for before, after in zip(stored, again, strict=True):
+            assert after[4] & NEVER_INDEXED or not before[4] & NEVER_INDEXED
         assert encoder.table == peer.table

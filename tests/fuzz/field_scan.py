@@ -14,7 +14,7 @@ def exact(octets: bytes) -> array:
 
 
 def one(data: bytes) -> None:
-    """Any octets; where the first is `;`, the rest is a field section: names and values, each behind its length."""
+    """Any octets; behind a `;`, a field section as well: names and values, each behind its length."""
     for what, bit in (("name", NAME), ("value", VALUE)):
         for octets in (data, data[1:], data[3:], data[:-1]):
             room = exact(octets)

@@ -25,7 +25,8 @@ LINE = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
 STEP = re.compile(r"#\d+\s|\s+NEW_FUNC|\s+#\d+ 0x\S+ in (Py|_Py|fuzzer::)")
 ENVIRONMENT = {
     **os.environ,
-    "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:" + os.environ.get("ASAN_OPTIONS", ""),
+    "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=4:quarantine_size_mb=32:"
+    + os.environ.get("ASAN_OPTIONS", ""),
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "PYTHONHASHSEED": "0",
 }
@@ -37,7 +38,8 @@ def corpus(target: str) -> Path:
 
 def options(target: str) -> list[str]:
     """Every input is to be over in 10 s and in 2 GiB, those of the interpreter and the sanitizer included."""
-    return [f"-max_len={LONGEST[target]}", "-timeout=10", "-rss_limit_mb=2048", f"-dict={HERE / 'words.dict'}"]
+    limits = ["-timeout=10", "-rss_limit_mb=2048", f"-max_len={LONGEST[target]}"]
+    return [*limits, f"-dict={HERE / 'words.dict'}"]
 
 
 def fuzz(driver: str, target: str, seconds: int) -> tuple[str, bool]:
@@ -46,7 +48,8 @@ def fuzz(driver: str, target: str, seconds: int) -> tuple[str, bool]:
     for folder in (new, found):
         folder.mkdir(parents=True, exist_ok=True)
     before = set(found.iterdir())
-    words = [driver, target, f"-max_total_time={seconds}", "-print_final_stats=1", f"-artifact_prefix={found}/"]
+    words = [driver, target, f"-max_total_time={seconds}", "-print_final_stats=1"]
+    words.append(f"-artifact_prefix={found}/")
     words += [*options(target), str(new), str(corpus(target))]
     log = WORK / f"{target}.log"
     with log.open("w") as out:

@@ -1,4 +1,4 @@
-"""Writes the first inputs of each target: the examples of the RFCs and what real peers say, as python -m tests.fuzz.seeds."""
+"""Writes the first inputs of each target: examples of the RFCs, what real peers say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.fuzz import HERE
 from tests.support import frames
 from tests.support.frames import Type
 
-RESPONSE = [(b":status", b"200"), (b"content-type", b"application/grpc"), (b"date", b"Mon, 21 Oct 2013 20:13:21 GMT")]
+DATE = b"Mon, 21 Oct 2013 20:13:21 GMT"
+RESPONSE = [(b":status", b"200"), (b"content-type", b"application/grpc"), (b"date", DATE)]
 TRAILERS = [(b"grpc-status", b"0"), (b"grpc-message", b"fine")]
 BROWSER = [
     (b":method", b"GET"),
@@ -27,9 +28,9 @@ BROWSER = [
     (b"cookie", b"a=1"),
     (b"cookie", b"b=2"),
 ]
-AUTHORITIES = """example.com EXAMPLE.com. a.b.c:443 [::1]:8443 [fe80::1%25eth0] [::ffff:1.2.3.4] x_y-z.test: 1.2.3.4
- -a- a..b .a xn--bcher-kva.example [::1 [] a:65536 a:065535 [1:2:3:4:5:6:7:8]:0"""
-TYPES = ["application/grpc", "Application/GRPC+proto; charset=utf-8", "application/grpc-web", "application/grpc+ ;x"]
+AUTHORITIES = """example.com EXAMPLE.com. a.b.c:443 [::1]:8443 [fe80::1%25eth0] [::ffff:1.2.3.4] x_y-z.test:
+ 1.2.3.4 -a- a..b .a xn--bcher-kva.example [::1 [] a:65536 a:065535 [1:2:3:4:5:6:7:8]:0"""
+TYPES = ["application/grpc", "Application/GRPC+proto; a=b", "application/grpc-web", "application/grpc+ ;x"]
 TIMEOUTS = ["1S", "99999999H", "100m", "0n", "5u", "7M", "999999999S", "1s"]
 TEXTS = ["100% of caf\u00e9s \u2603 \U0001f600\n", "plain", "\0\1\2"]
 
@@ -48,8 +49,8 @@ def framed(blocks: list[bytes], what: int = 8 | 7) -> bytes:
         if len(block) < 256:
             out += bytes((what & 0x0F, len(block))) + block
         else:
-            block = block[:4080]
-            out += bytes((0x10 | (len(block) & 7) << 5, len(block) >> 4)) + block[: len(block) & ~15 | len(block) & 7]
+            size = len(block) & ~15 | len(block) & 7  # what the two octets can say
+            out += bytes((0x10 | (size & 7) << 5, size >> 4)) + block[:size]
     return out
 
 
@@ -81,9 +82,20 @@ def sectioned(fields: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def field_scan() -> Iterator[bytes]:
-    for fields in (list(frames.request()), BROWSER, RESPONSE, TRAILERS, [(b":status", b"204"), (b"te", b"gzip")]):
+    for fields in (
+        list(frames.request()),
+        BROWSER,
+        RESPONSE,
+        TRAILERS,
+        [(b":status", b"204"), (b"te", b"gzip")],
+    ):
         yield sectioned(fields)
-    more = [(b"host", b"gw.test"), (b"content-length", b"12"), (b"content-length", b"12"), (b"connection", b"x")]
+    more = [
+        (b"host", b"gw.test"),
+        (b"content-length", b"12"),
+        (b"content-length", b"12"),
+        (b"connection", b"x"),
+    ]
     yield sectioned([*frames.request(), *more])
     yield sectioned([(b":method", b"CONNECT"), (b":authority", b"a:443"), (b"grpc-timeout", b"1S")])
     for length in (1, 15, 16, 17, 31, 32, 33, 63, 64, 65):
@@ -107,7 +119,7 @@ def small_parsers() -> Iterator[bytes]:
 
 
 def spoken(toward: str) -> bytes:
-    """What the h2 package says as our peer, behind its preface and SETTINGS: one call and some housekeeping."""
+    """What the h2 package says as our peer, behind its preface and SETTINGS: a call, some housekeeping."""
     peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=toward == "client"))
     other = h2.connection.H2Connection(h2.config.H2Configuration(client_side=toward != "client"))
     for one in (peer, other):
@@ -161,8 +173,13 @@ def conn(toward: str) -> Iterator[bytes]:
         + frames.data(1, b"12345", padding=7)
         + frames.data(1, b"67890", end=True),
         frames.headers(1, head) + b"".join(frames.data(1, b"z" * 200) for _ in range(3)) + frames.goaway(1),
-        frames.settings((4, 10), (1, 0), (5, 20000)) + frames.headers(1, head) + frames.window_update(1, 70000),
-        frames.ping() + frames.priority(1, 3) + frames.window_update(0, 1 << 30) + frames.frame(0xAB, 9, b"?"),
+        frames.settings((4, 10), (1, 0), (5, 20000))
+        + frames.headers(1, head)
+        + frames.window_update(1, 70000),
+        frames.ping()
+        + frames.priority(1, 3)
+        + frames.window_update(0, 1 << 30)
+        + frames.frame(0xAB, 9, b"?"),
         frames.frame(Type.PUSH_PROMISE, 1, b"\0\0\0\2" + head, 4),
         frames.headers(1, b"\0\0\0\3\x0f" + head, flags=frames.PRIORITY_FLAG, end=True),
     ]

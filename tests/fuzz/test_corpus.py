@@ -1,4 +1,4 @@
-"""Every input of the corpus, and every one that once broke something, through the modules as they are installed."""
+"""Every input of the corpus, and every one that once broke something, through the modules as built here."""
 
 from hashlib import sha256
 from importlib import import_module
