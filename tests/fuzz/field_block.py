@@ -6,6 +6,7 @@ from fastgw._core.reasons import Reason
 from fastgw._core.wire.hpack_door import Decoder, Encoder
 
 NEVER_INDEXED = 1
+LIMITS = ((65536, 65536), (65536, 100), (200, 65536), (400, 64))  # of the list, of the arena
 SIZES = (0, 31, 64, 100, 200, 1000, 4095, 4096)
 
 
@@ -27,9 +28,10 @@ def blocks(data: bytes) -> list[tuple[int | None, bytes]]:
 
 
 def one(data: bytes) -> None:
-    ours, encoder, peer = Decoder(), Encoder(), Decoder()
+    """An octet that chooses the limits, then blocks."""
+    ours, encoder, peer = Decoder(*LIMITS[data[0] & 3 if data else 0]), Encoder(), Decoder()
     oracle = hpack.Decoder(max_header_list_size=1 << 24)
-    for size, block in blocks(data):
+    for size, block in blocks(data[1:]):
         if ours.decode(block) != Reason.ACCEPTED:
             return
         facts, stored = ours.facts, ours.fields

@@ -44,7 +44,7 @@ def rfc7541_blocks() -> list[bytes]:
 
 def framed(blocks: list[bytes], what: int = 8 | 7) -> bytes:
     """Blocks as the target field_block reads them."""
-    out = b""
+    out = bytes((len(blocks[0]) & 3 if len(blocks) == 1 else 0,))
     for block in blocks:
         if len(block) < 256:
             out += bytes((what & 0x0F, len(block))) + block
