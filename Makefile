@@ -7,12 +7,16 @@ PY = $(BIN)/python
 TESTS ?= tests
 # The tests run on the installed package: what users get, not what lies in the tree.
 PYTEST = $(PY) -m pytest
+# How long `make fuzz` looks, all targets together, and how many run at a time.
+FUZZ_SECONDS ?= 3600
+FUZZ_JOBS ?= 1
+FUZZ = PYTHONPATH=build/fuzz-site:. $(PY) -m tests.fuzz.run build/fuzz/fastgw_fuzz
 
 # What is compiled and what is copied: a change in either is a reason to install again.
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan generate bench bench-load rfc dist clean
+.PHONY: help demo test dev build check lint types guards asan fuzz corpus generate bench bench-load rfc dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -50,6 +54,13 @@ asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on i
 	ASAN_OPTIONS=detect_leaks=0:$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 --ignore=tests/guards $(TESTS)
 
+fuzz: build/fuzz/.built ## look for inputs that break a promise: FUZZ_SECONDS (3600), FUZZ_JOBS (1)
+	$(FUZZ) --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+
+corpus: build/fuzz/.built ## the first inputs of the fuzz targets, and of a run's inputs those that cover more
+	$(PY) -m tests.fuzz.seeds
+	$(FUZZ) --keep
+
 generate: build ## write the generated C tables and the pages made from tables again
 	@for generator in $$(find cext/gen docs/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done
 
@@ -86,4 +97,14 @@ $(VENV)/.tools: pyproject.toml | $(PY)
 
 $(VENV)/.installed: $(VENV)/.tools $(SOURCES)
 	$(PY) -m pip install -q --no-build-isolation --no-deps --force-reinstall -C build-dir=build/venv .
+	@touch $@
+
+# clang with libFuzzer; on Debian and its kin it is installed where that is allowed.
+build/fuzz/.built: $(VENV)/.tools $(SOURCES) tests/fuzz/driver.c
+	@command -v clang >/dev/null && test -e "$$(clang -print-file-name=libclang_rt.fuzzer-$$(uname -m).a)" || \
+	  { apt-get update -q && apt-get install -qy --no-install-recommends clang && apt-get install -qy \
+	  --no-install-recommends "libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev"; } || \
+	  { echo "fuzzing needs clang and its libFuzzer (libclang-rt-…-dev)"; exit 1; }
+	CC=clang $(PY) -m pip install -q --no-build-isolation --no-deps --upgrade --target build/fuzz-site \
+	  -C cmake.build-type=Debug -C cmake.define.FASTGW_FUZZ=ON -C build-dir=build/fuzz .
 	@touch $@

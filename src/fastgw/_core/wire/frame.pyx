@@ -1,4 +1,7 @@
 """HTTP/2 frames: the 9-octet header, payload layouts, and the law each type obeys (RFC 9113 sections 4 and 6)."""
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
 from fastgw._core.reasons cimport (
     ACCEPTED,
     FRAME_LENGTH_INVALID,
@@ -110,3 +113,24 @@ def build(length: int, type: int, flags: int, stream_id: int) -> bytes:
     cdef uint8_t octets[FRAME_HEADER_SIZE]
     frame_header_put(octets, length, type, flags, stream_id)
     return octets[:FRAME_HEADER_SIZE]
+
+
+def padding(octets: bytes) -> tuple[int, int, int]:
+    """For tests and tools: (reason, octets before, octets behind) the content of a frame; whole, or cut in its payload.
+
+    The payload is judged in a copy that has not one octet more.
+    """
+    cdef FrameHeader header
+    cdef uint32_t before = 0, behind = 0
+    cdef size_t size = len(octets) - FRAME_HEADER_SIZE
+    cdef uint8_t *payload
+    if len(octets) < FRAME_HEADER_SIZE:
+        raise ValueError("a frame header has 9 octets")
+    frame_header_get(&header, octets)
+    if size == 0 and header.length > 0:
+        raise ValueError("one octet of payload must be there")
+    payload = <uint8_t *>malloc(size)
+    memcpy(payload, <const uint8_t *>octets + FRAME_HEADER_SIZE, size)
+    reason = padding_check(&header, payload, &before, &behind)
+    free(payload)
+    return reason, before, behind
