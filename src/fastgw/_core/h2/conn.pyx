@@ -13,18 +13,23 @@ from fastgw._core.buf cimport (
     slots_open,
     slots_return,
 )
-from fastgw._core.h2.flow cimport WINDOW_DEFAULT, recv_window_take, send_window_widen
+from fastgw._core.h2.control cimport (
+    conn_spend,
+    conn_spend_late,
+    conn_spend_reset,
+    control_goaway,
+    control_ping,
+    control_priority,
+    control_push_promise,
+    control_rst_stream,
+    control_settings,
+    control_window_update,
+)
+from fastgw._core.h2.flow cimport WINDOW_DEFAULT, recv_window_take
 from fastgw._core.h2.limits cimport (
     CONTINUATIONS,
     EMPTY_DATA,
-    PINGS,
-    PRIORITIES,
-    RESETS,
-    SETTINGS_FRAMES,
     UNKNOWN_FRAMES,
-    WINDOW_UPDATES,
-    Nuisance,
-    budget_spend,
     limits_default,
 )
 from fastgw._core.h2.outbox cimport (
@@ -32,18 +37,14 @@ from fastgw._core.h2.outbox cimport (
     outbox_credit_connection,
     outbox_credit_stream,
     outbox_goaway,
-    outbox_ping,
-    outbox_pump,
     outbox_reset,
-    outbox_settings_ack,
 )
-from fastgw._core.h2.settings cimport HEADER_TABLE_SIZE, settings_default, settings_get
+from fastgw._core.h2.settings cimport settings_default
 from fastgw._core.h2.stream cimport (
     CLOSED,
     RECV_DATA,
     RECV_END_STREAM,
     RECV_HEADERS,
-    RECV_RST_STREAM,
     stream_map_close,
     stream_map_get,
     stream_step,
@@ -55,7 +56,6 @@ from fastgw._core.h2.streams cimport (
     conn_stream_is_idle,
     conn_stream_lose,
     conn_stream_open,
-    ready_put,
 )
 from fastgw._core.reasons cimport *
 from fastgw._core.wire.fields cimport FIELDS_MAX, request_head_check, response_head_check, trailers_check
@@ -83,7 +83,6 @@ from fastgw._core.wire.frame cimport (
     FrameHeader,
     frame_check,
     frame_header_get,
-    octets_get16,
     octets_get32,
     padding_check,
 )
@@ -93,7 +92,6 @@ from fastgw._core.wire.hpack cimport (
     hpack_decoder_open,
     hpack_encoder_close,
     hpack_encoder_open,
-    hpack_encoder_resize,
 )
 
 ctypedef Reason (*_Handler)(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil
@@ -187,7 +185,7 @@ cdef bint _refuse(Conn *self, uint32_t stream_id, Reason reason) noexcept nogil:
     cdef Reason over
     self.room.refusals[<int>reason] += 1
     if reason_scope(reason) == ON_STREAM_SCOPE:
-        over = _spend_reset(self)
+        over = conn_spend_reset(self)
         if over != ACCEPTED:
             return _refuse(self, 0, over)
         outbox_reset(self, stream_id, reason_code(reason))
@@ -208,27 +206,6 @@ cdef void conn_refuse(Conn *self, Reason reason) noexcept nogil:
     """Floor 4 gives the whole connection up, for a reason that took time to show."""
     if not self.broken:
         _refuse(self, 0, reason)
-
-
-cdef inline Reason _spend(Conn *self, Nuisance kind, uint32_t count) noexcept nogil:
-    """`count` more of what is allowed but not without end."""
-    return budget_spend(&self.budgets[<int>kind], &self.room.limits, kind, count, self.room.now, self.useful)
-
-
-cdef inline Reason _spend_reset(Conn *self) noexcept nogil:
-    """One more stream that a client opened and broke, or made us break.
-
-    An origin may: it harms calls, but only its own.
-    """
-    return _spend(self, RESETS, 1) if self.role == TOWARD_CLIENT else ACCEPTED
-
-
-cdef inline Reason _spend_late(Conn *self) noexcept nogil:
-    """One more frame for a stream that is gone.
-
-    An origin may: when clients go, thousands of its answers cross our cancelling them.
-    """
-    return _spend(self, UNKNOWN_FRAMES, 1) if self.role == TOWARD_CLIENT else ACCEPTED
 
 
 cdef Reason conn_feed(Conn *self, uint8_t *data, size_t length, size_t *used) noexcept nogil:
@@ -294,7 +271,7 @@ cdef Py_ssize_t expect_frame(Conn *self, uint8_t *data, size_t length) noexcept 
     if header.type < FRAME_TYPES:
         reason = _handlers[header.type](self, &header, data + FRAME_HEADER_SIZE)
     else:
-        reason = _spend(self, UNKNOWN_FRAMES, 1)
+        reason = conn_spend(self, UNKNOWN_FRAMES, 1)
     if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
         return -1
     return FRAME_HEADER_SIZE + <Py_ssize_t>header.length
@@ -320,7 +297,7 @@ cdef Py_ssize_t expect_continuation(Conn *self, uint8_t *data, size_t length) no
     if length < FRAME_HEADER_SIZE + header.length:
         return 0
     self.block_frames += 1
-    reason = _spend(self, CONTINUATIONS, 1)     # once it is whole: a slow peer shows it to us many times before
+    reason = conn_spend(self, CONTINUATIONS, 1)     # once it is whole: a slow peer shows it to us many times before
     if reason == ACCEPTED and not octets_append(&self.block, data + FRAME_HEADER_SIZE, header.length):
         reason = OUT_OF_MEMORY
     if reason != ACCEPTED:
@@ -369,7 +346,7 @@ cdef Py_ssize_t _begin_data(Conn *self, const FrameHeader *header, uint8_t *data
         if header.length > before + padding:
             self.useful += stream != NULL
         elif not header.flags & END_STREAM:
-            reason = _spend(self, EMPTY_DATA, 1)
+            reason = conn_spend(self, EMPTY_DATA, 1)
     if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
         return -1
     if stream == NULL or reason != ACCEPTED:
@@ -510,7 +487,7 @@ cdef Reason _late_block(Conn *self) noexcept nogil:
     """HEADERS for a stream that is closed (RFC 9113 section 5.1)."""
     cdef int ending = conn_stream_ending(self, self.block_stream)
     if _may_be_late(self, self.block_stream):
-        return _spend_late(self)
+        return conn_spend_late(self)
     if ending == RESET_BY_PEER:
         return FRAME_AFTER_RESET
     if ending == ENDED:
@@ -595,154 +572,16 @@ cdef Reason _trailers(Conn *self, Stream *stream) noexcept nogil:
     return ACCEPTED
 
 
-# ---- the other frames
-
-
-cdef Reason _on_priority(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
-    """Parsed and ignored (RFC 9113 section 5.3.2)."""
-    if octets_get32(payload) & STREAM_ID_LARGEST == header.stream_id:
-        # An idle stream cannot be reset (RFC 9113 section 6.4).
-        return FRAME_ON_IDLE_STREAM if conn_stream_is_idle(self, header.stream_id) else PRIORITY_ON_ITSELF
-    return _spend(self, PRIORITIES, 1)
-
-
-cdef Reason _on_rst_stream(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
-    cdef Stream *stream
-    if conn_stream_is_idle(self, header.stream_id):
-        return FRAME_ON_IDLE_STREAM
-    stream = stream_map_get(&self.streams, header.stream_id)
-    if stream != NULL:
-        stream_step(&stream.state, RECV_RST_STREAM)
-        conn_stream_lose(self, stream, RESET_BY_PEER, octets_get32(payload), CAUSE_RESET)
-        return _spend_reset(self)
-    return _spend_late(self)
-
-
-cdef Reason _on_settings(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
-    """RFC 9113 section 6.5: in force at once, acknowledged at once."""
-    cdef int64_t before = self.theirs.initial_window_size
-    cdef uint32_t at
-    cdef Reason reason
-    if header.flags & ACK:
-        self.settings_acked = True
-        return _spend(self, UNKNOWN_FRAMES, 1) if header.length == 0 else SETTINGS_ACK_NOT_EMPTY
-    if header.length > 6 * self.room.limits.settings_entries:
-        return SETTINGS_TOO_MANY
-    # A new initial window touches each open stream: that is paid for too. An honest origin that measures its path
-    # doubles its window ten times in a moment, with thousands of streams open.
-    reason = _spend(self, SETTINGS_FRAMES, 1 + self.streams.count // 1024)
-    if reason != ACCEPTED:
-        return reason
-    reason = settings_get(&self.theirs, payload, header.length, self.role == TOWARD_ORIGIN)
-    if reason == ACCEPTED:
-        reason = _shift_windows(self, <int64_t>self.theirs.initial_window_size - before)
-    if reason != ACCEPTED:
-        return reason
-    for at in range(0, header.length, 6):
-        if octets_get16(payload + at) == HEADER_TABLE_SIZE:     # each: the smallest counts (RFC 7541 section 4.2)
-            hpack_encoder_resize(&self.encoder, octets_get32(payload + at + 2))
-    self.settings_seen = True
-    outbox_settings_ack(self)
-    self.events.settled(self)
-    return ACCEPTED
-
-
-cdef Reason _shift_windows(Conn *self, int64_t by) noexcept nogil:
-    """A new initial window moves the window of every open stream (RFC 9113 section 6.9.2)."""
-    cdef uint32_t at
-    cdef Stream *stream
-    if by == 0 or self.streams.count == 0:
-        return ACCEPTED
-    for at in range(self.streams.mask + 1):
-        stream = self.streams.slots[at]
-        if stream == NULL:
-            continue
-        if send_window_widen(&stream.send_window, by) != ACCEPTED:
-            return SETTINGS_WINDOW_TOO_LARGE
-        if stream.waiting.length > 0 and stream.send_window.left > 0:
-            ready_put(self, stream)
-    return ACCEPTED
-
-
-cdef Reason _on_push_promise(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
-    """We announce ENABLE_PUSH 0 and clients may not push (RFC 9113 section 8.4)."""
-    return PUSH_NOT_ALLOWED
-
-
-cdef Reason _on_ping(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
-    cdef Reason reason
-    if not header.flags & ACK:
-        reason = _spend(self, PINGS, 1)
-        if reason == ACCEPTED:
-            outbox_ping(self, payload, True)
-        return reason
-    if self.goaway_sent and self.goaway_last == STREAM_ID_LARGEST:
-        self.events.drained(self)       # once: it lowers goaway_last
-    return _spend(self, UNKNOWN_FRAMES, 1)
-
-
-cdef Reason _on_goaway(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
-    """The peer serves nothing above its last id (RFC 9113 section 6.8)."""
-    cdef uint32_t at = 0, last = octets_get32(payload) & STREAM_ID_LARGEST
-    cdef Reason reason
-    if self.goaway_seen:        # each looks at every stream
-        reason = _spend(self, UNKNOWN_FRAMES, 1 + self.streams.count // 64)
-        if reason != ACCEPTED:
-            return reason
-    self.goaway_seen = True
-    self.goaway_seen_last = last
-    self.goaway_code = octets_get32(payload + 4)
-    if self.role == TOWARD_ORIGIN and self.streams.count > 0:
-        # Taking a stream out moves later ones up in the map: look at a slot again until it holds one that stays.
-        while at <= self.streams.mask:
-            if self.streams.slots[at] != NULL and self.streams.slots[at].id > last:
-                conn_stream_lose(self, self.streams.slots[at], RESET_BY_PEER, <uint32_t>REFUSED_STREAM, CAUSE_GOAWAY)
-            else:
-                at += 1
-    self.events.settled(self)
-    return _spend(self, UNKNOWN_FRAMES, 1)
-
-
-cdef Reason _on_window_update(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
-    """RFC 9113 section 6.9. What waits for the window goes when the connection is flushed."""
-    cdef uint32_t increment = octets_get32(payload) & STREAM_ID_LARGEST
-    cdef Stream *stream
-    cdef Reason reason = _spend(self, WINDOW_UPDATES, 1)
-    if reason != ACCEPTED:
-        return reason
-    if header.stream_id == 0:
-        if increment == 0:
-            return CONNECTION_WINDOW_INCREMENT_ZERO
-        if send_window_widen(&self.send_window, increment) != ACCEPTED:
-            return CONNECTION_WINDOW_OVERFLOW
-        if self.ready_first != NULL:
-            outbox_pump(self)
-        return ACCEPTED
-    if conn_stream_is_idle(self, header.stream_id):
-        return FRAME_ON_IDLE_STREAM
-    stream = stream_map_get(&self.streams, header.stream_id)
-    if stream == NULL:
-        return ACCEPTED
-    if increment == 0:
-        return WINDOW_INCREMENT_ZERO
-    if send_window_widen(&stream.send_window, increment) != ACCEPTED:
-        return WINDOW_OVERFLOW
-    if stream.waiting.length > 0 and stream.send_window.left > 0:
-        ready_put(self, stream)
-        outbox_pump(self)
-    return ACCEPTED
-
-
 cdef Reason _on_continuation(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
     return CONTINUATION_UNEXPECTED
 
 
 _handlers[<int>HEADERS] = _on_headers
-_handlers[<int>PRIORITY] = _on_priority
-_handlers[<int>RST_STREAM] = _on_rst_stream
-_handlers[<int>SETTINGS] = _on_settings
-_handlers[<int>PUSH_PROMISE] = _on_push_promise
-_handlers[<int>PING] = _on_ping
-_handlers[<int>GOAWAY] = _on_goaway
-_handlers[<int>WINDOW_UPDATE] = _on_window_update
+_handlers[<int>PRIORITY] = control_priority
+_handlers[<int>RST_STREAM] = control_rst_stream
+_handlers[<int>SETTINGS] = control_settings
+_handlers[<int>PUSH_PROMISE] = control_push_promise
+_handlers[<int>PING] = control_ping
+_handlers[<int>GOAWAY] = control_goaway
+_handlers[<int>WINDOW_UPDATE] = control_window_update
 _handlers[<int>CONTINUATION] = _on_continuation
