@@ -213,7 +213,8 @@ class Siege:
                 if self.honest.unary(message, timeout=5) != message:
                     cost.failures.append("another answer")
             except grpc.RpcError as error:
-                cost.failures.append(f"{error.code()} {error.details()}")
+                tail = dict(error.trailing_metadata() or ()).get("fastgw-error", "")
+                cost.failures.append(f"{error.code()} {error.details()} {tail} {error.debug_error_string()}")
             cost.latencies.append(time.monotonic() - begun)
             cost.peak = max(cost.peak, self.gateway.resident() - before)
             warm.set()

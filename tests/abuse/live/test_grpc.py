@@ -122,7 +122,7 @@ def test_cve_2023_32732_base64_of_any_shape(siege: Siege, value: bytes) -> None:
 
     def attack() -> None:
         with siege.begun() as raw:
-            for number in range(1, 20, 2):
+            for number in range(1, 8, 2):
                 raw.send(f.headers(number, f.literal(f.request(UNARY, b"gw.test", (b"x-a-bin", value)))))
                 raw.send(f.data(number, f.message(b"x"), end=True))
                 answer = raw.answer(number)
