@@ -53,7 +53,7 @@ class Cost:
 
 
 def toml(honest: int, hostile: Mapping[str, int], limits: str, server: str) -> str:
-    """gw.test leads to the honest origin, each hostile one has a hostname of its own; {ca}, {cert}, {key} stay."""
+    """gw.test leads to the honest origin, each hostile one has a hostname of its own; {ca} and so on stay."""
     record = 'content = "127.0.0.1", proxied = true, origin_server_name = "origin.test"'
     rows = [
         f'{{ name = "{name}", {record}, origin_port = {port} }}'

@@ -1,4 +1,4 @@
-"""Attacks on flow control (RFC 9113 sections 5.2 and 6.9): windows ignored, overflowed, leaked, or held shut."""
+"""Attacks on flow control (RFC 9113 sections 5.2, 6.9): windows ignored, overflowed, leaked, or held shut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile origins: whatever they say costs their own calls only, and no call hangs or looks complete that is not."""
+"""Hostile origins: whatever they say costs their own calls only, and no call hangs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.support.frames import Code, Setting, Type
 from tests.support.raw_origin import GRPC_HEAD, OK, Play, RawServer
 from tests.support.siege import MIB, Siege, pour
 
-LIMITS = 'begin_timeout = "800ms"\nsettings_timeout = "800ms"\nhead_timeout = "800ms"\nstall_timeout = "1500ms"'
+LIMITS = (
+    'begin_timeout = "800ms"\nsettings_timeout = "800ms"\nhead_timeout = "800ms"\nstall_timeout = "1500ms"'
+)
 HELD = 1.0  # seconds a call waits for what never comes
 NEVER = (None,)  # the call goes on until its client gives up
 Status = grpc.StatusCode

@@ -62,7 +62,9 @@ def test_alpn_without_h2(siege: Siege, protocols: tuple[str, ...]) -> None:
     siege.is_well()
 
 
-@pytest.mark.parametrize("name", ["nobody.test", "gw.test.evil.test", "a" * 63 + ".test", "xn--nxasmq6b.test"])
+@pytest.mark.parametrize(
+    "name", ["nobody.test", "gw.test.evil.test", "a" * 63 + ".test", "xn--nxasmq6b.test"]
+)
 def test_unknown_and_odd_server_names(siege: Siege, name: str) -> None:
     """The default certificate or a refusal, and no call to a zone it does not cover."""
     with contextlib.suppress(OSError), siege.raw(name=name, context=h2_context()) as raw:
@@ -208,7 +210,9 @@ def test_a_record_that_was_changed(siege: Siege) -> None:
         for _ in range(20):
             bio = begin(siege)
             with bio.sock:
-                bio.put(f.headers(1, f.literal(f.request())) + f.data(1, f.message(b"x"), end=True), change=True)
+                bio.put(
+                    f.headers(1, f.literal(f.request())) + f.data(1, f.message(b"x"), end=True), change=True
+                )
                 closed(bio.sock)
 
     cost = siege.under(attack, calls=20)
@@ -222,7 +226,9 @@ def test_fin_without_close_notify(siege: Siege, half: bool) -> None:
     def attack() -> None:
         for _ in range(20):
             bio = begin(siege)
-            bio.put(f.headers(1, f.literal(f.request(b"/fastgw.test.Echo/Collect"))) + f.data(1, f.message(b"x")))
+            bio.put(
+                f.headers(1, f.literal(f.request(b"/fastgw.test.Echo/Collect"))) + f.data(1, f.message(b"x"))
+            )
             if half:
                 bio.sock.shutdown(socket.SHUT_WR)
                 closed(bio.sock)
