@@ -53,7 +53,7 @@ class Cost:
 
 
 def toml(honest: int, hostile: Mapping[str, int], limits: str, server: str) -> str:
-    """gw.test leads to the honest origin, each hostile one has a hostname of its own; {ca}, {cert}, {key} stay."""
+    """gw.test leads to the honest origin, each hostile one has a hostname of its own; {ca} and so on stay."""
     record = 'content = "127.0.0.1", proxied = true, origin_server_name = "origin.test"'
     rows = [
         f'{{ name = "{name}", {record}, origin_port = {port} }}'
@@ -213,7 +213,8 @@ class Siege:
                 if self.honest.unary(message, timeout=5) != message:
                     cost.failures.append("another answer")
             except grpc.RpcError as error:
-                cost.failures.append(f"{error.code()} {error.details()}")
+                tail = dict(error.trailing_metadata() or ()).get("fastgw-error", "")
+                cost.failures.append(f"{error.code()} {error.details()} {tail} {error.debug_error_string()}")
             cost.latencies.append(time.monotonic() - begun)
             cost.peak = max(cost.peak, self.gateway.resident() - before)
             warm.set()

@@ -1,4 +1,4 @@
-"""One gateway process per file; a file says with LIMITS, SERVER and HOSTILE what it needs beside the defaults."""
+"""One gateway process per file; LIMITS, SERVER and HOSTILE of a file say what it needs beside the defaults."""
 
 from __future__ import annotations
 

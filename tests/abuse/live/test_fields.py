@@ -90,7 +90,11 @@ BAD = [
     *(Bad(f"authority-{word}", request(authority=value)) for word, value in AUTHORITIES.items()),
     *(Bad(f"{name.decode()}-{value.decode()}", request((name, value))) for name, value in FRAMING),
     *(
-        Bad(f"content-length-{word}", request(*[(b"content-length", value) for value in values]), body=b"hello")
+        Bad(
+            f"content-length-{word}",
+            request(*[(b"content-length", value) for value in values]),
+            body=b"hello",
+        )
         for word, values in LENGTHS.items()
     ),
     *(Bad(f"no-{name}", request(**{name: None})) for name in ("method", "scheme", "path", "authority")),
@@ -193,10 +197,16 @@ def test_trailers_that_frame_or_route(siege: Siege, name: str) -> None:
 
 ODD = {  # legal, if strange: (fields, what must have become of them)
     "scheme-http": (request(scheme=b"http"), {b":scheme": b"https"}),
-    "host-instead": (request((b"host", AUTHORITY), authority=None), {b":authority": AUTHORITY, b"host": None}),
+    "host-instead": (
+        request((b"host", AUTHORITY), authority=None),
+        {b":authority": AUTHORITY, b"host": None},
+    ),
     "host-agrees": (request((b"host", AUTHORITY.upper())), {b":authority": AUTHORITY, b"host": None}),
     "no-te": ([field for field in request() if field[0] != b"te"], {b"te": b"trailers"}),
-    "reserved": (request((b"fastgw-error", b"x"), (b"fastgw-ray", b"1")), {b"fastgw-error": None, b"fastgw-ray": None}),
+    "reserved": (
+        request((b"fastgw-error", b"x"), (b"fastgw-ray", b"1")),
+        {b"fastgw-error": None, b"fastgw-ray": None},
+    ),
     "value-high": (request((b"x-a", b"\xe9\xff")), {b"x-a": b"\xe9\xff"}),
     "value-empty": (request((b"x-a", b"")), {b"x-a": b""}),
     "value-tab": (request((b"x-a", b"a\tb")), {b"x-a": b"a\tb"}),

@@ -29,8 +29,18 @@ LIES = [
     Lie("rfc-7541-6.1-index-0", ASK + b"\x80", COMPRESSION, b"hpack_index_invalid"),
     Lie("rfc-7541-2.3.3-first-beyond", ASK + b"\xbe", COMPRESSION, b"hpack_index_invalid"),
     Lie("name-index-beyond", ASK + b"\x7f\x40\x01a", COMPRESSION, b"hpack_index_invalid"),
-    Lie("cve-2023-33953-zeroes", ASK + b"\xff" + b"\x80" * 2000 + b"\0", COMPRESSION, b"hpack_integer_overflow"),
-    Lie("cve-2023-33953-length", ASK + b"\0\x7f" + b"\x80" * 2000 + b"\0", COMPRESSION, b"hpack_integer_overflow"),
+    Lie(
+        "cve-2023-33953-zeroes",
+        ASK + b"\xff" + b"\x80" * 2000 + b"\0",
+        COMPRESSION,
+        b"hpack_integer_overflow",
+    ),
+    Lie(
+        "cve-2023-33953-length",
+        ASK + b"\0\x7f" + b"\x80" * 2000 + b"\0",
+        COMPRESSION,
+        b"hpack_integer_overflow",
+    ),
     Lie("index-2-to-32", ASK + b"\xff\x80\x80\x80\x80\x10", COMPRESSION, b"hpack_integer_overflow"),
     Lie("index-2-to-64", ASK + b"\xff" + b"\xff" * 9 + b"\x01", COMPRESSION, b"hpack_integer_overflow"),
     Lie("4-gib-name", ASK + b"\0\x7f\x80\xff\xff\xff\x0f", COMPRESSION, b"hpack_integer_overflow"),
@@ -130,7 +140,7 @@ def test_the_encoder_does_not_grow_as_the_peer_wishes(siege: Siege) -> None:
     """SETTINGS_HEADER_TABLE_SIZE of 4 GiB, and new metadata in every answer: our table stays at its own size."""
 
     def attack() -> None:
-        for _ in range(4):
+        for _ in range(2):
             with siege.begun((Setting.HEADER_TABLE_SIZE, 0xFFFFFFFF)) as raw:
                 for number in range(1, 60, 2):
                     more = (b"x-%d" % number, b"v" * 8000)
