@@ -78,10 +78,11 @@ def test_two_windows_for_each_small_message_are_honest(toward: str) -> None:
 
 @pytest.mark.parametrize("toward", BOTH)
 def test_many_tiny_windows_that_are_used_are_honest(toward: str) -> None:
-    book = Playbook(toward, theirs=f.settings((Setting.INITIAL_WINDOW_SIZE, 1)))
+    book = Playbook(toward, theirs=f.settings((Setting.INITIAL_WINDOW_SIZE, 300)))
     stream = sending(book)
-    book.door.send_data(stream, bytes(12001))
+    book.door.send_data(stream, bytes(300 * 12001))
     for _ in range(12000):
-        book << f.window_update(stream, 1)
+        book << f.window_update(stream, 300) + f.window_update(0, 300)
+        book.output()
     assert book.door.stream_waiting(stream) == 0
     is_served(book)

@@ -90,11 +90,11 @@ for word, flood in FLOODS.items():
 
 says("empty-data-flood", lambda n: head(n) + f.data(n) * 20000, *BAD)
 says("padding-flood", lambda n: head(n) + f.data(n, padding=255) * 20000, *BAD)
-says("continuation-flood", lambda n: f.headers(n, HEAD, end_headers=False) + f.continuation(n, b"", end_headers=False) * 5000, *BAD)  # fmt: skip  # noqa: E501
-says("informational-flood", lambda n: f.headers(n, f.literal([(b":status", b"103"), (b"x", b"v" * 500)])) * 20000, *NEVER, *BAD)  # fmt: skip  # noqa: E501
+says("continuation-flood", lambda n: f.headers(n, HEAD, end_headers=False) + f.continuation(n, b"", end_headers=False) * 5000, *BAD)  # fmt: skip
+says("informational-flood", lambda n: f.headers(n, f.literal([(b":status", b"103"), (b"x", b"v" * 500)])) * 20000, *NEVER, *BAD)  # fmt: skip
 says("bomb", lambda n: f.headers(n, HEAD + b"\x40\x01x\x01a" + b"\xbe" * 16000, end=True), *BAD)
-says("large-head", lambda n: f.headers(n, HEAD + b"\x40" + f.literal([(b"x", b"v" * 3000)])[1:] + b"\xbe" * 30), *BAD)  # fmt: skip  # noqa: E501
-says("large-trailers", lambda n: head(n) + f.headers(n, TRAILERS + b"\x40" + f.literal([(b"x", b"v" * 3000)])[1:] + b"\xbe" * 30, end=True), *BAD)  # fmt: skip  # noqa: E501
+says("large-head", lambda n: f.headers(n, HEAD + b"\x40" + f.literal([(b"x", b"v" * 3000)])[1:] + b"\xbe" * 30), *BAD)  # fmt: skip
+says("large-trailers", lambda n: head(n) + f.headers(n, TRAILERS + b"\x40" + f.literal([(b"x", b"v" * 3000)])[1:] + b"\xbe" * 30, end=True), *BAD)  # fmt: skip
 
 # malformed
 says("push-promise", lambda n: f.frame(Type.PUSH_PROMISE, n, b"\0\0\0\2" + f.literal(f.request()), 4), *BAD)
@@ -105,10 +105,10 @@ says("chunked", lambda n: head(n, (b"transfer-encoding", b"chunked"), end=True),
 says("status-999", lambda n: f.headers(n, f.literal([(b":status", b"999")]), end=True), *BAD)
 says("status-101", lambda n: f.headers(n, f.literal([(b":status", b"101")])), *BAD)
 says("no-status", lambda n: f.headers(n, f.literal([(b"x", b"1")]), end=True), *BAD)
-says("pseudo-in-trailers", lambda n: head(n) + f.data(n, HI) + f.headers(n, f.literal([(b":status", b"200")]), end=True), *BAD)  # fmt: skip  # noqa: E501
-says("foreign-answer", lambda n: f.headers(n, f.literal([(b":status", b"200"), (b"content-type", b"text/html")]), end=True), *BAD)  # fmt: skip  # noqa: E501
-says("length-short", lambda n: head(n, (b"content-length", b"3")) + f.data(n, HI) + f.headers(n, TRAILERS, end=True), *BAD)  # fmt: skip  # noqa: E501
-says("length-long", lambda n: head(n, (b"content-length", b"30")) + f.data(n, HI) + f.headers(n, TRAILERS, end=True), *BAD)  # fmt: skip  # noqa: E501
+says("pseudo-in-trailers", lambda n: head(n) + f.data(n, HI) + f.headers(n, f.literal([(b":status", b"200")]), end=True), *BAD)  # fmt: skip
+says("foreign-answer", lambda n: f.headers(n, f.literal([(b":status", b"200"), (b"content-type", b"text/html")]), end=True), *BAD)  # fmt: skip
+says("length-short", lambda n: head(n, (b"content-length", b"3")) + f.data(n, HI) + f.headers(n, TRAILERS, end=True), *BAD)  # fmt: skip
+says("length-long", lambda n: head(n, (b"content-length", b"30")) + f.data(n, HI) + f.headers(n, TRAILERS, end=True), *BAD)  # fmt: skip
 says("window-overflow", lambda n: f.window_update(n, 0x7FFFFFFF), *BAD)
 
 # truncation must stay visible; of a message cut short by an origin that calls it complete, the client is the judge
@@ -116,7 +116,7 @@ says("no-trailers", lambda n: head(n) + f.data(n, HI, end=True), *BAD)
 says("half-a-message", lambda n: head(n) + f.data(n, HI[:-1]) + f.headers(n, TRAILERS, end=True), *SOME)
 says("reset-in-the-middle", lambda n: head(n) + f.data(n, HI) + f.rst_stream(n, Code.INTERNAL_ERROR), *BAD)
 for code in Code:
-    says(f"reset-{code}", lambda n, code=code: f.rst_stream(n, code), *BAD, Status.CANCELLED, Status.RESOURCE_EXHAUSTED, Status.PERMISSION_DENIED)  # type: ignore[misc]  # fmt: skip  # noqa: E501
+    says(f"reset-{code}", lambda n, code=code: f.rst_stream(n, code), *BAD, Status.CANCELLED, Status.RESOURCE_EXHAUSTED, Status.PERMISSION_DENIED)  # type: ignore[misc]  # fmt: skip
     says(f"goaway-{code}", lambda n, code=code: f.goaway(0, code), *BAD)  # type: ignore[misc]
 
 # stalls

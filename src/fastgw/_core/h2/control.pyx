@@ -127,7 +127,7 @@ cdef Reason control_goaway(Conn *self, const FrameHeader *header, uint8_t *paylo
             else:
                 at += 1
     self.events.settled(self)
-    return conn_spend(self, UNKNOWN_FRAMES, 1)
+    return ACCEPTED
 
 
 cdef Reason control_window_update(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
