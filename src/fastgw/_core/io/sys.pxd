@@ -38,6 +38,13 @@ cdef extern from "<unistd.h>" nogil:
     ssize_t read(int fd, void *into, size_t room)
     ssize_t write(int fd, const void *data, size_t length)
 
+cdef extern from "<sys/ioctl.h>" nogil:
+    int ioctl(int fd, unsigned long request, void *into)
+
+cdef extern from "<linux/sockios.h>" nogil:
+    enum:
+        SIOCOUTQ
+
 cdef extern from "<sys/epoll.h>" nogil:
     enum:
         EPOLL_CLOEXEC

@@ -51,9 +51,9 @@ cdef struct Link:
     Timer timer                 # preface and SETTINGS, then idleness
     uint64_t opened_at          # ns, HTTP/2 began
     uint64_t active_at          # ns, last octets in
-    uint64_t blocked_at         # ns, the socket last took something; 0: it is not blocked
+    uint64_t blocked_at         # ns, the peer was last seen to take something; 0: the socket is not blocked
     uint64_t rest_at            # ns, when the frame of which `rest` is the beginning began to come
-    uint64_t blocked_taken      # octets it had taken by then
+    uint64_t delivered          # transport_delivered at that time
     uint64_t drained_at         # ns, the first GOAWAY of a drain
     uint64_t held               # toward a client: octets that wait here in its calls, both ways
     Link *next                  # in its list: the desk's clients or its origin's links

@@ -27,6 +27,7 @@ from fastgw._core.io.transport cimport (
     transport_accept,
     transport_close,
     transport_connect,
+    transport_delivered,
     transport_end,
     transport_fill,
     transport_flush,
@@ -318,14 +319,22 @@ cdef void _flush(Link *self) noexcept nogil:
 
 
 cdef inline void _note_blocked(Link *self) noexcept nogil:
-    """Remember since when the socket has taken nothing of what waits for it."""
-    cdef uint64_t taken = self.transport.octets_out - self.transport.sealed.length
+    """Remember since when the socket takes nothing of what waits for it."""
     if not self.transport.blocked:
         self.blocked_at = 0
-    elif self.blocked_at == 0 or taken != self.blocked_taken:
-        self.blocked_at = self.desk.loop.now
-        self.blocked_taken = taken
+    elif self.blocked_at == 0:
+        _note_delivered(self)
         _look_in(self, self.desk.room.limits.stall_timeout_ms)
+
+
+cdef bint _note_delivered(Link *self) noexcept nogil:
+    """Has the peer taken anything since this was last asked? A slow one is no stalled one."""
+    cdef uint64_t delivered = transport_delivered(&self.transport)
+    cdef bint moved = self.blocked_at == 0 or delivered != self.delivered
+    if moved:
+        self.blocked_at = self.desk.loop.now
+        self.delivered = delivered
+    return moved
 
 
 cdef inline bint _is_drained(const Link *self) noexcept nogil:
@@ -416,7 +425,9 @@ cdef Reason _overdue(Link *self, uint64_t *wait_ms) noexcept nogil:
     if self.rest.length > 0 and conn.settings_seen and _over(self, self.rest_at, limits.head_timeout_ms, wait_ms):
         return HEAD_TIMEOUT     # a frame that is not whole holds memory like a head that is not
     if self.blocked_at > 0 and _over(self, self.blocked_at, limits.stall_timeout_ms, wait_ms):
-        return STALLED
+        if not _note_delivered(self):
+            return STALLED
+        _over(self, self.blocked_at, limits.stall_timeout_ms, wait_ms)
     return ACCEPTED
 
 
