@@ -6,7 +6,7 @@ HERE = Path(__file__).parent
 
 LONGEST = {
     "frame_feed": 512,
-    "field_block": 2048,
+    "field_block": 4096,
     "field_scan": 512,
     "message_scan": 256,
     "conn_client": 4096,

@@ -142,12 +142,12 @@ def cut_alike(toward: str, how: int, steps: bytes, octets: bytes) -> None:
 
 
 def feed_cut(side: Side, octets: bytes, steps: bytes) -> None:
-    """In pieces as long as `steps` say, over and over, at most 64 of them."""
+    """In pieces as long as `steps` say, over and over, at most 1024 of them."""
     at = 0
-    for _, step in zip(range(64), cycle(steps), strict=False):
+    for _, step in zip(range(1024), cycle(steps), strict=False):
         if at >= len(octets):
-            return
-        side.feed(octets[at : at + step + 1])
+            break
+        side.door.feed(octets[at : at + step + 1])
         at += step + 1
     side.feed(octets[at:])
 

@@ -1,7 +1,6 @@
 """wire.grpc: messages are counted the same wherever their octets are cut."""
 
 import struct
-from array import array
 
 from fastgw._core.wire.grpc import Messages
 
@@ -36,25 +35,25 @@ def model(octets: bytes) -> dict[str, object]:
     }
 
 
-def scanned(octets: bytes, steps: bytes) -> dict[str, object]:
+def scanned(octets: memoryview, steps: bytes) -> dict[str, object]:
     """Fed in pieces as long as `steps` say, over and over; whole if there are none."""
     scan = Messages()
     at = turn = 0
     while at < len(octets):
         step = steps[turn % len(steps)] if steps else len(octets)
-        scan.feed(array("B", octets[at : at + step]))
+        scan.feed(octets[at : at + step])
         at += step
         turn += 1
         if turn > 4096:
-            scan.feed(array("B", octets[at:]))
+            scan.feed(octets[at:])
             break
     return scan.state()
 
 
 def one(data: bytes) -> None:
     """Four octets say where to cut, the rest is cut."""
-    steps, octets = data[:4], data[4:]
-    wanted = model(octets)
+    steps, octets = data[:4], memoryview(data)[4:]
+    wanted = model(bytes(octets))
     assert scanned(octets, b"") == wanted
     assert scanned(octets, b"\1") == wanted
     assert scanned(octets, steps) == wanted

@@ -67,6 +67,9 @@ def field_block() -> Iterator[bytes]:
     encoder = hpack.Encoder()
     encoder.header_table_size = 100
     yield framed([encoder.encode([(b"x-%d" % n, b"v" * n) for n in range(8)]) for _ in range(3)])
+    # A long name inserted again and again by its index: the ring of the table's octets goes round.
+    named = b"\x40" + frames.literal([(b"n" * 1200, b"v")])[1:]
+    yield framed([named, *(b"\x7e" + bytes((size,)) + b"w" * size for size in range(1, 40, 3))])
     yield framed([frames.literal(BROWSER), b"\x3f\xe1\x1f\x82", b"\x20\x88", b"\x10\x01a\x01b"])
 
 
@@ -187,6 +190,7 @@ def conn(toward: str) -> Iterator[bytes]:
         choices = bytes((3 + number, 0, 40, 200, 7 * number & 0xFF))
         for how in (2, 6, 10):
             yield bytes((how | streams,)) + choices + octets
+        yield bytes((2 | streams,)) + b"\0\0\0\0\0" + octets
         for how in (3, 11):
             yield bytes((how | streams,)) + choices + built(octets)
     begin = (frames.PREFACE if toward == "client" else b"") + frames.settings((3, 100))
