@@ -22,6 +22,7 @@ WORK = HERE.parents[1] / "build" / "fuzz-work"
 KEPT_LONGEST = 2048  # octets of an input that is taken into the corpus
 KEPT_MOST = 40  # inputs of one target there
 LINE = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
+FINDING = re.compile(r"ERROR: |runtime error: |^Traceback")
 STEP = re.compile(r"#\d+\s|\s+NEW_FUNC|\s+#\d+ 0x\S+ in (Py|_Py|fuzzer::)")
 ENVIRONMENT = {
     **os.environ,
@@ -65,8 +66,11 @@ def fuzz(driver: str, target: str, seconds: int) -> tuple[str, bool]:
     if code == 0 and runs > 0:
         return line, True
     saved = [keep_crash(target, path) for path in sorted(set(found.iterdir()) - before)]
-    tail = "\n".join([line[:300] for line in said.splitlines() if not STEP.match(line)][-40:])
-    return f"{tail}\n{line}  FOUND {', '.join(saved) or 'see ' + str(log)}", False
+    lines = [line[:300] for line in said.splitlines() if not STEP.match(line)]
+    begin = next((at for at, line in enumerate(lines) if FINDING.search(line)), max(0, len(lines) - 40))
+    return "\n".join(
+        lines[begin : begin + 40]
+    ) + f"\n{line}  FOUND {', '.join(saved) or 'see ' + str(log)}", False
 
 
 def keep_crash(target: str, path: Path) -> str:
