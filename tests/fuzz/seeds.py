@@ -76,7 +76,7 @@ def field_block() -> Iterator[bytes]:
 
 def frame_feed() -> Iterator[bytes]:
     for kind in range(11):
-        for length in (0, 4, 5, 6, 8, 9):
+        for length in (0, 5, 8):
             yield frames.frame(kind, length & 1, b"\2" * length, length)
     yield frames.data(1, b"hello", end=True, padding=3) + frames.headers(3, b"\0" * 6, flags=0x28)
 
