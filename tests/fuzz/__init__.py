@@ -4,6 +4,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
+CORPUS_FILES = 300
+CORPUS_OCTETS = 1 << 20
+
 LONGEST = {
     "frame_feed": 512,
     "field_block": 4096,

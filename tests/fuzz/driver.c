@@ -37,13 +37,17 @@ static void start(void) {
 
 int LLVMFuzzerInitialize(int *count, char ***words) {
   char module[128];
-  if (*count < 2) {
+  if (*count > 1 && (*words)[1][0] != '-') {
+    /* For libFuzzer the name would be a folder of inputs; where it starts this program again, it does not pass it on. */
+    setenv("FASTGW_FUZZ_TARGET", (*words)[1], 1);
+    memmove(*words + 1, *words + 2, (size_t)(*count - 1) * sizeof(char *));
+    *count -= 1;
+  }
+  const char *name = getenv("FASTGW_FUZZ_TARGET");
+  if (name == NULL) {
     give_up("say which target");
   }
-  snprintf(module, sizeof(module), "tests.fuzz.%s", (*words)[1]);
-  /* libFuzzer would take the name for a folder of inputs. */
-  memmove(*words + 1, *words + 2, (size_t)(*count - 1) * sizeof(char *));
-  *count -= 1;
+  snprintf(module, sizeof(module), "tests.fuzz.%s", name);
   start();
   PyObject *target = PyImport_ImportModule(module);
   one = target == NULL ? NULL : PyObject_GetAttrString(target, "one");

@@ -21,7 +21,7 @@ def blocks(data: bytes) -> list[tuple[int | None, bytes]]:
     while len(data) - at >= 2:
         what, length = data[at], data[at + 1]
         if what & 0x10:
-            length = length << 4 | what >> 5
+            length = length << 3 | what >> 5
         found.append((SIZES[what & 7] if what & 8 else None, data[at + 2 : at + 2 + length]))
         at += 2 + length
     return found

@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
-from tests.fuzz import HERE, LONGEST, SHARE
+from tests.fuzz import CORPUS_FILES, HERE, LONGEST, SHARE
 
 WORK = HERE.parents[1] / "build" / "fuzz-work"
 KEPT_LONGEST = 2048  # octets of an input that is taken into the corpus
-KEPT_MOST = 40  # inputs of one target there
 LINE = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
+FINDING = re.compile(r"ERROR: |runtime error: |^Traceback")
 STEP = re.compile(r"#\d+\s|\s+NEW_FUNC|\s+#\d+ 0x\S+ in (Py|_Py|fuzzer::)")
 ENVIRONMENT = {
     **os.environ,
@@ -65,8 +65,11 @@ def fuzz(driver: str, target: str, seconds: int) -> tuple[str, bool]:
     if code == 0 and runs > 0:
         return line, True
     saved = [keep_crash(target, path) for path in sorted(set(found.iterdir()) - before)]
-    tail = "\n".join([line[:300] for line in said.splitlines() if not STEP.match(line)][-40:])
-    return f"{tail}\n{line}  FOUND {', '.join(saved) or 'see ' + str(log)}", False
+    lines = [line[:300] for line in said.splitlines() if not STEP.match(line)]
+    begin = next((at for at, line in enumerate(lines) if FINDING.search(line)), max(0, len(lines) - 40))
+    return "\n".join(
+        lines[begin : begin + 40]
+    ) + f"\n{line}  FOUND {', '.join(saved) or 'see ' + str(log)}", False
 
 
 def keep_crash(target: str, path: Path) -> str:
@@ -78,8 +81,8 @@ def keep_crash(target: str, path: Path) -> str:
     return kept.relative_to(HERE.parents[1]).as_posix()
 
 
-def keep(driver: str, target: str) -> str:
-    """Take into the corpus the smallest set of inputs that covers what a run covered, small ones first."""
+def keep(driver: str, target: str, room: int) -> str:
+    """Take into the corpus up to `room` of the inputs that cover what a run covered."""
     merged = WORK / "merged" / target
     shutil.rmtree(merged, ignore_errors=True)
     merged.mkdir(parents=True)
@@ -89,7 +92,6 @@ def keep(driver: str, target: str) -> str:
     known = {path.name for path in corpus(target).iterdir()}
     octets = sorted({path.read_bytes() for path in merged.iterdir()}, key=lambda one: (len(one), one))
     fresh = [one for one in octets if len(one) <= KEPT_LONGEST and sha256(one).hexdigest() not in known]
-    room = max(0, KEPT_MOST - len(known))
     # Of all lengths, not only the shortest: every so many-th.
     chosen = fresh if len(fresh) <= room else [fresh[at * len(fresh) // room] for at in range(room)]
     for one in chosen:
@@ -106,8 +108,9 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true")
     chosen = parser.parse_args()
     if chosen.keep:
+        room = CORPUS_FILES - sum(path.is_file() for path in (HERE / "corpus").rglob("*"))
         for target in chosen.target:
-            print(keep(chosen.driver, target), flush=True)
+            print(keep(chosen.driver, target, room // len(chosen.target)), flush=True)
         return 0
     shares = sum(SHARE[target] for target in chosen.target)
     sound = True

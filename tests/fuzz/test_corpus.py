@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz import HERE, LONGEST, SHARE
-
-CORPUS_FILES = 300
-CORPUS_OCTETS = 1 << 20
+from tests.fuzz import CORPUS_FILES, CORPUS_OCTETS, HERE, LONGEST, SHARE
 
 
 def inputs(kind: str, target: str) -> list[Path]:
