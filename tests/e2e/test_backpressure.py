@@ -15,7 +15,7 @@ from tests.support.grpc_echo import Echo, Origin, channel
 from tests.support.house import alive
 from tests.support.raw import RawClient, h2_context
 from tests.support.raw_origin import GRPC_HEAD, OK, RawOrigin
-from tests.support.served import Served
+from tests.support.served import SANITIZED, Served
 
 MIB = 1 << 20
 HUGE = (1 << 31) - 1
@@ -56,7 +56,8 @@ def test_clients_that_do_not_read(origin, config_file, ca):
             for client in (deaf, mean):
                 client.head(3, frames.request(b"/fastgw.test.Echo/Endless"))
                 client.body(3, message(BLOCK))
-            assert growth(gateway, before) < 2 * (STREAM_WINDOW + OUTBOX) + SLACK
+            grown = growth(gateway, before)
+            assert SANITIZED or grown < 2 * (STREAM_WINDOW + OUTBOX) + SLACK
             stalled = origin.sent
             assert stalled - sent > 2 * STREAM_WINDOW, "the windows were used"
             assert stalled - sent < 40 * MIB, "what the kernels and grpcio hold comes on top of the windows"
@@ -110,7 +111,8 @@ def test_origins_that_do_not_read(origin, config_file, ca, origin_leaf):
             echoes["gw.test"].unary(BLOCK * 16, timeout=5)
             before = gateway.resident()
             calls = {name: echo.slurp.future(upload(name), timeout=40) for name, echo in echoes.items()}
-            assert growth(gateway, before) < 2 * (STREAM_WINDOW + OUTBOX) + SLACK
+            grown = growth(gateway, before)
+            assert SANITIZED or grown < 2 * (STREAM_WINDOW + OUTBOX) + SLACK
             stalled = dict(taken)
             assert all(STREAM_WINDOW < octets < 40 * MIB for octets in stalled.values()), stalled
             time.sleep(0.3)

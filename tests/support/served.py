@@ -16,6 +16,9 @@ import fastgw
 
 PATIENCE = 10.0  # seconds for any line
 
+# AddressSanitizer keeps what was freed for a while: memory says nothing then.
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
+
 
 class Served:
     """`with Served(file) as gateway:` runs `fastgw serve -c file`; `address` is where it listens."""

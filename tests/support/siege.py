@@ -20,7 +20,7 @@ from tests.support.frames import Code, Type
 from tests.support.grpc_echo import SERVICE, Echo, Origin, channel
 from tests.support.raw import ClosedError, RawClient, h2_context
 from tests.support.raw_origin import Play, RawOrigin
-from tests.support.served import Served
+from tests.support.served import SANITIZED, Served
 
 MIB = 1 << 20
 CALLS = 50  # of the honest client in each siege, at least
@@ -197,7 +197,7 @@ class Siege:
         assert cost.failures == [], f"the honest client suffered: {cost.failures[:3]}"
         assert len(cost.latencies) >= calls, "the honest client did not get through"
         assert cost.p99 < SLOWEST, str(cost)
-        assert max(cost.grown, cost.peak) <= grows, str(cost)
+        assert SANITIZED or max(cost.grown, cost.peak) <= grows, str(cost)
         self.is_well()
         return cost
 

@@ -438,11 +438,11 @@ cdef void _timer(Timer *timer) noexcept nogil:
     cdef uint32_t idle_ms = _idle_timeout_ms(self)
     cdef uint64_t wait_ms = idle_ms
     cdef Reason reason
-    if not self.conn.broken and not self.conn.settings_seen:
-        if _over(self, self.opened_at, limits.begin_timeout_ms, &wait_ms):
-            self.desk.meter.begins_failed += 1
-            self.conn.broken = True
     if self.conn.broken:
+        link_bury(self)         # it has had its time to read why
+        return
+    if not self.conn.settings_seen and _over(self, self.opened_at, limits.begin_timeout_ms, &wait_ms):
+        self.desk.meter.begins_failed += 1
         link_bury(self)
         return
     reason = _overdue(self, &wait_ms)
