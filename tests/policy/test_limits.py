@@ -10,7 +10,7 @@ import pytest
 from fastgw.policy.limits import CATALOGUE, DEFAULTS, Limit, duration_text
 
 BUDGETS = {
-    "resets": (300, 200, 0),
+    "resets": (1000, 200, 0),
     "pings": (1000, 100, 1),
     "settings": (100, 10, 0),
     "window_updates": (10_000, 1000, 4),

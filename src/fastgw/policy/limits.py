@@ -254,7 +254,7 @@ _BUDGETS = (
     *_budget(
         "resets",
         "streams broken by the peer or for its fault",
-        (300, 200, 0),
+        (1000, 200, 0),
         "CVE-2023-44487 (Rapid Reset), CVE-2025-8671 (MadeYouReset)",
         "reset_flood",
         "; a call that ends well always brings one back",
