@@ -47,12 +47,12 @@ types: build ## mypy, strict
 guards: build ## only the tests that watch the house: floors, nogil, sizes, stubs, generated files
 	$(PYTEST) tests/guards
 
-asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on it, but what measures times
+asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on it (not tests/guards: they read sources)
 	$(PY) -m pip install -q --no-build-isolation --no-deps --upgrade --target build/asan-site \
 	  -C cmake.build-type=Debug -C cmake.define.FASTGW_SANITIZE=ON -C build-dir=build/asan .
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 --ignore=tests/guards --ignore=tests/abuse/live $(TESTS)
+	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 --ignore=tests/guards $(TESTS)
 
 fuzz: build/fuzz/.built ## look for inputs that break a promise: FUZZ_SECONDS (3600), FUZZ_JOBS (1)
 	$(FUZZ) --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)

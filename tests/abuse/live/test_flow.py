@@ -28,6 +28,7 @@ def mute(peer: RawServer) -> None:
 
 
 HOSTILE = {"mute": mute}
+LIMITS = "resets_burst = 100000"  # what breaks here is to cost credit, not to be stopped before
 MUTE = f.literal(f.request(authority=b"mute.gw.test"))
 
 
@@ -194,8 +195,6 @@ def test_credit_of_broken_streams_comes_back(siege: Siege, name: str) -> None:
             for number in range(2 * at + 1, 2 * at + 129, 2):
                 raw.send(*LEAKS[name](number))
             raw.expect_alive()
-            if name != "denied":
-                time.sleep(0.3)  # the budget of resets comes back
         raw.head(2 * times + 201, f.request(b"/fastgw.test.Echo/Collect"))
         raw.body(2 * times + 201, f.message(bytes(200000)))
         assert len(raw.answer(2 * times + 201).body) == 200005

@@ -1,0 +1,44 @@
+"""A clock that stands still while the machine does, so that limits on time are about the gateway."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+BEAT = 0.005  # seconds between two beats
+STALL = 0.03  # seconds by which a beat is late at most, or nothing ran meanwhile
+
+
+class SteadyClock:
+    """Seconds like time.monotonic(), less the time in which a sleeping thread of this process was not woken.
+
+    Whatever holds up this process (another one on the same cores, the machine's host) counts as time that did
+    not pass. A gateway that is slow holds up only its peers, and so is seen.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lost = 0.0
+        self._beaten = time.monotonic()
+        threading.Thread(target=self._beat, name="steady", daemon=True).start()
+
+    def now(self) -> float:
+        with self._lock:
+            now = time.monotonic()
+            return now - self._lost - self._late(now)
+
+    def _late(self, now: float) -> float:
+        """What of the time since the last beat was lost."""
+        late = now - self._beaten - BEAT
+        return late if late > STALL else 0.0
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(BEAT)
+            with self._lock:
+                now = time.monotonic()
+                self._lost += self._late(now)
+                self._beaten = now
+
+
+clock = SteadyClock()
