@@ -115,7 +115,7 @@ def test_a_client_that_does_not_begin(limited):
         since = time.monotonic()
         raw = house.raw(tls=False, listener=1)
         raw.send(said)
-        ends_between(raw, 0.12, 1, since)
+        ends_between(raw, 0.12, 3, since)
     honest = client(house)
     time.sleep(0.3)
     honest.expect_alive()
@@ -131,7 +131,7 @@ def test_a_client_that_begins_octet_by_octet(limited):
         raw.send(bytes((octet,)))
     else:
         raise AssertionError("it was let go on")
-    assert 0.12 <= time.monotonic() - since < 1
+    assert 0.12 <= time.monotonic() - since < 3
 
 
 def test_a_client_that_never_acknowledges_our_settings(limited):
@@ -140,7 +140,7 @@ def test_a_client_that_never_acknowledges_our_settings(limited):
     raw = house.raw(tls=False, listener=1)
     raw.send(frames.PREFACE, frames.settings())
     raw.expect_goaway(Code.SETTINGS_TIMEOUT, b"settings_ack_timeout")
-    assert 0.12 <= time.monotonic() - since < 1
+    assert 0.12 <= time.monotonic() - since < 3
     assert refused(house, "settings_ack_timeout") == 1
     honest = client(house)
     time.sleep(0.3)
@@ -170,7 +170,7 @@ def test_a_head_that_does_not_end(limited):
         assert says_nothing_for(raw, 0.02)
         raw.send(frames.continuation(1, b"", end_headers=False))  # going on does not help
     raw.expect_goaway(Code.ENHANCE_YOUR_CALM, b"head_timeout")
-    assert 0.17 <= time.monotonic() - since < 1
+    assert 0.17 <= time.monotonic() - since < 3
     assert refused(house, "head_timeout") == 1
 
 
@@ -234,7 +234,7 @@ def test_a_client_that_is_idle(limited):
     frame = raw.expect(Type.GOAWAY)
     assert frame.code == Code.NO_ERROR
     raw.expect_closed()
-    assert 0.17 <= time.monotonic() - since < 1
+    assert 0.17 <= time.monotonic() - since < 3
 
 
 def test_a_client_with_a_call_is_not_idle(limited, raw_origin):
