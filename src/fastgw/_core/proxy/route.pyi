@@ -1,34 +1,8 @@
 from collections.abc import Sequence
-from typing import NamedTuple, Self, final
+from typing import Self, final
 
-class ZoneEntry(NamedTuple):
-    name: str
-    number: int
-    grpc: bool
-    http: bool
-    encrypted: bool
-    certificate: int
-
-class OriginEntry(NamedTuple):
-    address: bytes
-    context: int
-    server_name: str
-    verify: bool
-    connect_timeout_ms: int
-    handshake_timeout_ms: int
-    label: str
-    identity: bytes
-
-class CertificateEntry(NamedTuple):
-    context: int
-    names: Sequence[str]
-    identity: bytes
-
-class HostEntry(NamedTuple):
-    hostname: str
-    proxied: bool
-    zone: int
-    origin: int
+from fastgw._core.proxy.endpoints import Endpoints
+from fastgw._core.proxy.entries import CertificateEntry, HostEntry, OriginEntry, ZoneEntry
 
 @final
 class Snapshot:
@@ -41,6 +15,7 @@ class Snapshot:
         origins: Sequence[OriginEntry],
         certificates: Sequence[CertificateEntry],
         default_certificate: int,
+        endpoints: Endpoints,
         keep: object,
     ) -> Self: ...
     @property

@@ -9,11 +9,18 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
 from fastgw._core.clock cimport clock_now
+from fastgw._core.proxy.endpoints cimport Endpoints
+from fastgw._core.proxy.rows cimport (
+    rows_certificates,
+    rows_free,
+    rows_new,
+    rows_number,
+    rows_origins,
+    rows_text,
+    rows_zones,
+)
 
 import os
-from collections.abc import Sequence
-from hashlib import blake2b
-from typing import NamedTuple
 
 
 cdef extern from "keyed_hash.h" nogil:
@@ -243,65 +250,7 @@ cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *host
     return self.default_certificate if found == NONE else found
 
 
-# Building: with the GIL, once per snapshot. Of a row number, -1 says that there is none.
-
-class ZoneEntry(NamedTuple):
-    name: str
-    number: int
-    grpc: bool
-    http: bool
-    encrypted: bool
-    certificate: int
-
-
-class OriginEntry(NamedTuple):
-    address: bytes
-    context: int
-    server_name: str
-    verify: bool
-    connect_timeout_ms: int
-    handshake_timeout_ms: int
-    label: str
-    identity: bytes
-
-
-class CertificateEntry(NamedTuple):
-    context: int
-    names: Sequence[str]
-    identity: bytes
-
-
-class HostEntry(NamedTuple):
-    hostname: str
-    proxied: bool
-    zone: int
-    origin: int
-
-
-cdef void *_rows(size_t count, size_t size) except NULL:
-    cdef void *rows = calloc(count if count > 0 else 1, size)
-    if rows == NULL:
-        raise MemoryError
-    return rows
-
-
-cdef const char *_text(object text, list texts) except NULL:
-    """A zero-terminated text that lives as long as `texts`."""
-    cdef bytes octets = text.encode() if isinstance(text, str) else bytes(text)
-    if b"\0" in octets:
-        raise ValueError(f"a zero octet in {text!r}")
-    texts.append(octets)
-    return octets
-
-
-cdef uint32_t _row(object number, uint32_t count, str what) except? NONE:
-    """A row number; None and -1 say that there is none."""
-    if number is None or number == -1 or number == NONE:
-        return NONE
-    if not 0 <= number < count:
-        raise ValueError(f"there is no {what} {number}")
-    return number
-
+# Building: with the GIL, once per snapshot; what is not about hostnames is in proxy.rows.
 
 cdef bytes _hostname(object hostname, bint *wildcard):
     """The name as it is kept: without the `*.` of a wildcard. Raises ValueError if it is not normal."""
@@ -317,63 +266,6 @@ cdef bytes _hostname(object hostname, bint *wildcard):
     return name
 
 
-cdef void _certificates_fill(SnapshotData *self, list entries, list texts) except *:
-    cdef CertificateRow *row
-    self.certificates = <CertificateRow *>_rows(len(entries), sizeof(CertificateRow))
-    for context, names, identity in entries:
-        row = &self.certificates[self.certificate_count]
-        row.context = <SSL_CTX *><size_t>context
-        lowered = [name.lower().encode("ascii") for name in names if name]
-        if any(b"\0" in name for name in lowered):
-            raise ValueError("a zero octet in a certificate's name")
-        # The octet that ends a bytes object in memory is the empty name that ends the list.
-        listed = b"".join([name + b"\0" for name in lowered])
-        texts.append(listed)
-        row.names = <const char *>listed
-        row.identity = _text(identity.hex(), texts)
-        row.key = int.from_bytes(blake2b(identity, digest_size=8).digest()) or 1
-        self.certificate_count += 1
-
-
-cdef void _zones_fill(SnapshotData *self, list entries, list texts) except *:
-    cdef ZoneRow *row
-    self.zones = <ZoneRow *>_rows(len(entries), sizeof(ZoneRow))
-    for name, number, grpc, http, encrypted, certificate in entries:
-        row = &self.zones[self.zone_count]
-        row.name = _text(name, texts)
-        row.number = number
-        row.grpc = bool(grpc)
-        row.http = bool(http)
-        row.encrypted = bool(encrypted)
-        row.certificate = _row(certificate, self.certificate_count, "certificate")
-        self.zone_count += 1
-
-
-cdef void _origins_fill(SnapshotData *self, list entries, list texts) except *:
-    cdef OriginRow *row
-    cdef const char *identity
-    self.origins = <OriginRow *>_rows(len(entries), sizeof(OriginRow))
-    for address, context, server_name, verify, connect_ms, handshake_ms, label, same in entries:
-        row = &self.origins[self.origin_count]
-        address = bytes(address)
-        if len(address) > sizeof(row.address):
-            raise ValueError(f"the address of {label} is too long")
-        memcpy(row.address, <const uint8_t *>(<bytes>address), len(address))
-        row.address_length = len(address)
-        row.context = <SSL_CTX *><size_t>context
-        row.server_name = _text(server_name, texts) if server_name else NULL
-        row.verify = bool(verify)
-        row.connect_timeout_ms = connect_ms
-        row.handshake_timeout_ms = handshake_ms
-        row.label = _text(label, texts)
-        same = bytes(same)
-        texts.append(same)
-        identity = same
-        row.identity = identity
-        row.identity_length = len(same)
-        self.origin_count += 1
-
-
 cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
     """Rows and their index, which is never more than half full."""
     cdef HostRow *row
@@ -383,20 +275,20 @@ cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
     cdef uint64_t hashed
     while size < 2 * <int64_t>len(entries):
         size *= 2
-    self.hosts = <HostRow *>_rows(len(entries), sizeof(HostRow))
-    self.index = <uint32_t *>_rows(size, sizeof(uint32_t))
+    self.hosts = <HostRow *>rows_new(len(entries), sizeof(HostRow))
+    self.index = <uint32_t *>rows_new(size, sizeof(uint32_t))
     self.index_mask = size - 1
     memset(self.index, 0xff, size * sizeof(uint32_t))
     for hostname, proxied, zone, origin in entries:
         number = self.host_count
         row = &self.hosts[number]
         name = _hostname(hostname, &wildcard)
-        row.hostname = _text(name, texts)
+        row.hostname = rows_text(name, texts)
         row.hostname_length = len(name)
         row.kind = HOST_PROXIED if proxied else HOST_DNS_ONLY
         row.wildcard = wildcard
-        row.zone = _row(zone, self.zone_count, "zone")
-        row.origin = _row(origin, self.origin_count, "origin")
+        row.zone = rows_number(zone, self.zone_count, "zone")
+        row.origin = rows_number(origin, self.origin_count, "origin")
         hashed = keyed_hash(self.key, <const uint8_t *>row.hostname, row.hostname_length)
         if _find(self, hashed, <const uint8_t *>row.hostname, row.hostname_length, wildcard) != NULL:
             raise ValueError(f"{hostname!r} is there twice")
@@ -412,26 +304,25 @@ cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
 cdef class Snapshot:
     """Compiled policy, frozen: which zone, origin and certificate belong to a hostname."""
 
-    def __cinit__(self, *, uint64_t revision, zones, hosts, origins, certificates, default_certificate, keep):
+    def __cinit__(self, *, uint64_t revision, zones, hosts, origins, certificates, default_certificate,
+                  Endpoints endpoints not None, keep):
         cdef list texts = []
         cdef bytes key = os.urandom(16)
-        self.keep = (keep, texts)
-        self.data = <SnapshotData *>_rows(1, sizeof(SnapshotData))
+        self.keep = (keep, texts, endpoints)
+        self.data = <SnapshotData *>rows_new(1, sizeof(SnapshotData))
         self.data.revision = revision
         memcpy(self.data.key, <const char *>key, 16)
-        _certificates_fill(self.data, list(certificates), texts)
-        self.data.default_certificate = _row(default_certificate, self.data.certificate_count, "certificate")
-        _zones_fill(self.data, list(zones), texts)
-        _origins_fill(self.data, list(origins), texts)
+        rows_certificates(self.data, list(certificates), texts)
+        self.data.default_certificate = rows_number(default_certificate, self.data.certificate_count, "certificate")
+        rows_zones(self.data, list(zones), texts)
+        rows_origins(self.data, list(origins), endpoints, texts)
         _hosts_fill(self.data, list(hosts), texts)
 
     def __dealloc__(self):
         if self.data != NULL:
             free(self.data.hosts)
             free(self.data.index)
-            free(self.data.zones)
-            free(self.data.origins)
-            free(self.data.certificates)
+            rows_free(self.data)
             free(self.data)
 
     @property

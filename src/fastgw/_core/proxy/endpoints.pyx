@@ -1,0 +1,170 @@
+"""What all workers know of each endpoint: running calls, latency, failures, health. Nobody waits for anybody.
+
+An endpoint keeps its state for as long as the gateway lives, whatever is published: one that leaves and returns is
+remembered. The struct has cache lines of its own, so that calls to one endpoint do not slow down those to another.
+"""
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
+
+from fastgw._core.clock cimport clock_now
+
+cdef extern from "<stdlib.h>" nogil:
+    int posix_memalign(void **into, size_t alignment, size_t size)
+
+cdef extern from *:
+    """
+    #define FASTGW_GET(at) __atomic_load_n(at, __ATOMIC_RELAXED)
+    #define FASTGW_SET(at, value) __atomic_store_n(at, value, __ATOMIC_RELAXED)
+    #define FASTGW_ADD(at, value) __atomic_add_fetch(at, value, __ATOMIC_RELAXED)
+    """
+    uint32_t FASTGW_GET32 "FASTGW_GET"(const uint32_t *at) nogil
+    int32_t FASTGW_GET_INT "FASTGW_GET"(const int32_t *at) nogil
+    uint64_t FASTGW_GET64 "FASTGW_GET"(const uint64_t *at) nogil
+    void FASTGW_SET32 "FASTGW_SET"(uint32_t *at, uint32_t value) nogil
+    void FASTGW_SET64 "FASTGW_SET"(uint64_t *at, uint64_t value) nogil
+    uint32_t FASTGW_ADD32 "FASTGW_ADD"(uint32_t *at, uint32_t value) nogil
+    int32_t FASTGW_ADD_INT "FASTGW_ADD"(int32_t *at, int32_t value) nogil
+    uint64_t FASTGW_ADD64 "FASTGW_ADD"(uint64_t *at, uint64_t value) nogil
+
+cdef enum:
+    _CACHE_LINE = 64
+    _EJECTIONS_MOST = 10            # an endpoint ejected again and again stays away at most so many times as long
+
+cdef uint64_t _DECAY_NS = 10 * <uint64_t>1000000000     # an old latency has lost its weight by then
+cdef uint64_t _FAILED_NS = 1000 * <uint64_t>1000000     # a failure counts as an answer at least this slow
+
+
+cdef void endpoint_begin(EndpointState *self) noexcept nogil:
+    """A call has been given to it."""
+    FASTGW_ADD_INT(&self.calls, 1)
+    FASTGW_ADD64(&self.calls_started, 1)
+
+
+cdef void endpoint_end(EndpointState *self) noexcept nogil:
+    """That call is over, one way or the other."""
+    FASTGW_ADD_INT(&self.calls, -1)
+
+
+cdef uint64_t endpoint_latency(const EndpointState *self, uint64_t now) noexcept nogil:
+    """Nanoseconds to the response head, what is old counting less and less; 0: nothing is known.
+
+    Linear decay toward 0 over _DECAY_NS: an endpoint nobody has asked for long is worth a try.
+    """
+    cdef uint64_t latency = FASTGW_GET64(&self.latency)
+    cdef uint64_t at = FASTGW_GET64(&self.latency_at)
+    cdef uint64_t age = now - at if now > at else 0
+    if age >= _DECAY_NS:
+        return 0
+    return latency - <uint64_t>(<double>latency * <double>age / <double>_DECAY_NS)
+
+
+cdef void _note_latency(EndpointState *self, uint64_t latency, uint64_t now) noexcept nogil:
+    """Peak-sensitive moving average: worse news counts at once, better news by an eighth."""
+    cdef uint64_t before = FASTGW_GET64(&self.latency)
+    if latency < before:
+        latency = before - (before - latency) // 8
+    FASTGW_SET64(&self.latency, latency)
+    FASTGW_SET64(&self.latency_at, now)
+
+
+cdef void endpoint_answered(EndpointState *self, uint64_t latency, uint64_t now) noexcept nogil:
+    """A response head came `latency` ns after the request head went."""
+    _note_latency(self, latency, now)
+    if FASTGW_GET32(&self.failures) != 0:
+        FASTGW_SET32(&self.failures, 0)
+    if FASTGW_GET32(&self.ejections) != 0 and FASTGW_GET64(&self.ejected_until) <= now:
+        FASTGW_SET32(&self.ejections, 0)
+
+
+cdef void endpoint_failed(EndpointState *self, uint64_t latency, uint64_t now, uint32_t eject_failures,
+                          uint32_t eject_ms) noexcept nogil:
+    """A connection or call failed for its fault; after `eject_failures` in a row it gets no calls for a while."""
+    cdef uint32_t failures = FASTGW_ADD32(&self.failures, 1)
+    cdef uint32_t times
+    FASTGW_ADD64(&self.calls_failed, 1)
+    _note_latency(self, latency if latency > _FAILED_NS else _FAILED_NS, now)
+    if eject_failures == 0 or failures < eject_failures or FASTGW_GET64(&self.ejected_until) > now:
+        return
+    times = FASTGW_ADD32(&self.ejections, 1)
+    if times > _EJECTIONS_MOST:
+        times = _EJECTIONS_MOST
+    FASTGW_SET32(&self.failures, 0)
+    FASTGW_SET64(&self.ejected_until, now + eject_ms * <uint64_t>1000000 * times)
+    FASTGW_SET64(&self.returned_at, now + eject_ms * <uint64_t>1000000 * times)
+    FASTGW_ADD64(&self.times_ejected, 1)
+
+
+cdef bint endpoint_is_available(EndpointState *self, uint64_t now) noexcept nogil:
+    """Healthy, and not ejected."""
+    return FASTGW_GET32(&self.healthy) != 0 and FASTGW_GET64(&self.ejected_until) <= now
+
+
+cdef class Endpoints:
+    """The states of all endpoints, by the number a snapshot gives to each; belongs to one gateway."""
+
+    def __cinit__(self):
+        self.numbers = {}
+        self.labels = []
+
+    def __dealloc__(self):
+        cdef uint32_t number
+        for number in range(self.count):
+            free(self.states[number])
+        free(self.states)
+
+    def __len__(self):
+        return self.count
+
+    def number_of(self, bytes identity not None, str label not None):
+        """The number of the endpoint of this identity, which is the same for good; made if it is new."""
+        cdef void *made = NULL
+        cdef EndpointState **grown
+        known = self.numbers.get(identity)
+        if known is not None:
+            return known
+        if self.count == self.room:
+            grown = <EndpointState **>realloc(self.states, (2 * self.room + 16) * sizeof(EndpointState *))
+            if grown == NULL:
+                raise MemoryError
+            self.states = grown
+            self.room = 2 * self.room + 16
+        if posix_memalign(&made, _CACHE_LINE, 2 * _CACHE_LINE) != 0:
+            raise MemoryError
+        memset(made, 0, 2 * _CACHE_LINE)
+        self.states[self.count] = <EndpointState *>made
+        self.states[self.count].number = self.count
+        self.states[self.count].healthy = 1
+        self.labels.append(label)
+        self.numbers[identity] = self.count
+        self.count += 1
+        return self.count - 1
+
+    def set_health(self, uint32_t number, bint healthy):
+        """The verdict of an active check, in force for the next call of every worker."""
+        if number >= self.count:
+            raise IndexError(f"there is no endpoint {number}")
+        if healthy and not FASTGW_GET32(&self.states[number].healthy):
+            FASTGW_SET64(&self.states[number].returned_at, clock_now())
+            FASTGW_SET64(&self.states[number].ejected_until, 0)
+        FASTGW_SET32(&self.states[number].healthy, healthy)
+
+    def stats(self):
+        """One dict per endpoint, in order of their numbers; latency in microseconds, 0: not known."""
+        cdef uint64_t now = clock_now()
+        cdef EndpointState *state
+        cdef uint32_t number
+        out = []
+        for number in range(self.count):
+            state = self.states[number]
+            out.append({
+                "endpoint": self.labels[number],
+                "healthy": bool(FASTGW_GET32(&state.healthy)),
+                "ejected": FASTGW_GET64(&state.ejected_until) > now,
+                "calls_running": FASTGW_GET_INT(&state.calls),
+                "calls_started": FASTGW_GET64(&state.calls_started),
+                "calls_failed": FASTGW_GET64(&state.calls_failed),
+                "connects_failed": FASTGW_GET64(&state.connects_failed),
+                "times_ejected": FASTGW_GET64(&state.times_ejected),
+                "latency_us": endpoint_latency(state, now) // 1000,
+            })
+        return out
