@@ -7,8 +7,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from fastgw.config.checkcert import check_certificate, check_trust_store
+from fastgw.config.fields import Table
 from fastgw.config.lines import Path
-from fastgw.config.model import DEFAULT_LISTEN, ServerTable, Table
+from fastgw.config.model import DEFAULT_LISTEN, ServerTable
 from fastgw.config.records import Placed, check_names, take_records
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
+from fastgw.config.fields import (
+    ComplaintError,
+    Duration,
+    OnOff,
+    Port,
+    PositiveDuration,
+    Table,
+    Text,
+    duration_ms,
+    kind_of,
+)
 from fastgw.policy import limits
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
@@ -17,41 +27,6 @@ WORKERS_MAX = 256
 DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
 Group = Literal["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"]
 DEFAULT_GROUPS: tuple[Group, ...] = ("X25519", "P-256")
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-DURATION_MAX_MS = 24 * 3_600_000
-
-
-class ComplaintError(ValueError):
-    """A value is refused: a sentence without its subject, and what to do instead."""
-
-    def __init__(self, sentence: str, hint: str = "") -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.hint = hint
-
-
-def _duration_ms(value: object) -> object:
-    hint = 'write a number and a unit in quotes, as in "30s", "500ms" or "2m"'
-    if not isinstance(value, str):
-        raise ComplaintError(f"must be a duration in quotes, not {kind_of(value)}", hint)
-    found = _DURATION.fullmatch(value.strip())
-    if found is None:
-        raise ComplaintError(f"is {value!r}, which is not a duration", hint)
-    milliseconds = round(float(found[1]) * _UNIT_MS[found[2]])
-    if milliseconds > DURATION_MAX_MS:
-        raise ComplaintError(f"is {value!r}, more than the 24 hours that are allowed", hint)
-    return milliseconds
-
-
-def _positive_ms(value: object) -> object:
-    milliseconds = _duration_ms(value)
-    if milliseconds == 0:
-        raise ComplaintError(
-            "is 0, so that nothing could ever succeed", 'write a time above zero, as in "10s"'
-        )
-    return milliseconds
 
 
 def _workers(value: object) -> object:
@@ -82,47 +57,6 @@ def _listen(value: object) -> object:
     return value
 
 
-def _switch(value: object) -> object:
-    if isinstance(value, bool):
-        word = "on" if value else "off"
-        raise ComplaintError(f'must be "on" or "off" in quotes, not {kind_of(value)}', f'write "{word}"')
-    return value
-
-
-def _port(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 65535:
-        raise ComplaintError(f"is {value}, which is not a port", "ports are 1 to 65535")
-    return value
-
-
-def kind_of(value: object) -> str:
-    """What people call the type of a TOML value."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return f"the text {value!r}"
-    if isinstance(value, list):
-        return "an array"
-    if isinstance(value, dict):
-        return "a table"
-    return f"the value {value}"
-
-
-Duration = Annotated[int, BeforeValidator(_duration_ms, json_schema_input_type=str)]
-PositiveDuration = Annotated[int, BeforeValidator(_positive_ms, json_schema_input_type=str)]
-OnOff = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
-Port = Annotated[int, BeforeValidator(_port)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Table(BaseModel):
-    """A table of the file: exact types, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class ServerTable(Table):
     """[server]: where to listen and with how many threads."""
 
@@ -132,7 +66,7 @@ class ServerTable(Table):
             min_length=1,
             description='"HOST:PORT", "[IPV6]:PORT"; "h2c://" in front: without TLS; port 0: any free',
         ),
-    ] = list(DEFAULT_LISTEN)
+    ] = Field(list(DEFAULT_LISTEN))
     workers: Annotated[
         int | None,
         BeforeValidator(_workers, json_schema_input_type=int | Literal["auto"]),
@@ -142,7 +76,7 @@ class ServerTable(Table):
     tls_groups: Annotated[
         list[Group],
         Field(min_length=1, description="key exchange toward clients, best first"),
-    ] = list(DEFAULT_GROUPS)
+    ] = Field(list(DEFAULT_GROUPS))
 
 
 class LogTable(Table):
@@ -157,7 +91,7 @@ def _limit(row: Limit) -> Any:
     """The key of one limit: its type with the range that is allowed, its default."""
 
     def judge(value: object) -> object:
-        number = _duration_ms(value) if row.is_duration else value
+        number = duration_ms(value) if row.is_duration else value
         if isinstance(number, int) and not isinstance(number, bool) and not row.allows(number):
             raise ComplaintError(f"is {value}; it must be {row.range_text}", row.bounds)
         return number
@@ -234,7 +168,7 @@ class ZoneTable(Table):
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
-    dns: list[RecordTable] = []
+    dns: list[RecordTable] = Field([])
     paused: bool = False
     plan: Literal["free", "pro", "business", "enterprise"] = "free"
 

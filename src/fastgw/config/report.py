@@ -9,17 +9,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from fastgw.config.fields import ComplaintError, Table, kind_of
 from fastgw.config.lines import Path, line_of
-from fastgw.config.model import (
-    ComplaintError,
-    LimitsTable,
-    LogTable,
-    ServerTable,
-    SettingsTable,
-    Table,
-    ZoneTable,
-    kind_of,
-)
+from fastgw.config.model import LimitsTable, LogTable, ServerTable, SettingsTable, ZoneTable
 from fastgw.errors import Problem
 
 Model = TypeVar("Model", bound=Table)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fastgw.config.fields import kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import CertTable, RecordTable, SettingsTable, ZoneTable, kind_of
+from fastgw.config.model import CertTable, RecordTable, SettingsTable, ZoneTable
 from fastgw.config.report import Report
 
 # Settings that may also stand directly in the zone.
