@@ -17,6 +17,7 @@ from fastgw.config.fields import (
     duration_ms,
     kind_of,
 )
+from fastgw.config.routing import OriginTable, PriorityField, RetryTable, RouteTable, WeightField
 from fastgw.policy import limits
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
@@ -66,7 +67,7 @@ class ServerTable(Table):
             min_length=1,
             description='"HOST:PORT", "[IPV6]:PORT"; "h2c://" in front: without TLS; port 0: any free',
         ),
-    ] = Field(list(DEFAULT_LISTEN))
+    ] = Field(default=list(DEFAULT_LISTEN))
     workers: Annotated[
         int | None,
         BeforeValidator(_workers, json_schema_input_type=int | Literal["auto"]),
@@ -76,7 +77,7 @@ class ServerTable(Table):
     tls_groups: Annotated[
         list[Group],
         Field(min_length=1, description="key exchange toward clients, best first"),
-    ] = Field(list(DEFAULT_GROUPS))
+    ] = Field(default=list(DEFAULT_GROUPS))
 
 
 class LogTable(Table):
@@ -116,6 +117,13 @@ LimitsTable: type[Table] = create_model(
 )
 
 
+def _some_silence(value: object) -> object:
+    milliseconds = duration_ms(value)
+    if milliseconds == 0:
+        raise ComplaintError("is 0, so that no stream could wait", 'long_lived_grpc = "on" lifts it')
+    return value
+
+
 class CertTable(Table):
     """A certificate chain and its key."""
 
@@ -138,13 +146,21 @@ class SettingsTable(Table):
     origin_handshake_timeout: Annotated[
         PositiveDuration, Field(description=CATALOGUE["origin_handshake_timeout"].effect)
     ] = 10_000
+    proxy_read_timeout: Annotated[
+        Duration,
+        BeforeValidator(_some_silence, json_schema_input_type=str),
+        Field(description=CATALOGUE["proxy_read_timeout"].effect),
+    ] = 100_000
+    long_lived_grpc: Annotated[OnOff, Field(description=CATALOGUE["long_lived_grpc"].effect)] = "off"
 
 
 class RecordTable(Table):
     """One entry of a zone's `dns`."""
 
     name: Annotated[Text, Field(description='"@", a name below the zone, or a full name; "*" as first label')]
-    content: Annotated[Text, Field(description="an address, or for CNAME a name")]
+    content: Annotated[
+        Text, Field(description='an address, for CNAME a name, or "unix:" and the path of a socket')
+    ]
     type: Annotated[
         Literal["A", "AAAA", "CNAME"] | None, Field(description="follows from the content if left out")
     ] = None
@@ -154,6 +170,8 @@ class RecordTable(Table):
     origin_server_name: Annotated[
         Text | None, Field(description="SNI and certificate name asked of the origin; default: the name")
     ] = None
+    weight: WeightField = 1
+    priority: PriorityField = 0
 
 
 class ZoneTable(Table):
@@ -168,7 +186,12 @@ class ZoneTable(Table):
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
-    dns: list[RecordTable] = Field([])
+    dns: list[RecordTable] = Field(default=[])
+    origin: OriginTable = OriginTable()  # type: ignore[valid-type]
+    route: Annotated[list[RouteTable], Field(description="what holds for some of the calls")] = Field(
+        default=[]
+    )
+    retry: RetryTable = RetryTable()
     paused: bool = False
     plan: Literal["free", "pro", "business", "enterprise"] = "free"
 
