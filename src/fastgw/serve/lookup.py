@@ -1,7 +1,7 @@
 """Names of origins become addresses, and stay true: asked in the background, again when an answer has aged.
 
 A name is looked for in the hosts file, then in DNS (A and AAAA). DNS is asked through dnspython, not through
-the C library, whose answers have no age and hold up a thread; dnspython does not read the hosts file, so we do.
+the C library, whose answers have no age and hold up a thread; dnspython does not read the hosts file: we do.
 Other sources of the C library (mDNS, LDAP) are not asked.
 """
 
@@ -263,7 +263,7 @@ class Lookup:
         return float(min(BACKOFF_LEAST * 2.0 ** min(name.failures - 1, 16), BACKOFF_MOST))
 
     def _take(self, name: _Name, found: tuple[str, ...]) -> None:
-        """An answer: those of its addresses that this machine has a way to, or all if there is a way to none."""
+        """An answer: those of its addresses that can be reached from here, or all if none can."""
         name.lost = False
         addresses = tuple(literal for literal in found if self._route(literal)) or found
         if addresses == name.addresses:
