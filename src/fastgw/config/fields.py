@@ -71,8 +71,9 @@ def kind_of(value: object) -> str:
     return f"the value {value}"
 
 
-Duration = Annotated[int, BeforeValidator(duration_ms, json_schema_input_type=str)]
-PositiveDuration = Annotated[int, BeforeValidator(_positive_ms, json_schema_input_type=str)]
+DurationText = Annotated[str, Field(pattern=f"^{_DURATION.pattern}$")]
+Duration = Annotated[int, BeforeValidator(duration_ms, json_schema_input_type=DurationText)]
+PositiveDuration = Annotated[int, BeforeValidator(_positive_ms, json_schema_input_type=DurationText)]
 OnOff = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
 Port = Annotated[int, BeforeValidator(_port)]
 Text = Annotated[str, Field(min_length=1)]

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, create_model
 from fastgw.config.fields import (
     ComplaintError,
     Duration,
+    DurationText,
     OnOff,
     Port,
     PositiveDuration,
@@ -148,7 +149,7 @@ class SettingsTable(Table):
     ] = 10_000
     proxy_read_timeout: Annotated[
         Duration,
-        BeforeValidator(_some_silence, json_schema_input_type=str),
+        BeforeValidator(_some_silence, json_schema_input_type=DurationText),
         Field(description=CATALOGUE["proxy_read_timeout"].effect),
     ] = 100_000
     long_lived_grpc: Annotated[OnOff, Field(description=CATALOGUE["long_lived_grpc"].effect)] = "off"
@@ -165,7 +166,7 @@ class RecordTable(Table):
         Literal["A", "AAAA", "CNAME"] | None, Field(description="follows from the content if left out")
     ] = None
     proxied: Annotated[bool, Field(description="is the name served by the gateway")] = False
-    origin_port: Port = ORIGIN_PORT
+    origin_port: Annotated[Port, Field(description="where the target listens")] = ORIGIN_PORT
     origin_protocol: Annotated[Literal["h2", "h2c"], Field(description="h2c: without TLS, on purpose")] = "h2"
     origin_server_name: Annotated[
         Text | None, Field(description="SNI and certificate name asked of the origin; default: the name")
@@ -177,33 +178,37 @@ class RecordTable(Table):
 class ZoneTable(Table):
     """[[zone]]: a domain."""
 
-    name: Text
-    grpc: OnOff | None = None
-    http: OnOff | None = None
-    ssl: Literal["off", "flexible", "full", "strict", "origin_pull"] | None = None
-    cert: CertTable | None = None
-    settings: SettingsTable = SettingsTable()
+    name: Annotated[Text, Field(description='the domain, as in "example.com"')]
+    grpc: Annotated[OnOff | None, Field(description="as in settings")] = None
+    http: Annotated[OnOff | None, Field(description="as in settings")] = None
+    ssl: Annotated[
+        Literal["off", "flexible", "full", "strict", "origin_pull"] | None,
+        Field(description="as in settings"),
+    ] = None
+    cert: Annotated[CertTable | None, Field(description="what is shown to clients")] = None
+    settings: Annotated[SettingsTable, Field(description="the zone's switches")] = SettingsTable()
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
-    dns: list[RecordTable] = Field(default=[])
-    origin: OriginTable = OriginTable()  # type: ignore[valid-type]
-    route: Annotated[list[RouteTable], Field(description="what holds for some of the calls")] = Field(
-        default=[]
-    )
-    retry: RetryTable = RetryTable()
-    paused: bool = False
-    plan: Literal["free", "pro", "business", "enterprise"] = "free"
+    dns: list[RecordTable] = Field(default=[], description="names, and what they lead to")
+    origin: OriginTable = Field(default=OriginTable(), description="how endpoints are used")  # type: ignore[valid-type]
+    route: list[RouteTable] = Field(default=[], description="what holds for some of the calls")
+    retry: RetryTable = Field(default=RetryTable(), description="which failed calls are tried again")
+    paused: Annotated[bool, Field(description="everything is carried and nothing inspected")] = False
+    plan: Annotated[
+        Literal["free", "pro", "business", "enterprise"],
+        Field(description="changes nothing: kept for those who ask for it"),
+    ] = "free"
 
 
 class FileTable(Table):
     """The whole file; its JSON Schema is what editors complete from."""
 
-    version: Literal[1] = 1
-    server: ServerTable = ServerTable()
-    log: LogTable = LogTable()
-    limits: LimitsTable = LimitsTable()  # type: ignore[valid-type]
-    zone: Annotated[list[ZoneTable], Field(min_length=1)]
+    version: Annotated[Literal[1], Field(description="of this format")] = 1
+    server: Annotated[ServerTable, Field(description="where to listen")] = ServerTable()
+    log: Annotated[LogTable, Field(description="what is written down")] = LogTable()
+    limits: LimitsTable = Field(default=LimitsTable(), description="what peers may ask")  # type: ignore[valid-type]
+    zone: Annotated[list[ZoneTable], Field(min_length=1, description="the domains that are served")]
 
 
 def schema() -> dict[str, Any]:

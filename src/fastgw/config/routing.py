@@ -160,7 +160,7 @@ class OriginWords(Table):
     hash_key: Annotated[
         MetadataName | None, Field(description="hash: calls with equal values of this metadata stay together")
     ] = None
-    health: HealthTable = HealthTable()  # type: ignore[valid-type]
+    health: HealthTable = Field(default=HealthTable(), description="how they are asked")  # type: ignore[valid-type]
 
 
 OriginTable: type[OriginWords] = create_model(
