@@ -193,7 +193,7 @@ def test_a_drain_that_takes_too_long_is_cut(core, config, monkeypatch):
     gateway.start()
     begun = time.monotonic()
     gateway.stop()
-    assert 0.2 <= time.monotonic() - begun < 2
+    assert 0.2 <= time.monotonic() - begun < 5
     assert core.made[0].calls == ["drain", "stop"]
     gateway.stop()
 
