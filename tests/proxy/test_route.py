@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgw._core.proxy.endpoints import Endpoints
+from fastgw._core.proxy.entries import CertificateEntry, EndpointEntry, HostEntry, OriginEntry, ZoneEntry
 from fastgw._core.proxy.route import (
-    CertificateEntry,
-    HostEntry,
-    OriginEntry,
     Snapshot,
-    ZoneEntry,
     certificate_of,
     covers,
     hash_of,
@@ -26,7 +24,8 @@ from fastgw._core.proxy.route import (
 )
 
 ZONE = ZoneEntry("example.com", 0, grpc=True, http=False, encrypted=True, certificate=-1)
-ORIGIN = OriginEntry(
+ENDPOINTS = Endpoints()
+ENDPOINT = EndpointEntry(
     address=sockaddr("127.0.0.1", 443),
     context=0,
     server_name="o.example",
@@ -34,8 +33,9 @@ ORIGIN = OriginEntry(
     connect_timeout_ms=1000,
     handshake_timeout_ms=2000,
     label="127.0.0.1:443",
-    identity=b"id\0entity",
+    state=ENDPOINTS.number_of(b"id\0entity", "127.0.0.1:443"),
 )
+ORIGIN = OriginEntry("o.example", (ENDPOINT,))
 
 
 def snapshot(hosts=(), *, zones=(ZONE,), origins=(ORIGIN,), certificates=(), default=-1):
@@ -46,6 +46,7 @@ def snapshot(hosts=(), *, zones=(ZONE,), origins=(ORIGIN,), certificates=(), def
         origins=origins,
         certificates=[CertificateEntry(*row) for row in certificates],
         default_certificate=default,
+        endpoints=ENDPOINTS,
         keep=None,
     )
 

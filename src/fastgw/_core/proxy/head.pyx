@@ -52,7 +52,7 @@ cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, co
     """
     cdef uint32_t number
     cdef uint8_t kind
-    cdef Field *field
+    cdef const Field *field
     cdef uint8_t *at = outbox_block_open(conn, section.list_size + section.count * _FIELD_BOUND + _ADDED_BOUND)
     if at == NULL:
         return
@@ -61,14 +61,18 @@ cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, co
     for number in range(section.count):
         field = &section.fields[number]
         kind = field.kind
-        if kind == HOST or kind == RESERVED or (kind == GRPC_TIMEOUT and timeout != NULL):
+        if kind == HOST or kind == RESERVED:
             continue
         if kind == SCHEME:
             field = &_scheme_https if encrypted else &_scheme_http
+        elif kind == GRPC_TIMEOUT and timeout != NULL:
+            if field != head.grpc_timeout:
+                continue
+            field = timeout
         at = hpack_encode_field(&conn.encoder, at, field)
     if not head.te_trailers:
         at = hpack_encode_field(&conn.encoder, at, &_te_trailers)
-    if timeout != NULL:
+    if timeout != NULL and head.grpc_timeout == NULL:
         at = hpack_encode_field(&conn.encoder, at, timeout)
     outbox_block_close(conn, at, stream, ends)
 
