@@ -185,7 +185,7 @@ def test_a_drain_that_takes_too_long_is_cut(core, config, monkeypatch):
     gateway.start()
     begun = time.monotonic()
     gateway.stop()
-    assert 0.2 <= time.monotonic() - begun < 2
+    assert 0.2 <= time.monotonic() - begun < 5
     assert core.made[0].calls == ["drain", "stop"]
     gateway.stop()
 
@@ -207,9 +207,10 @@ def test_the_async_form_does_not_hold_up_the_loop(core, config):
 
 
 def test_several_gateways_live_side_by_side(core, config):
+    before = threading.active_count()
     with Gateway(config) as one, Gateway(config) as two:
         assert not set(one.addresses) & set(two.addresses)
-    assert threading.active_count() == 1
+    assert threading.active_count() == before
 
 
 def test_a_taken_port_is_one_plain_sentence(core, config):
