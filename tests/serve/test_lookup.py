@@ -166,6 +166,15 @@ def test_the_last_good_answer_stays(server, made, caplog):
     assert "the name origin.example cannot be resolved and stays with 10.0.0.1" in caplog.text
 
 
+def test_a_name_without_any_address_keeps_its_last_ones(server, made, caplog):
+    server.script[NAME, "A"] = [addresses("10.0.0.1", ttl=0), addresses()]
+    server.script[NAME, "AAAA"] = addresses()
+    lookup = made()
+    assert now(lookup) == ("10.0.0.1",)
+    assert until(lambda: "cannot be resolved and stays with 10.0.0.1" in caplog.text)
+    assert now(lookup) == ("10.0.0.1",)
+
+
 def test_one_family_that_fails_keeps_its_last_answer(server, made):
     server.script[NAME, "A"] = [addresses("10.0.0.1", ttl=0), addresses("10.0.0.2", ttl=0)]
     server.script[NAME, "AAAA"] = [addresses("2001:db8::1", ttl=0), code("SERVFAIL")]
@@ -236,6 +245,18 @@ def test_the_hosts_file_comes_first_and_dns_after_it(server, made, tmp_path):
     assert server.asked == []
     hosts.write_text("127.0.0.1 localhost\n")
     assert bell.wait(1)
+    assert now(lookup) == ("10.0.0.1",)
+
+
+def test_what_dns_said_before_the_hosts_file_is_forgotten(server, made, tmp_path):
+    server.script[NAME, "A"] = addresses("10.0.0.1", ttl=0)
+    server.script[NAME, "AAAA"] = [addresses("2001:db8::1", ttl=0), code("SERVFAIL")]
+    lookup = made()
+    assert now(lookup) == ("10.0.0.1", "2001:db8::1")
+    (tmp_path / "hosts").write_text(f"10.9.9.9 {NAME}\n")
+    assert until(lambda: now(lookup) == ("10.9.9.9",))
+    (tmp_path / "hosts").unlink()
+    assert until(lambda: now(lookup) != ("10.9.9.9",))
     assert now(lookup) == ("10.0.0.1",)
 
 

@@ -1,5 +1,6 @@
-from typing import TypedDict, final
+from typing import TypedDict, final, type_check_only
 
+@type_check_only
 class EndpointStats(TypedDict):
     endpoint: str
     healthy: bool
