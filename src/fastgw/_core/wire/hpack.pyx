@@ -21,7 +21,7 @@ from fastgw._core.wire.hpack_table cimport (TABLE_BUCKETS, TABLE_SIZE_DEFAULT, H
                                             HpackTable, field_name_hash, field_pair_hash, field_size,
                                             table_block, table_close, table_field, table_grow,
                                             table_has_room, table_index, table_link, table_name_find,
-                                            table_open, table_pair_find, table_put, table_shrink)
+                                            table_octets, table_open, table_pair_find, table_put, table_shrink)
 
 cdef extern from "huffman.h" nogil:
     uint64_t HUFFMAN_DECODED_BOUND(uint32_t length)
@@ -213,7 +213,7 @@ cdef inline Reason _field_store(Decoding *run, const Field *field) noexcept nogi
 cdef bint _lent_copy(Decoding *run, const uint8_t **text, uint32_t length) noexcept nogil:
     """Move one lent string to the arena if it stands in the table; False if the arena is full."""
     cdef FieldSection *out = run.out
-    cdef uintptr_t offset = <uintptr_t>text[0] - <uintptr_t>run.table.octets
+    cdef uintptr_t offset = <uintptr_t>text[0] - <uintptr_t>table_octets(run.table)
     if offset >= run.table.room:
         return True
     if length > out.arena_size - out.arena_used:

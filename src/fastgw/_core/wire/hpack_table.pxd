@@ -17,7 +17,7 @@ cdef enum:
 
 ctypedef struct HpackEntry:
     uint32_t hash               # as Field.hash, never 0
-    uint16_t start              # the name's first octet; the value stands behind the name
+    uint16_t start              # the name's first octet, from the first entry; the value stands behind it
     uint16_t name_length
     uint16_t value_length
     uint8_t kind                # FieldKind
@@ -33,7 +33,7 @@ ctypedef struct HpackIndex:
 
 ctypedef struct HpackTable:
     # Two rings in one block. Entries are numbered by insertion; number n stands in entries[n & mask], so
-    # eviction is a count that goes down. A name and its value stand together in `octets`. Octets of evicted
+    # eviction is a count that goes down. A name and its value stand together behind the entries. Octets of evicted
     # entries stay readable until the next insertion.
     # The block begins small, since most tables hold little, and each larger one is taken once: until it has
     # all of TABLE_OCTETS the ring of octets only fills up. Then an entry that does not fit before the end
@@ -41,12 +41,11 @@ ctypedef struct HpackTable:
     # next in one piece, whatever was left unused at the end.
     # Field sizes and the cost of an insertion: python bench/micro/hpack.py
     HpackEntry *entries         # NULL until the first insertion; before an encoder's stands its HpackIndex
-    uint8_t *octets             # behind the entries
     uint64_t inserted           # the number of the next insertion; the first is 1
     uint32_t count              # entries in the table: numbers inserted - count .. inserted - 1
     uint32_t size               # RFC 7541 section 4.1
     uint32_t max_size
-    uint32_t head               # where the next name goes in `octets`
+    uint32_t head               # where the next name goes in the octets
     uint32_t mask               # how many entries the block has room for, less 1
     uint16_t room               # the same for octets
     uint8_t indexed             # there is an HpackIndex
@@ -122,7 +121,22 @@ cdef inline bint table_has_room(const HpackTable *self, uint32_t length) noexcep
 
 
 cdef inline HpackEntry *table_entry(const HpackTable *self, uint32_t age) noexcept nogil:
-    return &self.entries[(self.inserted - age) & self.mask]
+    return &self.entries[(<uint32_t>self.inserted - age) & self.mask]
+
+
+cdef inline uint8_t *table_octets(const HpackTable *self) noexcept nogil:
+    """Where the ring of octets begins."""
+    return <uint8_t *>(self.entries + self.mask + 1)
+
+
+cdef inline uint8_t *entry_octets(const HpackTable *self, const HpackEntry *entry) noexcept nogil:
+    """The name of an entry, and behind it its value."""
+    return <uint8_t *>self.entries + entry.start
+
+
+cdef inline uint16_t _start_of(const HpackTable *self) noexcept nogil:
+    """HpackEntry.start of an entry that begins at `head`."""
+    return <uint16_t>((self.mask + 1) * sizeof(HpackEntry) + self.head)
 
 
 cdef inline uint32_t _octets_of(uint32_t entries) noexcept nogil:
@@ -162,7 +176,6 @@ cdef inline bint table_grow(HpackTable *self, uint32_t length, bint indexed) noe
     elif indexed:
         memcpy(block, table_index(self), before)
     larger.entries = <HpackEntry *>(block + before)
-    larger.octets = <uint8_t *>(larger.entries + entries)
     larger.mask = entries - 1
     larger.room = <uint16_t>octets
     larger.head = 0
@@ -171,8 +184,8 @@ cdef inline bint table_grow(HpackTable *self, uint32_t length, bint indexed) noe
         entry = table_entry(&larger, age)
         entry[0] = table_entry(self, age)[0]
         held = <uint32_t>entry.name_length + entry.value_length
-        memcpy(larger.octets + larger.head, self.octets + entry.start, held)
-        entry.start = <uint16_t>larger.head
+        memcpy(table_octets(&larger) + larger.head, entry_octets(self, entry), held)
+        entry.start = _start_of(&larger)
         larger.head += held
     self[0] = larger
     return True
@@ -185,11 +198,11 @@ cdef inline HpackEntry *table_put(HpackTable *self, const Field *field) noexcept
     cdef uint8_t *octets
     if self.count == 0 or self.head + length > TABLE_OCTETS:
         self.head = 0
-    octets = self.octets + self.head
+    octets = table_octets(self) + self.head
     memmove(octets, field.name, field.name_length)
     memcpy(octets + field.name_length, field.value, field.value_length)
     entry.hash = field.hash
-    entry.start = <uint16_t>self.head
+    entry.start = _start_of(self)
     entry.name_length = <uint16_t>field.name_length
     entry.value_length = <uint16_t>field.value_length
     entry.kind = field.kind
@@ -204,7 +217,7 @@ cdef inline HpackEntry *table_put(HpackTable *self, const Field *field) noexcept
 cdef inline void table_field(HpackTable *self, uint32_t age, Field *field) noexcept nogil:
     """Make `field` a view of an entry."""
     cdef HpackEntry *entry = table_entry(self, age)
-    field.name = self.octets + entry.start
+    field.name = entry_octets(self, entry)
     field.value = field.name + entry.name_length
     field.name_length = entry.name_length
     field.value_length = entry.value_length
@@ -238,7 +251,7 @@ cdef inline uint32_t table_pair_find(HpackTable *self, const Field *field, uint3
         entry = table_entry(self, age)
         if (entry.hash == hash and entry.name_length == field.name_length
                 and entry.value_length == field.value_length):
-            if _same_pair(self.octets + entry.start, field):
+            if _same_pair(entry_octets(self, entry), field):
                 return age
         if entry.older_pair == 0:
             return 0
@@ -256,7 +269,7 @@ cdef inline uint32_t table_name_find(HpackTable *self, const Field *field, uint6
     while age - 1 < self.count:
         entry = table_entry(self, age)
         if (entry.name_length == field.name_length
-                and _same(self.octets + entry.start, field.name, field.name_length)):
+                and _same(entry_octets(self, entry), field.name, field.name_length)):
             return age
         if entry.older_name == 0:
             return 0
