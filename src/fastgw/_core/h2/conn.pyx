@@ -159,6 +159,12 @@ cdef void conn_open(Conn *self, ConnRoom *room, Role role, const ConnEvents *eve
     outbox_begin(self)
 
 
+cdef void conn_rest(Conn *self) noexcept nogil:
+    """Nothing has come for a while: give back what the next stream brings again."""
+    if self.streams.count == 0:
+        stream_map_close(&self.streams)
+
+
 cdef void conn_abandon(Conn *self, Cause cause) noexcept nogil:
     """Nothing more is read, every stream is lost; what is in the outbox may still be sent."""
     cdef uint32_t at = 0

@@ -65,6 +65,7 @@ cdef struct Link:
     bint dead                   # buried: memory goes when the turn ends
     bint draining               # takes no new calls
     bint ending                 # our half is closed; what still comes is not read
+    bint resting                # has given back what an idle link can do without
     bint abandoned              # its streams are lost, and the time to read why has begun
     # toward a client
     uint8_t peer[28]            # struct sockaddr
@@ -73,7 +74,7 @@ cdef struct Link:
     uint64_t approved_revision
     # toward an origin
     Origin *origin
-    Endpoint endpoint
+    Endpoint *endpoint          # its own
     SnapshotUse *use            # held until the handshake is over: it owns what `endpoint` points to
 
 cdef struct Origin:
@@ -148,6 +149,7 @@ cdef struct Desk:
     Slots links
     Slots exchanges
     Slots uses
+    Slots endpoints
     uint8_t *net                # NET_SIZE octets: ciphertext scratch
     uint8_t *plain              # plaintext of one fill, with headroom and the rest of an earlier one in front
     Settings toward_client      # what we announce
