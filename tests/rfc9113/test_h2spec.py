@@ -1,7 +1,7 @@
 """h2spec, strict and over TLS, against `fastgw serve`: every case of its three groups passes.
 
-The program is built from its Go module, with the sums in h2spec/go.sum, and kept in build/tools. Where `go` is
-missing, or nothing can be downloaded, the test is skipped; not so where CI is set and `go` is there.
+The program is built from its Go module, with the sums in h2spec/go.sum, and kept in build/tools. Where `go`
+is missing, or nothing can be downloaded, the test is skipped; not so where CI is set and `go` is there.
 """
 
 from __future__ import annotations
