@@ -1,4 +1,4 @@
-"""TLS 1.3 as Python's ssl does not let a client speak it: early data, and key updates in any number.
+"""TLS as Python's ssl does not let a client speak it: early data, key updates in any number, renegotiation.
 
 Calls the OpenSSL that Python's own ssl module is linked with.
 """
@@ -15,7 +15,8 @@ from typing import Self
 
 import pytest
 
-_SET_SERVER_NAME = 55  # SSL_CTRL_SET_TLSEXT_HOSTNAME
+_SET_SERVER_NAME, _SET_MAX_VERSION = 55, 124  # SSL_CTRL_…
+TLS_1_2 = 0x0303
 _ALPN = b"\x02h2"
 REJECTED = 1  # SSL_EARLY_DATA_REJECTED
 
@@ -38,6 +39,7 @@ _CALLS = {
     "SSL_session_reused": (c_int, c_void_p),
     "SSL_connect": (c_int, c_void_p),
     "SSL_do_handshake": (c_int, c_void_p),
+    "SSL_renegotiate": (c_int, c_void_p),
     "SSL_key_update": (c_int, c_void_p, c_int),
     "SSL_read": (c_int, c_void_p, c_void_p, c_int),
     "SSL_set_shutdown": (None, c_void_p, c_int),
@@ -77,11 +79,18 @@ class Session:
 class RawTls:
     """A blocking client without any check of certificates; whatever fails is a ConnectionError.
 
-    early  sent before the handshake is over, if `session` allows it
+    early    sent before the handshake is over, if `session` allows it
+    highest  version of TLS; 0: what there is
     """
 
     def __init__(
-        self, address: tuple[str, int], name: str, *, session: Session | None = None, early: bytes = b""
+        self,
+        address: tuple[str, int],
+        name: str,
+        *,
+        session: Session | None = None,
+        early: bytes = b"",
+        highest: int = 0,
     ) -> None:
         self._library = _library()
         self._sock = socket.create_connection(address)
@@ -91,6 +100,7 @@ class RawTls:
         self._context = self._library.SSL_CTX_new(self._library.TLS_client_method())
         self._ssl = self._library.SSL_new(self._context)
         self._library.SSL_ctrl(self._ssl, _SET_SERVER_NAME, 0, name.encode())
+        self._library.SSL_ctrl(self._ssl, _SET_MAX_VERSION, highest, None)
         self._library.SSL_set_alpn_protos(self._ssl, _ALPN, len(_ALPN))
         self._library.SSL_set_fd(self._ssl, self._sock.fileno())
         if session is not None:
@@ -130,6 +140,11 @@ class RawTls:
     def update_keys(self, *, asked: bool) -> None:
         """One KeyUpdate; `asked`: the peer is to change its keys too."""
         self._check(self._library.SSL_key_update(self._ssl, int(asked)))
+        self._check(self._library.SSL_do_handshake(self._ssl))
+
+    def renegotiate(self) -> None:
+        """Ask for a second handshake, TLS 1.2, and wait for it."""
+        self._check(self._library.SSL_renegotiate(self._ssl))
         self._check(self._library.SSL_do_handshake(self._ssl))
 
     def session(self) -> Session:
