@@ -1,4 +1,4 @@
-"""RFC 7541 sections 6.1, 6.2, 7.1.3: a field as an index or a literal, and what an intermediary keeps of that."""
+"""RFC 7541 sections 6.1, 6.2, 7.1.3: a field as an index or a literal, and what we keep of that."""
 
 import pytest
 
