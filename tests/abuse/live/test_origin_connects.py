@@ -15,7 +15,7 @@ from tests.support.raw_origin import Play, RawOrigin, RawServer, echo_calls
 from tests.support.siege import MIB, Siege
 
 SETTINGS = 'origin_connect_timeout = "300ms", origin_handshake_timeout = "300ms"'
-CALLS = 6
+CALLS = 3
 DAY = datetime.timedelta(days=1)
 
 # fastgw-error of the calls to `<name>.gw.test`
