@@ -24,7 +24,7 @@ pytestmark = pytest.mark.rfc("9113 10.3")
 
 HOSTS = (b"gw.test", b"gw.test:443", b"gw.test.")
 LAST = b"/the/last"  # the path of the request that ends each example
-EXAMPLES = 200
+EXAMPLES = 120
 
 Pair = tuple[bytes, bytes]
 
