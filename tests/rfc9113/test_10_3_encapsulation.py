@@ -207,7 +207,8 @@ def say(peer: RawPeer, stream: int, fields: list[Sent], asked: Asked, *, end: bo
     parts = [block[at : at + step] for at in range(0, len(block), step)] or [b""]
     peer.send(
         frames.headers(stream, parts[0], end=end, end_headers=len(parts) == 1),
-        *(frames.continuation(stream, part, end_headers=part is parts[-1]) for part in parts[1:]),
+        *(frames.continuation(stream, part, end_headers=False) for part in parts[1:-1]),
+        *(frames.continuation(stream, part) for part in parts[1:][-1:]),
     )
 
 
