@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from fastgw._core.io.tls cimport SSL_CTX
 
 cdef enum:
-    HOSTNAME_MAX = 255
+    HOSTNAME_MAX = 253
     NONE = 0xffffffff           # no such row
 
 ctypedef struct ZoneRow:
