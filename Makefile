@@ -12,11 +12,15 @@ FUZZ_SECONDS ?= 3600
 FUZZ_JOBS ?= 1
 FUZZ = PYTHONPATH=build/fuzz-site:. $(PY) -m tests.fuzz.run build/fuzz/fastgw_fuzz
 
+# How long `make soak` runs, and which of its random courses.
+SOAK_SECONDS ?= 600
+SEED ?= 1
+
 # What is compiled and what is copied: a change in either is a reason to install again.
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan fuzz corpus generate bench bench-load rfc dist clean
+.PHONY: help demo test dev build check lint types guards asan fuzz corpus soak generate bench bench-load rfc dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -60,6 +64,9 @@ fuzz: build/fuzz/.built ## look for inputs that break a promise: FUZZ_SECONDS (3
 corpus: build/fuzz/.built ## the first inputs of the fuzz targets, and of a run's inputs those that cover more
 	$(PY) -m tests.fuzz.seeds
 	$(FUZZ) --keep
+
+soak: build ## clients that leave, origins that die, reloads; what leaks or hangs: SOAK_SECONDS (600), SEED (1)
+	$(PY) -m tests.soak --seconds $(SOAK_SECONDS) --seed $(SEED)
 
 generate: build ## write the generated C tables and the pages made from tables again
 	@for generator in $$(find cext/gen docs/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done

@@ -1,6 +1,7 @@
 """Tables for people, made from a results file: python -m bench.load.table [FILE] [--write].
 
-Without a FILE it is the newest of bench/results; --write puts W1 between the markers of bench/README.md.
+Without a FILE it is the newest of bench/results; --write puts each workload of it for which bench/README.md
+has markers between them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from bench.load.workloads import WORKLOADS, Workload
 from bench.load.workshop import HERE, RESULTS
 
 README = HERE.parent / "README.md"
-BEGIN, END = "<!-- table: W1 -->", "<!-- end of table -->"
+END = "<!-- end of table -->"
 COLUMNS = {
     "cpu_us": "CPU µs/call",
     "cpu_us_message": "CPU µs/message",
@@ -118,14 +119,19 @@ def describe(results: dict[str, Any]) -> str:
     )
 
 
-def into_readme(text: str, results: dict[str, Any], source: str) -> str:
-    """The README with the table of W1 between its markers. Raise ValueError if they are not there once."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"the README must have one {BEGIN} and after it one {END}")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    body = f"\n\n{table(results, 'W1')}\n\n`{source}`: {describe(results)}\n\n"
-    return before + BEGIN + body + END + after
+def begin(name: str) -> str:
+    """The line after which the table of a workload stands in the README."""
+    return f"<!-- table: {name} -->"
+
+
+def into_readme(text: str, results: dict[str, Any], source: str, name: str = "W1") -> str:
+    """The README with the table of a workload between its markers; ValueError if they are not there once."""
+    before, found, rest = text.partition(begin(name))
+    old, ended, after = rest.partition(END)
+    if not found or not ended or begin(name) in rest or "<!-- table:" in old:
+        raise ValueError(f"the README must have one {begin(name)} and after it one {END}")
+    body = f"\n\n{table(results, name)}\n\n`{source}`: {describe(results)}\n\n"
+    return before + found + body + ended + after
 
 
 def newest() -> Path:
@@ -140,15 +146,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("file", nargs="?", type=Path, help="a results file; default: the newest")
-    parser.add_argument("--write", action="store_true", help="put W1 into bench/README.md")
+    parser.add_argument("--write", action="store_true", help="put its tables into bench/README.md")
     words = parser.parse_args()
     file = words.file or newest()
     results = json.loads(file.read_text())
+    measured = {run["workload"] for run in results["runs"]}
     if words.write:
-        README.write_text(into_readme(README.read_text(), results, f"results/{file.name}"))
+        page = README.read_text()
+        for name in WORKLOADS:
+            if name in measured and begin(name) in page:
+                page = into_readme(page, results, f"results/{file.name}", name)
+        README.write_text(page)
         return
     print(describe(results))
-    measured = {run["workload"] for run in results["runs"]}
     for name, workload in WORKLOADS.items():
         if name in measured:
             print(f"\n### {name}: {workload.what}\n\n{table(results, name)}")

@@ -1,4 +1,4 @@
-"""CVE-2019-9513: PRIORITY is parsed and ignored, but not without end."""
+"""CVE-2019-9513: PRIORITY, and PRIORITY_UPDATE of RFC 9218, are ignored, but not without end."""
 
 import pytest
 
@@ -14,6 +14,8 @@ from tests.abuse.budgets import (
 from tests.support import frames as f
 from tests.support.malformed import BOTH
 
+PRIORITY_UPDATE = f.frame(0x10, 0, b"\0\0\0\1u=3")
+
 
 def flood(toward: str, **limits: int) -> Flood:
     return Flood(
@@ -28,6 +30,16 @@ def flood(toward: str, **limits: int) -> Flood:
 def test_the_budget_ends_at_its_number(toward: str) -> None:
     spends_its_burst(flood(toward), 1000)
     spends_its_burst(flood(toward, priorities_burst=9), 9)
+
+
+@pytest.mark.parametrize("toward", BOTH)
+def test_both_kinds_share_one_budget(toward: str) -> None:
+    both = Flood(
+        begun(toward, limits={"unknown_frames_burst": 9}),
+        "priority_flood",
+        lambda book, number: f.priority(99, 1) if number % 2 else PRIORITY_UPDATE,
+    )
+    spends_its_burst(both, 1000)
 
 
 @pytest.mark.parametrize("toward", BOTH)
@@ -58,7 +70,7 @@ def test_nothing_is_said_and_nothing_kept(toward: str) -> None:
 def test_a_client_with_two_priorities_for_each_call_is_honest() -> None:
     book = begun("client")
     for stream in range(1, 3001, 2):
-        book << f.priority(stream, 0) + book.head(stream, end=True) + f.priority(stream, 0)
+        book << f.priority(stream, 0) + book.head(stream, end=True) + PRIORITY_UPDATE
         complete(book, stream)
         book.output()
         book.events()

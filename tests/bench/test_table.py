@@ -78,10 +78,13 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert table.number(value) == text
 
 
+BEGIN = table.begin("W1")
+
+
 def test_the_readme_gets_the_table_between_its_markers() -> None:
-    page = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
+    page = f"before\n{BEGIN}\nold\n{table.END}\nafter\n"
     new = table.into_readme(page, results(run("fast", 1)), "results/x.json")
-    assert new.startswith(f"before\n{table.BEGIN}\n")
+    assert new.startswith(f"before\n{BEGIN}\n")
     assert new.endswith(f"{table.END}\nafter\n")
     assert "old" not in new
     assert "| fast | 1 (1-1) |" in new
@@ -90,8 +93,18 @@ def test_the_readme_gets_the_table_between_its_markers() -> None:
     assert table.into_readme(new, results(run("fast", 1)), "results/x.json") == new
 
 
+def test_each_table_of_the_readme_has_its_own_markers() -> None:
+    page = f"{BEGIN}\nold\n{table.END}\nbetween\n{table.begin('W7')}\nold\n{table.END}\nafter\n"
+    idle = {**run("fast", 1, kib_conn=12.3), "workload": "W7"}
+    new = table.into_readme(page, results(idle), "results/x.json", "W7")
+    assert new.startswith(page[: page.index("between")])
+    assert "| fast | 12.3 (12.3-12.3) |" in new
+    assert new.count("old") == 1
+
+
 @pytest.mark.parametrize(
-    "page", ["no markers", table.BEGIN, table.END + table.BEGIN, table.BEGIN * 2 + table.END]
+    "page",
+    ["no markers", BEGIN, table.END + BEGIN, BEGIN * 2 + table.END, BEGIN + table.begin("W7") + table.END],
 )
 def test_a_readme_without_its_markers_is_refused(page: str) -> None:
     with pytest.raises(ValueError, match="must have one"):

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 from fastgw._core.proxy.route import hostname_of
 from fastgw._core.wire.grpc import is_grpc, percent_encoded, timeout
 
-HOSTNAME_MAX = 255  # what fits a buffer of the core; no zone has names that long
+HOSTNAME_MAX = 253  # octets, without the root's dot (RFC 1035 section 2.3.4)
 TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
 UNITS = {b"n": 1, b"u": 10**3, b"m": 10**6, b"S": 10**9, b"M": 60 * 10**9, b"H": 3600 * 10**9}
 NAME = re.compile(rb"([a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*)\.?(:[0-9]{0,5})?")

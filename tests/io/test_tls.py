@@ -319,6 +319,41 @@ def test_trim_loses_nothing(contexts):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_a_rest_loses_nothing(contexts, version):
+    """Neither in the middle of a record, nor before a long one, nor before writing; what waits is kept."""
+    door, peer = serve(contexts), Peer(python_client(version=version))
+    assert shake(door, peer) == DONE
+    for size in (10, 10_000, 16_384):
+        assert door.rest()
+        assert (door.waiting, door.pull()) == (0, b"")
+        peer.tls.write(b"p" * size)
+        sealed = peer.outgoing.read()
+        door.push(sealed[:7])
+        assert not door.rest()
+        assert door.read() == (WANTS, b"")
+        assert door.rest()
+        door.push(sealed[7:])
+        assert door.read() == (WANTS, b"p" * size)
+        assert door.rest()
+        assert door.write(b"q" * size) == (DONE, size)
+        assert not door.rest()
+        peer.incoming.write(door.pull())
+        peer.step()
+        assert peer.received == b"q" * size
+        del peer.received[:]
+
+
+def test_a_resting_session_can_be_ended(contexts):
+    door, peer = serve(contexts), Peer(python_client())
+    shake(door, peer)
+    assert door.rest()
+    assert door.shutdown() == DONE
+    peer.incoming.write(door.pull())
+    peer.step()
+    assert peer.ended
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_close_notify_both_ways(contexts, version):
     door, peer = serve(contexts), Peer(python_client(version=version))
     shake(door, peer)

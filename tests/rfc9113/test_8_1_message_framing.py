@@ -51,7 +51,7 @@ def test_trailers_may_be_empty_or_hold_metadata():
 
 
 @pytest.mark.rfc("9113 8.1.1")
-@pytest.mark.parametrize("values", [(b"0",), (b"7", b"7"), (b"7", b"007"), (b"9223372036854775807",)])
+@pytest.mark.parametrize("values", [(b"0",), (b"007",), (b"9223372036854775807",)])
 def test_content_length_is_a_number(values):
     reason, head = Section(REQUEST + lengths(*values)).request_head()
     assert (reason, head["content_length"]) == (Reason.ACCEPTED, int(values[0]))
@@ -71,6 +71,8 @@ def test_content_length_is_a_number(values):
         (b"1 2",),
         (b"5, 5",),
         (b"\xb2",),
+        (b"5", b"5"),
+        (b"5", b"05"),
         (b"5", b"6"),
         (b"5", b"5", b"6"),
         (b"9223372036854775808",),

@@ -207,7 +207,7 @@ def test_the_async_form_does_not_hold_up_the_loop(core, config):
 
 
 def test_several_gateways_live_side_by_side(core, config):
-    before = threading.active_count()
+    before = threading.active_count()  # the suite has a clock of its own running
     with Gateway(config) as one, Gateway(config) as two:
         assert not set(one.addresses) & set(two.addresses)
     assert threading.active_count() == before

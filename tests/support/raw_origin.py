@@ -69,6 +69,7 @@ class RawOrigin:
 
     leaf    None: cleartext
     alpn    what TLS offers; empty: no ALPN at all
+    tune    changes the TLS context
     peers   how many connections came
     A script that fails makes the `with` fail; one that meets a closed connection has simply ended.
     """
@@ -81,9 +82,12 @@ class RawOrigin:
         alpn: tuple[str, ...] = ("h2",),
         receive_buffer: int | None = None,
         timeout: float = 10.0,
+        tune: Callable[[ssl.SSLContext], None] | None = None,
     ) -> None:
         self._play = play
         self._context = None if leaf is None else server_context(leaf, alpn)
+        if tune is not None and self._context is not None:
+            tune(self._context)
         self._timeout = timeout
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         if receive_buffer is not None:

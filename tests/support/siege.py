@@ -54,7 +54,7 @@ class Cost:
         )
 
 
-def toml(honest: int, hostile: Mapping[str, int], limits: str, server: str) -> str:
+def toml(honest: int, hostile: Mapping[str, int], limits: str, server: str, settings: str) -> str:
     """gw.test leads to the honest origin, each hostile one has a hostname of its own; {ca} and so on stay."""
     record = 'content = "127.0.0.1", proxied = true, origin_server_name = "origin.test"'
     rows = [
@@ -71,17 +71,18 @@ def toml(honest: int, hostile: Mapping[str, int], limits: str, server: str) -> s
         [[zone]]
         name = "gw.test"
         cert = {{ file = "{{cert}}", key = "{{key}}" }}
-        settings = {{ grpc = "on", ssl = "strict" }}
+        settings = {{ grpc = "on", ssl = "strict"{settings} }}
         trust_store = "{{ca}}"
         dns = [{rows}]
-        """).format(server=server, limits=limits, rows=", ".join(rows))
+        """).format(server=server, limits=limits, rows=", ".join(rows), settings=settings and ", " + settings)
 
 
 class Siege:
     """`with Siege(…) as siege:` a gateway process, an honest origin, and hostile ones by name.
 
     hostile  what the origin of `<name>.gw.test` plays on each connection
-    limits   lines of the table [limits]; server: of [server]
+    others   ports of further origins by name
+    limits   lines of the table [limits]; server: of [server]; settings: further ones of the zone
     """
 
     def __init__(
@@ -92,13 +93,16 @@ class Siege:
         folder: Path,
         *,
         hostile: Mapping[str, Play] | None = None,
+        others: Mapping[str, int] | None = None,
         limits: str = "",
         server: str = "",
+        settings: str = "",
     ) -> None:
         self.ca = ca
         self.folder = folder
         self._files = {"ca": ca.file, "cert": gateway_leaf.certificate, "key": gateway_leaf.key}
-        self._texts = {"limits": limits, "server": server}
+        self._texts = {"limits": limits, "server": server, "settings": settings}
+        self._others = dict(others or {})
         self._stack = contextlib.ExitStack()
         self.origin = Origin(origin_leaf)
         self.hostile = {name: RawOrigin(play, origin_leaf) for name, play in (hostile or {}).items()}
@@ -108,7 +112,7 @@ class Siege:
             stack.enter_context(self.origin)
             for rude in self.hostile.values():
                 stack.enter_context(rude)
-            ports = {name: rude.port for name, rude in self.hostile.items()}
+            ports = {name: rude.port for name, rude in self.hostile.items()} | self._others
             text = toml(self.origin.port, ports, **self._texts)
             for word, path in self._files.items():
                 text = text.replace(f"{{{word}}}", str(path))

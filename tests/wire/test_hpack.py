@@ -295,3 +295,39 @@ def test_a_long_life_of_insertions_finds_what_it_holds() -> None:
             assert plain(theirs.decode(block, raw=True)) == section
         before = encoder.table
     assert len(encoder.encode(before[:20])) <= 40
+
+
+def test_a_table_is_as_large_as_what_it_held() -> None:
+    """The blocks a table moves through, each once; what it holds survives every move, on both sides."""
+    encoder, decoder, theirs = Encoder(), Decoder(), hpack.Decoder()
+    rooms: list[tuple[int, int]] = []
+    for at in range(300):
+        block = encoder.encode([(b"name-%d" % at, b"value-%d" % at)])
+        assert decoder.decode(block) == Reason.ACCEPTED
+        assert pairs(decoder) == plain(theirs.decode(block, raw=True))
+        assert decoder.table == encoder.table
+        assert decoder.table_room == encoder.table_room
+        if encoder.table_room not in rooms[-1:]:
+            rooms.append(encoder.table_room)
+    assert rooms == [(4, 112), (8, 240), (16, 496), (32, 1008), (64, 2032), (128, 8128)]
+
+
+@pytest.mark.parametrize("length", [230, 239, 240, 500, 2000, 4000])
+def test_one_long_entry_gets_the_room_it_needs(length: int) -> None:
+    decoder = Decoder()
+    assert decoder.decode(Bare.literal(b"a" * length, b"x")) == Reason.ACCEPTED
+    assert decoder.table == [(b"x", b"a" * length)]
+    assert decoder.table_room[1] > length + 1
+
+
+def test_a_larger_block_in_the_middle_of_a_section_spares_the_fields_already_read() -> None:
+    """They, and the name of the entry that makes the table grow, pointed into the block that went."""
+    decoder = Decoder()
+    assert decoder.decode(Bare.literal(b"by the table", b"lent")) == Reason.ACCEPTED
+    assert decoder.decode(Bare.indexed(62)) == Reason.ACCEPTED
+    assert decoder.facts["arena_used"] == 0
+    block = Bare.indexed(62) + Bare.literal(b"b" * 300, index=62)
+    assert decoder.decode(block) == Reason.ACCEPTED
+    assert pairs(decoder) == [(b"lent", b"by the table"), (b"lent", b"b" * 300)]
+    assert decoder.facts["arena_used"] >= len(b"lentby the table")
+    assert decoder.table == [(b"lent", b"b" * 300), (b"lent", b"by the table")]

@@ -269,7 +269,11 @@ _BUDGETS = (
         "window_update_flood",
     ),
     *_budget(
-        "priorities", "PRIORITY frames", (1000, 100, 1), "CVE-2019-9513 (resource loop)", "priority_flood"
+        "priorities",
+        "PRIORITY and PRIORITY_UPDATE frames",
+        (1000, 100, 1),
+        "CVE-2019-9513 (resource loop)",
+        "priority_flood",
     ),
     *_budget(
         "empty_data",

@@ -1,7 +1,11 @@
-"""One gateway process per file; LIMITS, SERVER and HOSTILE of a file say what it needs beside the defaults."""
+"""One gateway process per file; what a file needs beside the defaults is in its LIMITS, SERVER, SETTINGS and HOSTILE.
+
+`others(ca, origin_leaf, stack)` of a file starts further origins and returns their ports by name.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -19,14 +23,20 @@ def siege(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Siege]:
     wants = request.module
-    with Siege(
-        ca,
-        gateway_leaf,
-        origin_leaf,
-        tmp_path_factory.mktemp("siege"),
-        hostile=getattr(wants, "HOSTILE", None),
-        limits=getattr(wants, "LIMITS", ""),
-        server=getattr(wants, "SERVER", ""),
-    ) as started:
+    with contextlib.ExitStack() as stack:
+        others = wants.others(ca, origin_leaf, stack) if hasattr(wants, "others") else None
+        started = stack.enter_context(
+            Siege(
+                ca,
+                gateway_leaf,
+                origin_leaf,
+                tmp_path_factory.mktemp("siege"),
+                hostile=getattr(wants, "HOSTILE", None),
+                others=others,
+                limits=getattr(wants, "LIMITS", ""),
+                server=getattr(wants, "SERVER", ""),
+                settings=getattr(wants, "SETTINGS", ""),
+            )
+        )
         yield started
         started.origin_is_idle()

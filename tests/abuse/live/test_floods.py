@@ -151,7 +151,7 @@ FLOODS = [
     ),
     Flood("late-resets", asked(1) + f.rst_stream(1) * 20000, b"unknown_frame_flood"),
     Flood("unknown-type", f.frame(0x77, 0, b"x") * 20000, b"unknown_frame_flood"),
-    Flood("priority-update", f.frame(0x10, 0, b"\0\0\0\1u=1") * 20000, b"unknown_frame_flood"),
+    Flood("priority-update", f.frame(0x10, 0, b"\0\0\0\1u=1") * 20000, b"priority_flood"),
     Flood("altsvc", f.frame(0xA, 0, b"\0\0h2=:1") * 20000, b"unknown_frame_flood"),
     Flood("goaway", f.goaway() * 20000, b"unknown_frame_flood"),
     Flood("ping-answers", f.ping(ack=True) * 20000, b"unknown_frame_flood"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 import time
 
+import grpc
 import pytest
 
 from tests.support import frames as f
@@ -212,3 +214,18 @@ def test_trailers_of_a_request(siege: Siege) -> None:
         assert answer.reset is not None or answer.grpc_status == 0
         raw.expect_alive()
     siege.is_well()
+
+
+def test_a_bomb_in_a_message_is_not_inflated(siege: Siege) -> None:
+    """64 MiB of zeroes in 64 KiB: octets like any others, which nobody here looks into."""
+    bomb = f.message(gzip.compress(bytes(64 * MIB)), compressed=1)
+    fields = f.request(b"/no.body/There", b"gw.test", (b"grpc-encoding", b"gzip"))
+
+    def attack() -> None:
+        with siege.begun() as raw:
+            for stream_id in range(1, 20, 2):
+                raw.head(stream_id, fields)
+                raw.body(stream_id, bomb)
+                assert raw.answer(stream_id).grpc_status == grpc.StatusCode.UNIMPLEMENTED.value[0]
+
+    siege.under(attack, grows=16 * MIB)

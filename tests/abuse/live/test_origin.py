@@ -17,7 +17,7 @@ from tests.support.siege import MIB, Siege, pour
 LIMITS = (
     'begin_timeout = "800ms"\nsettings_timeout = "800ms"\nhead_timeout = "800ms"\nstall_timeout = "1500ms"'
 )
-HELD = 1.0  # seconds a call waits for what never comes
+HELD = 0.5  # seconds a call waits for what never comes
 NEVER = (None,)  # the call goes on until its client gives up
 Status = grpc.StatusCode
 

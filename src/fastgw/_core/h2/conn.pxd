@@ -120,6 +120,7 @@ cdef void conn_room_close(ConnRoom *self) noexcept nogil
 
 cdef void conn_open(Conn *self, ConnRoom *room, Role role, const ConnEvents *events, const Settings *ours,
                     void *owner) noexcept nogil
+cdef void conn_rest(Conn *self) noexcept nogil
 cdef void conn_abandon(Conn *self, Cause cause) noexcept nogil
 cdef void conn_close(Conn *self, Cause cause) noexcept nogil
 

@@ -29,6 +29,7 @@ from fastgw._core.h2.flow cimport WINDOW_DEFAULT, recv_window_take
 from fastgw._core.h2.limits cimport (
     CONTINUATIONS,
     EMPTY_DATA,
+    PRIORITIES,
     UNKNOWN_FRAMES,
     limits_default,
 )
@@ -74,6 +75,7 @@ from fastgw._core.wire.frame cimport (
     PREFACE,
     PREFACE_SIZE,
     PRIORITY,
+    PRIORITY_UPDATE,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
@@ -157,6 +159,12 @@ cdef void conn_open(Conn *self, ConnRoom *room, Role role, const ConnEvents *eve
     octets_open(&self.block, room.memory)
     octets_open(&self.out, room.memory)
     outbox_begin(self)
+
+
+cdef void conn_rest(Conn *self) noexcept nogil:
+    """Nothing has come for a while: give back what the next stream brings again."""
+    if self.streams.count == 0:
+        stream_map_close(&self.streams)
 
 
 cdef void conn_abandon(Conn *self, Cause cause) noexcept nogil:
@@ -271,7 +279,7 @@ cdef Py_ssize_t expect_frame(Conn *self, uint8_t *data, size_t length) noexcept 
     if header.type < FRAME_TYPES:
         reason = _handlers[header.type](self, &header, data + FRAME_HEADER_SIZE)
     else:
-        reason = conn_spend(self, UNKNOWN_FRAMES, 1)
+        reason = conn_spend(self, PRIORITIES if header.type == PRIORITY_UPDATE else UNKNOWN_FRAMES, 1)
     if reason != ACCEPTED and not _refuse(self, header.stream_id, reason):
         return -1
     return FRAME_HEADER_SIZE + <Py_ssize_t>header.length

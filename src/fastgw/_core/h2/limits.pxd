@@ -9,7 +9,7 @@ cpdef enum Nuisance:
     PINGS               # each asks for an answer (CVE-2019-9512)
     SETTINGS_FRAMES     # each asks for an answer and may touch every stream (CVE-2019-9515)
     WINDOW_UPDATES      # silly windows (CVE-2019-9511)
-    PRIORITIES          # PRIORITY: parsed, ignored (CVE-2019-9513)
+    PRIORITIES          # PRIORITY and PRIORITY_UPDATE: ignored (CVE-2019-9513)
     EMPTY_DATA          # DATA without content or END_STREAM (CVE-2019-9518)
     CONTINUATIONS       # CVE-2024-27316
     UNKNOWN_FRAMES      # types we ignore, frames that come too late, GOAWAY said again

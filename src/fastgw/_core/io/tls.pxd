@@ -22,7 +22,8 @@ cdef enum TlsResult:
 ctypedef SSL_CTX *(*SelectContext)(void *arg, const uint8_t *name, uint32_t length) noexcept nogil
 
 ctypedef struct TlsSession:
-    # One TLS connection over two memory BIOs, owned by the SSL object. Must not move once it is open.
+    # One TLS connection over two memory BIOs, owned by the SSL object; a resting one has none (NULL).
+    # Must not move once it is open.
     SSL *ssl
     BIO *incoming
     BIO *outgoing
@@ -47,6 +48,7 @@ cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noe
 cdef uint32_t tls_pull(TlsSession *self, uint8_t *into, uint32_t room) noexcept nogil
 cdef uint32_t tls_waiting(TlsSession *self) noexcept nogil
 cdef void tls_trim(TlsSession *self) noexcept nogil
+cdef void tls_rest(TlsSession *self) noexcept nogil
 cdef bint tls_alpn_is_h2(TlsSession *self) noexcept nogil
 cdef bint tls_is_resumed(TlsSession *self) noexcept nogil
 cdef bint tls_may_update_keys(TlsSession *self) noexcept nogil

@@ -196,17 +196,10 @@ cdef int _verify_as_found(int found, void *unused) noexcept nogil:
 cdef bint _open(TlsSession *self, SSL_CTX *context) noexcept nogil:
     memset(self, 0, sizeof(TlsSession))
     self.ssl = _call.SSL_new(context)
-    self.incoming = _call.BIO_new(_call.BIO_s_mem())
-    self.outgoing = _call.BIO_new(_call.BIO_s_mem())
-    if self.ssl == NULL or self.incoming == NULL or self.outgoing == NULL:
-        if self.incoming != NULL:
-            _call.BIO_free(self.incoming)
-        if self.outgoing != NULL:
-            _call.BIO_free(self.outgoing)
+    if self.ssl == NULL or not _wake(self):
         tls_close(self)
         _call.ERR_clear_error()
         return False
-    _call.SSL_set_bio(self.ssl, self.incoming, self.outgoing)
     _call.SSL_set_mode(self.ssl, _SSL_MODES)
     _call.SSL_set_options(self.ssl, _SSL_OP_NO_RENEGOTIATION)
     return True
@@ -314,11 +307,13 @@ cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length,
                          uint32_t *taken) noexcept nogil:
     """Seal the first octets of `data` in one record; `taken` counts them: all, or TLS_RECORD_MAX."""
     cdef int returned
+    taken[0] = 0
+    if self.outgoing == NULL and not _wake(self):
+        return TLS_FAILED
     if length > TLS_RECORD_MAX:
         length = TLS_RECORD_MAX
     if length > _COPY_MAX:
         self.grown = True
-    taken[0] = 0
     returned = _call.SSL_write(self.ssl, data, <int>length)
     if returned <= 0:
         return _result_of(self, returned)
@@ -328,8 +323,9 @@ cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length,
 
 cdef TlsResult tls_shutdown(TlsSession *self) noexcept nogil:
     """Write close_notify (RFC 8446 section 6.1) behind what was written; it waits in tls_pull."""
-    cdef int returned = _call.SSL_shutdown(self.ssl)
-    if returned < 0:
+    if self.outgoing == NULL and not _wake(self):
+        return TLS_FAILED
+    if _call.SSL_shutdown(self.ssl) < 0:
         _call.ERR_clear_error()
         return TLS_FAILED
     return TLS_DONE
@@ -344,6 +340,8 @@ cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noe
     """
     cdef BIO *fresh
     cdef bint lend = length > _COPY_MAX
+    if self.outgoing == NULL and not _wake(self):
+        return False
     if lend or self.borrowed:
         fresh = _call.BIO_new_mem_buf(sealed, <int>length) if lend else _call.BIO_new(_call.BIO_s_mem())
         if fresh == NULL:
@@ -359,13 +357,18 @@ cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noe
 
 cdef uint32_t tls_pull(TlsSession *self, uint8_t *into, uint32_t room) noexcept nogil:
     """Move up to `room` octets that are to be sent; returns how many, 0 if there is nothing."""
-    cdef int moved = _call.BIO_read(self.outgoing, into, <int>room)
+    cdef int moved
+    if self.outgoing == NULL:
+        return 0
+    moved = _call.BIO_read(self.outgoing, into, <int>room)
     return <uint32_t>moved if moved > 0 else 0
 
 
 cdef uint32_t tls_waiting(TlsSession *self) noexcept nogil:
     """How many octets wait in tls_pull."""
     cdef char *unused
+    if self.outgoing == NULL:
+        return 0
     return <uint32_t>_call.BIO_get_mem_data(self.outgoing, &unused)
 
 
@@ -388,6 +391,33 @@ cdef void tls_trim(TlsSession *self) noexcept nogil:
         if incoming != NULL:
             _call.SSL_set_bio(self.ssl, incoming, outgoing)
             self.incoming = incoming
+
+
+cdef void tls_rest(TlsSession *self) noexcept nogil:
+    """Give both BIOs back, unless octets wait in one: for a session that has had nothing to do for a while."""
+    cdef char *unused
+    if self.outgoing == NULL or tls_waiting(self) > 0 or _call.BIO_get_mem_data(self.incoming, &unused) > 0:
+        return
+    _call.SSL_set_bio(self.ssl, NULL, NULL)
+    self.incoming = self.outgoing = NULL
+    self.borrowed = self.grown = False
+
+
+cdef bint _wake(TlsSession *self) noexcept nogil:
+    """The session has something to do again; False if memory is out."""
+    cdef BIO *incoming = _call.BIO_new(_call.BIO_s_mem())
+    cdef BIO *outgoing = _call.BIO_new(_call.BIO_s_mem())
+    if incoming == NULL or outgoing == NULL:
+        if incoming != NULL:
+            _call.BIO_free(incoming)
+        if outgoing != NULL:
+            _call.BIO_free(outgoing)
+        _call.ERR_clear_error()
+        return False
+    _call.SSL_set_bio(self.ssl, incoming, outgoing)
+    self.incoming = incoming
+    self.outgoing = outgoing
+    return True
 
 
 cdef bint tls_alpn_is_h2(TlsSession *self) noexcept nogil:
@@ -523,6 +553,11 @@ cdef class TlsDoor:
 
     def trim(self):
         tls_trim(&self.session)
+
+    def rest(self):
+        """Returns whether the session has let go of its BIOs."""
+        tls_rest(&self.session)
+        return self.session.outgoing == NULL
 
     def error(self):
         """The text of a failure, and whether it is about the certificate and about ALPN."""

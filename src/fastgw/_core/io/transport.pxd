@@ -67,6 +67,7 @@ cdef bint transport_connect(Transport *self, Loop *loop, Memory *memory, uint8_t
                             const Endpoint *endpoint) noexcept nogil
 cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint *more) noexcept nogil
 cdef void transport_flush(Transport *self, Octets *plain) noexcept nogil
+cdef void transport_rest(Transport *self) noexcept nogil
 cdef uint64_t transport_delivered(const Transport *self) noexcept nogil
 cdef void transport_end(Transport *self) noexcept nogil
 cdef void transport_close(Transport *self) noexcept nogil

@@ -24,7 +24,7 @@ from fastgw._core.io.sys cimport (
 from fastgw._core.io.tls cimport (
     SSL_CTX, TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, SelectContext,
     TlsResult, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_error_text, tls_handshake,
-    tls_may_update_keys, tls_pull, tls_push, tls_read, tls_shutdown, tls_trim, tls_waiting, tls_write)
+    tls_may_update_keys, tls_pull, tls_push, tls_read, tls_rest, tls_shutdown, tls_trim, tls_waiting, tls_write)
 
 cdef enum:
     # Sealed octets that may wait: what one flush leaves, and what TLS itself has to say to a peer that does
@@ -411,6 +411,12 @@ cdef void _send_net(Transport *self, uint32_t length) noexcept nogil:
     cdef uint32_t sent = _send(self, self.net, length)
     if sent < length and self.lost == 0 and not octets_append(&self.sealed, self.net + sent, length - sent):
         _fail(self, PEER_RESET, "out of memory")
+
+
+cdef void transport_rest(Transport *self) noexcept nogil:
+    """Give back what an open transport that has nothing to do can do without; the next octets bring it again."""
+    if self.phase == TRANSPORT_OPEN and self.tls.ssl != NULL:
+        tls_rest(&self.tls)
 
 
 cdef uint64_t transport_delivered(const Transport *self) noexcept nogil:

@@ -67,6 +67,7 @@ cdef struct Link:
     bint dead                   # buried: memory goes when the turn ends
     bint draining               # takes no new calls
     bint ending                 # our half is closed; what still comes is not read
+    bint resting                # has given back what an idle link can do without
     bint abandoned              # its streams are lost, and the time to read why has begun
     # toward a client
     uint8_t peer[28]            # struct sockaddr
@@ -75,7 +76,7 @@ cdef struct Link:
     uint64_t approved_revision
     # toward an origin
     Pool *pool                  # NULL: this is a client's
-    Endpoint endpoint
+    Endpoint *endpoint          # its own
     SnapshotUse *use            # held until the handshake is over: it owns what `endpoint` points to
     uint64_t retires_at         # ns: takes no new calls from then on; 0: never
     uint64_t asked_at           # ns, a keepalive PING that is not answered yet; 0: none
@@ -174,6 +175,7 @@ cdef struct Desk:
     Slots links
     Slots exchanges
     Slots uses
+    Slots endpoints
     uint8_t *net                # NET_SIZE octets: ciphertext scratch
     uint8_t *plain              # plaintext of one fill, with headroom and the rest of an earlier one in front
     Settings toward_client      # what we announce

@@ -12,6 +12,7 @@ from fastgw._core.h2.conn cimport (
     conn_feed,
     conn_open,
     conn_refuse,
+    conn_rest,
     expect_continuation,
 )
 from fastgw._core.h2.limits cimport Limits
@@ -23,6 +24,7 @@ from fastgw._core.io.transport cimport (
     FILL_SIZE,
     TRANSPORT_FINE,
     TRANSPORT_OPEN,
+    Endpoint,
     Transport,
     transport_accept,
     transport_close,
@@ -31,6 +33,7 @@ from fastgw._core.io.transport cimport (
     transport_end,
     transport_fill,
     transport_flush,
+    transport_rest,
 )
 from fastgw._core.proxy.desk cimport Exchange, desk_snapshot
 from fastgw._core.proxy.pool cimport pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
@@ -47,6 +50,7 @@ cdef extern from *:
 
 
 cdef enum:
+    _REST_AFTER_MS = 500    # without octets from the peer
     _LINK_COST = 49152      # octets of one TLS connection beyond its struct: the SSL object and both HPACK tables
 
 
@@ -129,6 +133,10 @@ cdef Link *link_connect(Desk *desk, Pool *pool, SnapshotUse *use, const Endpoint
     cdef Link *self = _new(desk)
     if self == NULL:
         return NULL
+    self.endpoint = <Endpoint *>slots_take(&desk.endpoints)
+    if self.endpoint == NULL:
+        slots_return(&desk.links, self)
+        return NULL
     self.pool = pool
     self.use = use
     use.uses += 1
@@ -148,7 +156,7 @@ cdef Link *link_connect(Desk *desk, Pool *pool, SnapshotUse *use, const Endpoint
     pool.connecting += 1
     desk.meter.origin_connections_opened += 1
     desk.meter.origin_connections_open += 1
-    if transport_connect(&self.transport, &desk.loop, &desk.memory, desk.net, &self.endpoint):
+    if transport_connect(&self.transport, &desk.loop, &desk.memory, desk.net, self.endpoint):
         self.transport.source.ready = _ready
         if self.transport.phase == TRANSPORT_OPEN:
             _opened(self)
@@ -174,6 +182,7 @@ cdef void _opened(Link *self) noexcept nogil:
     self.opened_at = self.desk.loop.now
     link_look_in(self, self.desk.room.limits.begin_timeout_ms)
     link_look_in(self, _idle_timeout_ms(self))      # it may be the shorter one
+    link_look_in(self, _REST_AFTER_MS)
     if self.use != NULL:
         use_release(self.desk, self.use)
         self.use = NULL
@@ -222,6 +231,8 @@ cdef void link_sweep(Desk *desk) noexcept nogil:
     while desk.dead != NULL:
         self = desk.dead
         desk.dead = self.next_dead
+        if self.endpoint != NULL:
+            slots_return(&desk.endpoints, self.endpoint)
         slots_return(&desk.links, self)
 
 
@@ -245,6 +256,9 @@ cdef void _ready(Source *source, uint32_t events) noexcept nogil:
         _opened(self)
     if got > 0 and self.open and not self.conn.broken:
         self.active_at = self.desk.loop.now
+        if self.resting:
+            self.resting = False
+            link_look_in(self, _REST_AFTER_MS)
         _feed(self, plain, rest + got)
     if transport.failure != TRANSPORT_FINE:
         link_bury(self)
@@ -464,4 +478,8 @@ cdef void _timer(Timer *timer) noexcept nogil:
         self.conn.broken = True
         link_dirty(&self.conn)
         return
+    if not self.resting and _over(self, self.active_at, _REST_AFTER_MS, &wait_ms):
+        self.resting = True
+        conn_rest(&self.conn)
+        transport_rest(&self.transport)
     timer_start(&self.desk.loop, &self.timer, wait_ms)

@@ -6,7 +6,7 @@ from fastgw._core.proxy.endpoints cimport EndpointState
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
 cdef enum:
-    HOSTNAME_MAX = 255
+    HOSTNAME_MAX = 253
     NONE = 0xffffffff           # no such row
     ENDPOINTS_MAX = 64          # of one origin: which were tried is a bit each
 

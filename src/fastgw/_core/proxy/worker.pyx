@@ -26,7 +26,7 @@ from fastgw._core.io.loop cimport (
     timer_stop,
 )
 from fastgw._core.io.sys cimport EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4, close, sockaddr, socklen_t
-from fastgw._core.io.transport cimport FILL_SIZE, NET_SIZE
+from fastgw._core.io.transport cimport FILL_SIZE, NET_SIZE, Endpoint
 from fastgw._core.proxy.attempt cimport attempt_lease_failed, attempt_lease_ready
 from fastgw._core.proxy.desk cimport (
     LISTENERS_MAX,
@@ -91,6 +91,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     slots_open(&desk.links, sizeof(Link))
     slots_open(&desk.exchanges, sizeof(Exchange))
     slots_open(&desk.uses, sizeof(SnapshotUse))
+    slots_open(&desk.endpoints, sizeof(Endpoint))
     settings_default(&desk.toward_client)
     desk.toward_client.max_concurrent_streams = limits.concurrent_streams
     desk.toward_client.initial_window_size = limits.stream_window
@@ -122,6 +123,7 @@ cdef void _desk_free(Desk *desk) noexcept:
     slots_close(&desk.links)
     slots_close(&desk.exchanges)
     slots_close(&desk.uses)
+    slots_close(&desk.endpoints)
     memory_close(&desk.memory)
     if desk.loop.epoll >= 0:
         loop_close(&desk.loop)

@@ -174,9 +174,12 @@ cdef int64_t _number_get(const Field *field, int64_t most) noexcept nogil:
 
 
 cdef Reason _content_length_take(const Field *field, int64_t *length) noexcept nogil:
-    """Read a content-length into `length`, which holds the one before it, or -1 (RFC 9110 section 8.6)."""
+    """Read a content-length into `length`, which must be -1: no second one, even of the same value, may pass.
+
+    RFC 9110 section 8.6 lets us choose to refuse it; who is behind the origin may read two as something else.
+    """
     cdef int64_t number = _number_get(field, INT64_MAX)
-    if number < 0 or (length[0] >= 0 and length[0] != number):
+    if number < 0 or length[0] >= 0:
         return CONTENT_LENGTH_INVALID
     length[0] = number
     return ACCEPTED

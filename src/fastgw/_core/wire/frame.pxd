@@ -24,6 +24,9 @@ cpdef enum FrameType:  # RFC 9113 section 6
     CONTINUATION = 9
     FRAME_TYPES = 10
 
+cdef enum:
+    PRIORITY_UPDATE = 0x10      # RFC 9218 section 7.1: not parsed, and no more welcome in numbers than PRIORITY
+
 cdef enum FrameFlag:
     END_STREAM = 0x01
     ACK = 0x01

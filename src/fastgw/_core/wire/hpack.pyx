@@ -5,6 +5,7 @@ Names, values, kind, fault and hash of an entry are settled once, at insertion: 
 and a copy of pointers.
 """
 from libc.stdint cimport UINT32_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 import os
@@ -16,11 +17,11 @@ from fastgw._core.wire.fields cimport (AUTHORITY, AUTHORIZATION, CONTENT_LENGTH,
                                        FIELD_OVERHEAD, GRPC_ENCODING, GRPC_MESSAGE, GRPC_STATUS,
                                        GRPC_TIMEOUT, HOST, METHOD, NEVER_INDEXED, PATH, PROTOCOL, SCHEME,
                                        STATUS, TE, USER_AGENT, VOLATILE, Field, FieldSection, field_judge)
-from fastgw._core.wire.hpack_table cimport (TABLE_BUCKETS, TABLE_OCTETS, TABLE_SIZE_DEFAULT, HpackEntry,
+from fastgw._core.wire.hpack_table cimport (TABLE_BUCKETS, TABLE_SIZE_DEFAULT, HpackEntry,
                                             HpackTable, field_name_hash, field_pair_hash, field_size,
-                                            table_allocate, table_close, table_field, table_index,
-                                            table_link, table_name_find, table_open, table_pair_find,
-                                            table_put, table_shrink)
+                                            table_block, table_close, table_field, table_grow,
+                                            table_has_room, table_index, table_link, table_name_find,
+                                            table_octets, table_open, table_pair_find, table_put, table_shrink)
 
 cdef extern from "huffman.h" nogil:
     uint64_t HUFFMAN_DECODED_BOUND(uint32_t length)
@@ -212,8 +213,8 @@ cdef inline Reason _field_store(Decoding *run, const Field *field) noexcept nogi
 cdef bint _lent_copy(Decoding *run, const uint8_t **text, uint32_t length) noexcept nogil:
     """Move one lent string to the arena if it stands in the table; False if the arena is full."""
     cdef FieldSection *out = run.out
-    cdef uintptr_t offset = <uintptr_t>text[0] - <uintptr_t>run.table.block.octets
-    if offset >= TABLE_OCTETS:
+    cdef uintptr_t offset = <uintptr_t>text[0] - <uintptr_t>table_octets(run.table)
+    if offset >= run.table.room:
         return True
     if length > out.arena_size - out.arena_used:
         return False
@@ -255,9 +256,22 @@ cdef inline Reason _table_insert(Decoding *run, const Field *field) noexcept nog
         _lent_copy_all(run)
     if not fits:
         return ACCEPTED
-    if table.block == NULL and not table_allocate(table, False):
+    if not table_has_room(table, size - FIELD_OVERHEAD):
+        return _table_insert_growing(run, field)
+    table_put(table, field)
+    return ACCEPTED
+
+
+cdef Reason _table_insert_growing(Decoding *run, const Field *field) noexcept nogil:
+    """The same where the table needs a larger block. Stored fields and `field` may point to the one it has."""
+    cdef HpackTable *table = run.table
+    cdef void *old = table_block(table)
+    if run.lent != UINT64_MAX:
+        _lent_copy_all(run)
+    if not table_grow(table, field.name_length + field.value_length, False):
         return OUT_OF_MEMORY
     table_put(table, field)
+    free(old)
     return ACCEPTED
 
 
@@ -426,8 +440,12 @@ cdef uint8_t *_incremental_put(HpackEncoder *self, uint8_t *out, uint32_t index,
     cdef uint64_t name_hash = field_name_hash(field, _seed)
     cdef uint32_t age
     cdef HpackEntry *entry
-    if table.block == NULL and not table_allocate(table, True):
-        return _literal_put(out, _LITERAL, _LITERAL_MASK, index, field)
+    cdef void *old
+    if not table_has_room(table, field.name_length + field.value_length):
+        old = table_block(table)
+        if not table_grow(table, field.name_length + field.value_length, True):
+            return _literal_put(out, _LITERAL, _LITERAL_MASK, index, field)
+        free(old)
     if index == 0:
         age = table_name_find(table, field, name_hash)
         index = STATIC_ENTRIES + age if age > 0 else 0

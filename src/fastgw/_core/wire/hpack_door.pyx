@@ -42,6 +42,12 @@ cdef list _table_list(HpackTable *table):
     return rows
 
 
+cdef tuple _table_room(const HpackTable *table):
+    if table.entries == NULL:
+        return 0, 0
+    return table.mask + 1, table.room
+
+
 cdef class Decoder:
     """A decoder with a section and an arena of its own. What it lends is looked at after the whole block."""
 
@@ -105,7 +111,12 @@ cdef class Decoder:
 
     @property
     def table_allocated(self) -> bool:
-        return self.decoder.table.block != NULL
+        return self.decoder.table.entries != NULL
+
+    @property
+    def table_room(self) -> tuple:
+        """How many entries and octets the block takes."""
+        return _table_room(&self.decoder.table)
 
 
 cdef class Encoder:
@@ -162,7 +173,12 @@ cdef class Encoder:
 
     @property
     def table_allocated(self) -> bool:
-        return self.encoder.table.block != NULL
+        return self.encoder.table.entries != NULL
+
+    @property
+    def table_room(self) -> tuple:
+        """How many entries and octets the block takes."""
+        return _table_room(&self.encoder.table)
 
 
 cdef uint8_t *_section_put(HpackEncoder *encoder, uint8_t *out, const FieldSection *section) noexcept nogil:

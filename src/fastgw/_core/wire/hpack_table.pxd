@@ -11,28 +11,19 @@ from fastgw._core.wire.fields cimport FIELD_OVERHEAD, Field
 cdef enum:
     TABLE_SIZE_DEFAULT = 4096   # SETTINGS_HEADER_TABLE_SIZE, RFC 9113 section 6.5.2; the encoder's cap, too
     TABLE_ENTRIES_MAX = 128     # an entry counts 32 octets at least (RFC 7541 section 4.1); a power of two
-    TABLE_OCTETS = 8128         # why that many: see HpackBlock
+    TABLE_ENTRIES_LEAST = 4     # of the first block
+    TABLE_OCTETS = 8128         # why that many: see HpackTable
     TABLE_BUCKETS = 64
 
 ctypedef struct HpackEntry:
     uint32_t hash               # as Field.hash, never 0
-    uint16_t start              # the name's first octet; the value stands behind the name
+    uint16_t start              # the name's first octet, from the first entry; the value stands behind it
     uint16_t name_length
     uint16_t value_length
     uint8_t kind                # FieldKind
     uint8_t fault               # Reason
     uint8_t older_pair          # how many insertions earlier the next entry of the same bucket came; 0: none
     uint8_t older_name
-
-ctypedef struct HpackBlock:
-    # What a table that holds something owns: two rings. Entries are numbered by insertion; number n stands in
-    # entries[n % 128], so eviction is a count that goes down. A name and its value stand together, and an
-    # entry that does not fit before the end of `octets` begins at 0. With at most 4064 octets in use (4096
-    # less 32 an entry), twice that always has room for the next in one piece, whatever was left unused at
-    # the end. Octets of evicted entries stay readable until the next insertion.
-    # Field sizes and the cost of an insertion: python bench/micro/hpack.py
-    HpackEntry entries[TABLE_ENTRIES_MAX]
-    uint8_t octets[TABLE_OCTETS]
 
 ctypedef struct HpackIndex:
     # The encoder's way from a hash to an entry: the number of each bucket's newest entry, its low 16 bits.
@@ -41,12 +32,23 @@ ctypedef struct HpackIndex:
     uint16_t by_name[TABLE_BUCKETS]
 
 ctypedef struct HpackTable:
-    HpackBlock *block           # NULL until the first insertion; an encoder's has an HpackIndex behind it
+    # Two rings in one block. Entries are numbered by insertion; number n stands in entries[n & mask], so
+    # eviction is a count that goes down. A name and its value stand together behind the entries. Octets of evicted
+    # entries stay readable until the next insertion.
+    # The block begins small, since most tables hold little, and each larger one is taken once: until it has
+    # all of TABLE_OCTETS the ring of octets only fills up. Then an entry that does not fit before the end
+    # begins at 0: with at most 4064 octets in use (4096 less 32 an entry), twice that always has room for the
+    # next in one piece, whatever was left unused at the end.
+    # Field sizes and the cost of an insertion: python bench/micro/hpack.py
+    HpackEntry *entries         # NULL until the first insertion; before an encoder's stands its HpackIndex
     uint64_t inserted           # the number of the next insertion; the first is 1
     uint32_t count              # entries in the table: numbers inserted - count .. inserted - 1
     uint32_t size               # RFC 7541 section 4.1
     uint32_t max_size
-    uint32_t head               # where the next name goes in `octets`
+    uint32_t head               # where the next name goes in the octets
+    uint32_t mask               # how many entries the block has room for, less 1
+    uint16_t room               # the same for octets
+    uint8_t indexed             # there is an HpackIndex
 
 # ---- hashes
 
@@ -97,30 +99,49 @@ cdef inline void table_open(HpackTable *self) noexcept nogil:
     self.max_size = TABLE_SIZE_DEFAULT
 
 
+cdef inline HpackIndex *table_index(const HpackTable *self) noexcept nogil:
+    return <HpackIndex *>self.entries - 1
+
+
+cdef inline void *table_block(const HpackTable *self) noexcept nogil:
+    """What the table has allocated, NULL if nothing."""
+    return <void *>table_index(self) if self.indexed else <void *>self.entries
+
+
 cdef inline void table_close(HpackTable *self) noexcept nogil:
-    free(self.block)
+    free(table_block(self))
     table_open(self)
 
 
-cdef inline HpackIndex *table_index(HpackTable *self) noexcept nogil:
-    return <HpackIndex *>(self.block + 1)
+cdef inline bint table_has_room(const HpackTable *self, uint32_t length) noexcept nogil:
+    """Does the block take one more entry, with so many octets? If not, table_grow comes before table_put."""
+    if self.room == TABLE_OCTETS:
+        return True
+    return self.count <= self.mask and length + (self.head if self.count > 0 else 0) < self.room
 
 
-cdef inline bint table_allocate(HpackTable *self, bint indexed) noexcept nogil:
-    """Get the block; False if memory is out."""
-    cdef size_t size = sizeof(HpackBlock)
-    if indexed:
-        size += sizeof(HpackIndex)
-    self.block = <HpackBlock *>malloc(size)
-    if self.block == NULL:
-        return False
-    if indexed:
-        memset(table_index(self), 0, sizeof(HpackIndex))
-    return True
+cdef inline HpackEntry *table_entry(const HpackTable *self, uint32_t age) noexcept nogil:
+    return &self.entries[(<uint32_t>self.inserted - age) & self.mask]
 
 
-cdef inline HpackEntry *table_entry(HpackTable *self, uint32_t age) noexcept nogil:
-    return &self.block.entries[(self.inserted - age) % TABLE_ENTRIES_MAX]
+cdef inline uint8_t *table_octets(const HpackTable *self) noexcept nogil:
+    """Where the ring of octets begins."""
+    return <uint8_t *>(self.entries + self.mask + 1)
+
+
+cdef inline uint8_t *entry_octets(const HpackTable *self, const HpackEntry *entry) noexcept nogil:
+    """The name of an entry, and behind it its value."""
+    return <uint8_t *>self.entries + entry.start
+
+
+cdef inline uint16_t _start_of(const HpackTable *self) noexcept nogil:
+    """HpackEntry.start of an entry that begins at `head`."""
+    return <uint16_t>((self.mask + 1) * sizeof(HpackEntry) + self.head)
+
+
+cdef inline uint32_t _octets_of(uint32_t entries) noexcept nogil:
+    """Octets in a block for so many entries."""
+    return entries * 32 - 16 if entries < TABLE_ENTRIES_MAX else TABLE_OCTETS
 
 
 cdef inline void table_shrink(HpackTable *self, uint32_t size) noexcept nogil:
@@ -132,18 +153,56 @@ cdef inline void table_shrink(HpackTable *self, uint32_t size) noexcept nogil:
         self.count -= 1
 
 
+cdef inline bint table_grow(HpackTable *self, uint32_t length, bint indexed) noexcept nogil:
+    """Move to a block that takes one more entry with so many octets; False if memory is out.
+
+    The block so far (table_block, asked before) is the caller's to free: fields may point into it.
+    """
+    cdef HpackTable larger = self[0]
+    cdef uint32_t entries = TABLE_ENTRIES_LEAST if self.entries == NULL else (self.mask + 1) * 2
+    cdef uint32_t octets = _octets_of(entries)
+    cdef uint32_t age, held
+    cdef size_t before = sizeof(HpackIndex) if indexed else 0
+    cdef uint8_t *block
+    cdef HpackEntry *entry
+    while octets < TABLE_OCTETS and self.size - FIELD_OVERHEAD * self.count + length >= octets:
+        entries *= 2
+        octets = _octets_of(entries)
+    block = <uint8_t *>malloc(before + entries * sizeof(HpackEntry) + octets)
+    if block == NULL:
+        return False
+    if indexed and self.entries == NULL:
+        memset(block, 0, before)
+    elif indexed:
+        memcpy(block, table_index(self), before)
+    larger.entries = <HpackEntry *>(block + before)
+    larger.mask = entries - 1
+    larger.room = <uint16_t>octets
+    larger.head = 0
+    larger.indexed = indexed
+    for age in range(self.count, 0, -1):
+        entry = table_entry(&larger, age)
+        entry[0] = table_entry(self, age)[0]
+        held = <uint32_t>entry.name_length + entry.value_length
+        memcpy(table_octets(&larger) + larger.head, entry_octets(self, entry), held)
+        entry.start = _start_of(&larger)
+        larger.head += held
+    self[0] = larger
+    return True
+
+
 cdef inline HpackEntry *table_put(HpackTable *self, const Field *field) noexcept nogil:
-    """Add an entry for which there is room and a block. Its name may point to an entry just evicted."""
+    """Add an entry for which table_has_room. Its name may point to an entry just evicted."""
     cdef uint32_t length = field.name_length + field.value_length
     cdef HpackEntry *entry = table_entry(self, 0)
     cdef uint8_t *octets
     if self.count == 0 or self.head + length > TABLE_OCTETS:
         self.head = 0
-    octets = self.block.octets + self.head
+    octets = table_octets(self) + self.head
     memmove(octets, field.name, field.name_length)
     memcpy(octets + field.name_length, field.value, field.value_length)
     entry.hash = field.hash
-    entry.start = <uint16_t>self.head
+    entry.start = _start_of(self)
     entry.name_length = <uint16_t>field.name_length
     entry.value_length = <uint16_t>field.value_length
     entry.kind = field.kind
@@ -158,7 +217,7 @@ cdef inline HpackEntry *table_put(HpackTable *self, const Field *field) noexcept
 cdef inline void table_field(HpackTable *self, uint32_t age, Field *field) noexcept nogil:
     """Make `field` a view of an entry."""
     cdef HpackEntry *entry = table_entry(self, age)
-    field.name = self.block.octets + entry.start
+    field.name = entry_octets(self, entry)
     field.value = field.name + entry.name_length
     field.name_length = entry.name_length
     field.value_length = entry.value_length
@@ -192,7 +251,7 @@ cdef inline uint32_t table_pair_find(HpackTable *self, const Field *field, uint3
         entry = table_entry(self, age)
         if (entry.hash == hash and entry.name_length == field.name_length
                 and entry.value_length == field.value_length):
-            if _same_pair(self.block.octets + entry.start, field):
+            if _same_pair(entry_octets(self, entry), field):
                 return age
         if entry.older_pair == 0:
             return 0
@@ -210,7 +269,7 @@ cdef inline uint32_t table_name_find(HpackTable *self, const Field *field, uint6
     while age - 1 < self.count:
         entry = table_entry(self, age)
         if (entry.name_length == field.name_length
-                and _same(self.block.octets + entry.start, field.name, field.name_length)):
+                and _same(entry_octets(self, entry), field.name, field.name_length)):
             return age
         if entry.older_name == 0:
             return 0
