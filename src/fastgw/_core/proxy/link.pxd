@@ -6,6 +6,7 @@ from fastgw._core.proxy.desk cimport Desk, Exchange, Link, Listener, Origin, Sna
 
 cdef enum:
     LINGER_MS = 2000                # after our last octet, for the peer to read it
+    HURRY_MS = 1000                 # for what is left of a TLS handshake when the worker drains
     PLAIN_HEADROOM = 32             # octets before the plaintext that conn_feed may write to
 
 cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsigned char *peer) noexcept nogil
@@ -16,5 +17,6 @@ cdef void link_flush_all(Desk *desk) noexcept nogil
 cdef void link_bury(Link *self) noexcept nogil
 cdef void link_sweep(Desk *desk) noexcept nogil
 cdef void link_drain(Link *self) noexcept nogil
+cdef void link_drain_within(Link *self, uint32_t spread_ms) noexcept nogil
 cdef void link_drained(Conn *conn) noexcept nogil
 cdef void use_release(Desk *desk, SnapshotUse *use) noexcept nogil
