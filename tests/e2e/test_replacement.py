@@ -1,4 +1,4 @@
-"""SIGUSR2: the next process takes the sockets over; nobody is refused, no call fails, a bad start is harmless."""
+"""SIGUSR2: the next process takes the sockets over; nobody is refused, and a bad start is nothing."""
 
 from __future__ import annotations
 
