@@ -23,7 +23,7 @@ HEAD_MAX = 16384  # octets of a field section
 MESSAGE_MAX = 4096  # octets of a message; an answer of the health service has two
 WINDOW = 65535
 UNSENT_MAX = 65536  # octets that may wait for a peer who does not read
-HEARD_MAX = 262144  # octets a peer may say for one thing asked of it
+HEARD_MAX = 131072  # octets a peer may say for one thing asked of it
 _SETTINGS = b"\x04"  # type of the frame that comes first (RFC 9113 section 3.4)
 
 Address = tuple[str, int] | str  # host and port, or the path of a unix socket
