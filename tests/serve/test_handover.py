@@ -67,10 +67,19 @@ def test_a_socket_that_came_twice_is_one():
     got.close()
 
 
-@pytest.mark.parametrize("process", ["1", ""])
-def test_sockets_of_systemd_are_for_the_process_they_name(process):
-    got = inherit({"LISTEN_FDS": "1", "LISTEN_PID": process})
-    assert got.unnamed == []
+@pytest.mark.parametrize(
+    ("process", "found"), [(str(os.getpid()), ["fastgw.socket", "unknown"]), ("1", []), ("", [])]
+)
+def test_sockets_of_systemd_are_for_the_process_they_name(monkeypatch, process, found):
+    one, two = listening(), listening()
+    first, second = sorted((one.fileno(), two.fileno()))
+    assert second == first + 1
+    monkeypatch.setattr("fastgw.serve.handover.FIRST", first)
+    got = inherit({"LISTEN_FDS": "2", "LISTEN_PID": process, "LISTEN_FDNAMES": "fastgw.socket"})
+    assert [name for name, _ in got.unnamed] == found
+    for sock in (one, two):
+        sock.close() if not found else sock.detach()
+    got.close()
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5])
