@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from fastgw._core.io.tls import arm
-from fastgw._core.proxy.route import (
-    CertificateEntry,
-    HostEntry,
-    OriginEntry,
-    Snapshot,
-    ZoneEntry,
-    sockaddr,
-)
+from fastgw._core.proxy.endpoints import Endpoints
+from fastgw._core.proxy.entries import CertificateEntry
+from fastgw._core.proxy.route import Snapshot
 from fastgw._core.proxy.worker import Worker
 from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
+from fastgw.entries import build, names_of
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
-from fastgw.policy.compile import OriginRow, Rows, compile_zones
+from fastgw.policy.compile import compile_zones
 from fastgw.serve.access_log import AccessLog
 from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
 from fastgw.serve.sockets import Listening, bind_all
-from fastgw.tls.context import context_address
 from fastgw.tls.trust import Shelf
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
@@ -60,7 +53,9 @@ class Gateway:
         self._changing = threading.Lock()  # one start or publish at a time
         self._lock = threading.RLock()  # guards the lists below; held for moments only
         self._shelf = Shelf()
-        self._lookup = Lookup()
+        self._lookup = Lookup(self._names_changed)
+        self._looked = 0  # what the lookup had learned when the newest snapshot was made
+        self._endpoints = Endpoints()
         self._workers: list[Worker] = []
         self._threads: list[threading.Thread] = []
         self._listening: list[Listening] = []
@@ -117,7 +112,10 @@ class Gateway:
         return bool(self._threads) and not self._ended and all(thread.is_alive() for thread in self._threads)
 
     def stats(self) -> dict[str, Any]:
-        """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name."""
+        """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name.
+
+        `endpoints`: state and counters of each address that calls have been or are sent to.
+        """
         with self._lock:
             if self._last_stats is not None:
                 return self._last_stats
@@ -130,7 +128,13 @@ class Gateway:
             total: dict[str, Any] = {}
             for one in workers:
                 _add(total, one)
-            return {"revision": self._revision, "total": total, "workers": workers, "zones": zones}
+            return {
+                "revision": self._revision,
+                "total": total,
+                "workers": workers,
+                "zones": zones,
+                "endpoints": self._endpoints.stats(),
+            }
 
     # life
 
@@ -145,24 +149,33 @@ class Gateway:
         What `inherited` has for a place is used instead of being bound anew; its other sockets are closed.
         """
         self._check_process()
-        with self._changing:
-            if self._workers or self._ended:
-                raise StartupError("this gateway has been started before; make a new one")
-            count = self.config.workers or len(os.sched_getaffinity(0))
-            self._listening = bind_all(self.config.listen, count, inherited)
-            if inherited is not None:
-                for left in inherited.left():
-                    logger.warning("the socket %s was passed on, but is not listened at any more", left)
-                inherited.close()
-            try:
-                self._begin(count)
-            except BaseException as error:
-                for listening in self._listening:
-                    listening.close()
-                self._listening = []
-                if isinstance(error, CertificateError):
-                    raise StartupError(f"a certificate cannot be used: it {error}") from error
-                raise
+        try:
+            with self._changing:
+                if self._workers or self._ended:
+                    raise StartupError("this gateway has been started before; make a new one")
+                self._start(inherited)
+        except BaseException:
+            if not self._workers:
+                self._lookup.close()  # outside the lock, for which its thread may be waiting
+                self._lookup = Lookup(self._names_changed)
+            raise
+
+    def _start(self, inherited: Inherited | None) -> None:
+        count = self.config.workers or len(os.sched_getaffinity(0))
+        self._listening = bind_all(self.config.listen, count, inherited)
+        if inherited is not None:
+            for left in inherited.left():
+                logger.warning("the socket %s was passed on, but is not listened at any more", left)
+            inherited.close()
+        try:
+            self._begin(count)
+        except BaseException as error:
+            for listening in self._listening:
+                listening.close()
+            self._listening = []
+            if isinstance(error, CertificateError):
+                raise StartupError(f"a certificate cannot be used: it {error}") from error
+            raise
 
     def _begin(self, count: int) -> None:
         snapshot = self._build(self.config)
@@ -206,17 +219,26 @@ class Gateway:
         with self._changing:
             if not self._workers or self._ended:
                 raise StartupError("this gateway is not running")
-            snapshot = self._build(judged)
-            with self._lock:
-                for worker in self._workers:
-                    worker.publish(snapshot)
-                self._snapshots.append(snapshot)
-                for name in _FIXED:
-                    if getattr(judged, name) != getattr(self.config, name):
-                        logger.warning("%s has changed, which takes effect at the next start", name)
-                self.config = judged
-                self._reap()
-                return snapshot.revision
+            return self._put_in_force(judged)
+
+    def _put_in_force(self, config: Config) -> int:
+        snapshot = self._build(config)
+        with self._lock:
+            for worker in self._workers:
+                worker.publish(snapshot)
+            self._snapshots.append(snapshot)
+            for name in _FIXED:
+                if getattr(config, name) != getattr(self.config, name):
+                    logger.warning("%s has changed, which takes effect at the next start", name)
+            self.config = config
+            self._reap()
+            return snapshot.revision
+
+    def _names_changed(self) -> None:
+        """Names of origins lead elsewhere: publish what is in force again. Runs on a thread of the lookup."""
+        with self._changing:
+            if self._workers and not self._ended and self._looked != self._lookup.revision:
+                self._put_in_force(self.config)
 
     def drain(self) -> None:
         """Take no new connections and let running calls end; returns at once."""
@@ -253,6 +275,7 @@ class Gateway:
                     self._last_stats = self.stats()
                 self._ended = True
                 self._workers, self._threads, self._snapshots = [], [], []
+        self._lookup.close()
 
     async def start_async(self) -> None:
         """`start`, without holding up the event loop."""
@@ -296,44 +319,32 @@ class Gateway:
     def _build(self, config: Config) -> Snapshot:
         """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""
         rows = compile_zones(config.zones)
-        used: list[Any] = []
-        certificates = self._certificates(rows, config.tls_groups, used)
-        origins = self._origins(rows.origins, used)
-        zones = [
-            ZoneEntry(
-                name=zone.name,
-                number=self._zone_number(zone.name),
-                grpc=zone.grpc,
-                http=zone.http,
-                encrypted=zone.encrypted,
-                certificate=zone.certificate,
-            )
-            for zone in rows.zones
-        ]
+        names = names_of(rows)
+        looked = self._lookup.revision
+        entries = build(
+            rows,
+            groups=config.tls_groups,
+            found=self._lookup.addresses(names),
+            shelf=self._shelf,
+            endpoints=self._endpoints,
+            zone_number=self._zone_number,
+        )
         snapshot = Snapshot(
             revision=self._revision + 1,
-            zones=zones,
-            hosts=[HostEntry(row.hostname, row.proxied, row.zone, row.origin) for row in rows.hosts],
-            origins=origins,
-            certificates=[*certificates, *self._retired(certificates)],
+            zones=entries.zones,
+            hosts=entries.hosts,
+            origins=entries.origins,
+            certificates=[*entries.certificates, *self._retired(entries.certificates)],
             default_certificate=rows.default_certificate,
-            keep=tuple(used),
+            endpoints=self._endpoints,
+            keep=tuple(entries.used),
         )
         self._revision += 1
-        self._remember(certificates)
-        self._shelf.sweep({id(context) for context in used})
+        self._looked = looked
+        self._lookup.keep(names)
+        self._remember(entries.certificates)
+        self._shelf.sweep({id(context) for context in entries.used})
         return snapshot
-
-    def _certificates(self, rows: Rows, groups: tuple[str, ...], used: list[Any]) -> list[CertificateEntry]:
-        entries = []
-        for files in rows.certificates:
-            context, material, fresh = self._shelf.server(files, groups)
-            address = context_address(context)
-            if fresh:
-                arm(address)
-            used.append(context)
-            entries.append(CertificateEntry(address, list(material.names), material.fingerprint))
-        return entries
 
     def _retired(self, current: list[CertificateEntry]) -> list[CertificateEntry]:
         """Certificates of earlier configurations: connections that were opened with them may go on."""
@@ -350,32 +361,6 @@ class Gateway:
             self._shown[entry.identity] = list(entry.names)
         for fingerprint in list(self._shown)[: -(len(current) + RETIRED_MAX)]:
             del self._shown[fingerprint]
-
-    def _origins(self, rows: Sequence[OriginRow], used: list[Any]) -> list[OriginEntry]:
-        found = self._lookup.addresses(row.host for row in rows)
-        entries = []
-        for row in rows:
-            literal = found[row.host]
-            address = sockaddr(literal, row.port) if literal else b""
-            context, mark = 0, b"h2c"
-            if row.tls:
-                shared, mark = self._shelf.client(verify=row.verify, trust_store=row.trust_store)
-                used.append(shared)
-                context = context_address(shared)
-            identity = hashlib.sha256(repr((address, row.server_name, mark)).encode()).digest()
-            entries.append(
-                OriginEntry(
-                    address=address,
-                    context=context,
-                    server_name=row.server_name,
-                    verify=row.verify,
-                    connect_timeout_ms=row.connect_timeout_ms,
-                    handshake_timeout_ms=row.handshake_timeout_ms,
-                    label=row.label,
-                    identity=identity,
-                )
-            )
-        return entries
 
     def _zone_number(self, name: str) -> int:
         """The meter row of a zone: the same for a name as long as the gateway lives."""

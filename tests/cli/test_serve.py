@@ -19,6 +19,8 @@ import pytest
 
 import fastgw
 
+PATIENCE = 30.0  # seconds a process may take to say something, or to end
+
 GOOD = """\
 [server]
 listen = ["h2c://127.0.0.1:0"]
@@ -55,13 +57,13 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 def line(process: subprocess.Popen[str], stream: str = "stdout") -> str:
-    """The next line of a stream, waited for at most ten seconds."""
+    """The next line of a stream, waited for at most PATIENCE."""
     descriptor = getattr(process, stream).fileno()
     text = b""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
         while not text.endswith(b"\n"):
-            if not selector.select(10):
+            if not selector.select(PATIENCE):
                 raise TimeoutError(stream)
             octet = os.read(descriptor, 1)  # one by one: what follows is for the next reader
             if not octet:
@@ -91,7 +93,7 @@ def test_from_ready_to_drained(serve, file, number):
     assert ready == f"fastgw ready: h2c://127.0.0.1:{port} workers=2 zones=1"
     socket.create_connection(("127.0.0.1", port), 1).close()
     process.send_signal(number)
-    rest, logged = process.communicate(timeout=10)
+    rest, logged = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert rest == "", "nothing but the ready line goes to standard output"
     assert f"{number.name}: draining" in logged
@@ -111,7 +113,7 @@ def test_hangup_reads_the_file_again_and_keeps_the_old_one_if_it_is_bad(serve, f
     assert line(process, "stderr") == f"{file}:7: zone[0].gprc: is not a known key"
     socket.create_connection(("127.0.0.1", port), 1).close()
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
 
@@ -119,7 +121,7 @@ def test_a_taken_port_is_exit_code_3(serve, file):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = serve("-c", str(file), "--listen", f"h2c://127.0.0.1:{port}")
-        out, logged = process.communicate(timeout=10)
+        out, logged = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (3, "")
     assert (
         logged == f"fastgw: cannot listen at h2c://127.0.0.1:{port}: the port is taken by another process\n"
@@ -133,7 +135,7 @@ def test_without_a_file(serve, tmp_path):
         r"fastgw ready: https://127\.0\.0\.1:\d+ h2c://127\.0\.0\.1:\d+ workers=1 zones=1", ready
     )
     process.terminate()
-    _, logged = process.communicate(timeout=10)
+    _, logged = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     authority = tmp_path / "data" / "fastgw" / "ca.pem"
     assert authority.is_file()
@@ -146,7 +148,7 @@ def test_without_a_file_and_without_tls_there_is_no_authority(serve, tmp_path):
     process = serve("--to", "h2c://localhost:50051", "--listen", "h2c://127.0.0.1:0")
     line(process)
     process.terminate()
-    _, logged = process.communicate(timeout=10)
+    _, logged = process.communicate(timeout=PATIENCE)
     assert "grpcurl -plaintext" in logged
     assert not (tmp_path / "data").exists()
 
@@ -159,7 +161,7 @@ def test_a_worker_that_will_not_end_is_cut_by_a_second_signal(serve, file):
         process.terminate()
         line(process, "stderr")
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
 
@@ -182,7 +184,7 @@ def test_a_client_that_trusts_the_authority_gets_through_by_every_name(serve, tm
         with grpc.secure_channel(f"{host}:{here}", trust) as channel:
             assert channel.unary_unary("/demo.Echo/Say")(b"hello", timeout=5) == b"hello"
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     origin.stop(0)
     rows = [json.loads(row) for row in log.read_text().splitlines()]
     assert [(row["zone"], row["path"], row["grpc_status"]) for row in rows] == [

@@ -154,7 +154,7 @@ def test_the_wait_ends_with_the_next_timer():
     while not (log := fired(door)):
         door.turn(-1)
     assert log == [0]
-    assert 0.030 <= time.monotonic() - began < 0.2
+    assert 0.030 <= time.monotonic() - began < 1
 
 
 def test_the_wait_ends_at_its_limit():

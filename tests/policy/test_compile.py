@@ -7,12 +7,18 @@ from pathlib import Path
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.compile import NONE, compile_zones
 from fastgw.policy.names import covers
+from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.settings import Settings
 from fastgw.policy.zone import Zone
 
 GRPC = Settings(grpc=True, ssl="strict")
 FILES = CertificateFiles(Path("a.pem"), Path("a.key"))
+
+
+def targets(found):
+    """All targets of all origins."""
+    return [target for origin in found.origins for target in origin.targets]
 
 
 def rows(*records: Record, settings: Settings = GRPC, **zone):
@@ -27,7 +33,7 @@ def test_a_record_becomes_a_host_and_an_origin():
     assert found.default_certificate == 0
     assert (found.zones[0].grpc, found.zones[0].http, found.zones[0].encrypted) == (True, False, True)
     assert found.zones[0].certificate == 0
-    host, origin = found.hosts[0], found.origins[0]
+    host, origin = found.hosts[0], targets(found)[0]
     assert (host.hostname, host.proxied, host.zone, host.origin) == ("api.gw.test", True, 0, 0)
     assert (origin.host, origin.port, origin.tls, origin.verify) == ("10.0.0.7", 50051, True, True)
     assert (origin.server_name, origin.trust_store, origin.label) == (
@@ -47,11 +53,34 @@ def test_a_dns_only_name_is_there_without_an_origin():
     assert (found.hosts[0].proxied, found.hosts[0].origin, found.origins) == (False, NONE, ())
 
 
-def test_one_proxied_record_makes_its_name_proxied_and_the_first_one_serves():
-    found = rows(Record("gw.test", "A", "10.0.0.7", False), Record("gw.test", "A", "10.0.0.8", True))
-    assert len(found.hosts) == 1
+def test_one_proxied_record_makes_its_name_proxied_and_all_of_them_serve():
+    found = rows(
+        Record("gw.test", "A", "10.0.0.7", False, weight=3),
+        Record("gw.test", "A", "10.0.0.8", True, 444, priority=1),
+        Record("gw.test", "UNIX", "unix:/run/app.sock", False, origin_protocol="h2c"),
+    )
+    assert len(found.hosts) == len(found.origins) == 1
     assert found.hosts[0].proxied
-    assert [origin.host for origin in found.origins] == ["10.0.0.7"]
+    assert [(one.label, one.weight, one.priority, one.tls) for one in targets(found)] == [
+        ("10.0.0.7:443", 3, 0, True),
+        ("10.0.0.8:444", 1, 1, True),
+        ("unix:/run/app.sock", 1, 0, False),
+    ]
+    assert found.origins[0].label == "gw.test"
+    assert [one.is_unix for one in targets(found)] == [False, False, True]
+
+
+def test_a_lone_target_lends_its_name_to_the_origin():
+    assert rows(Record("gw.test", "A", "10.0.0.7", True)).origins[0].label == "10.0.0.7:443"
+
+
+def test_origins_of_different_wishes_are_different():
+    record = (Record("a.test", "A", "10.0.0.7", True, origin_server_name="o.test"),)
+    other = (Record("b.test", "A", "10.0.0.7", True, origin_server_name="o.test"),)
+    wish = OriginPolicy(balance="peak_ewma")
+    found = compile_zones([Zone("a.test", GRPC, record), Zone("b.test", GRPC, other, origin=wish)])
+    assert [origin.policy for origin in found.origins] == [OriginPolicy(), wish]
+    assert found.origins[0].targets == found.origins[1].targets
 
 
 def test_equal_origins_and_certificates_are_one_row():
@@ -70,7 +99,7 @@ def test_full_neither_verifies_nor_looks_at_the_trust_store():
     found = rows(
         Record("gw.test", "A", "10.0.0.7", True), settings=Settings(ssl="full"), trust_store=Path("ca.pem")
     )
-    assert (found.origins[0].tls, found.origins[0].verify, found.origins[0].trust_store) == (
+    assert (targets(found)[0].tls, targets(found)[0].verify, targets(found)[0].trust_store) == (
         True,
         False,
         None,
@@ -80,10 +109,10 @@ def test_full_neither_verifies_nor_looks_at_the_trust_store():
 def test_flexible_and_h2c_are_cleartext():
     flexible = rows(Record("gw.test", "A", "10.0.0.7", True), settings=Settings(http=True, ssl="flexible"))
     assert not flexible.zones[0].encrypted
-    assert not flexible.origins[0].tls
+    assert not targets(flexible)[0].tls
     h2c = rows(Record("gw.test", "A", "10.0.0.7", True, 80, "h2c"), settings=Settings(grpc=True, ssl="full"))
     assert h2c.zones[0].encrypted
-    assert (h2c.origins[0].tls, h2c.origins[0].server_name) == (False, "")
+    assert (targets(h2c)[0].tls, targets(h2c)[0].server_name) == (False, "")
 
 
 def test_a_wildcard_asks_for_a_name_that_exists():
@@ -91,8 +120,8 @@ def test_a_wildcard_asks_for_a_name_that_exists():
     by_address = rows(Record("*.gw.test", "A", "10.0.0.7", True), settings=settings)
     by_name = rows(Record("*.gw.test", "CNAME", "origin.example", True), settings=settings)
     assert by_address.hosts[0].hostname == "*.gw.test"
-    assert by_address.origins[0].server_name == "gw.test"
-    assert by_name.origins[0].server_name == "origin.example"
+    assert targets(by_address)[0].server_name == "gw.test"
+    assert targets(by_name)[0].server_name == "origin.example"
 
 
 def test_a_cname_onto_our_own_name_is_followed_here():
@@ -102,19 +131,32 @@ def test_a_cname_onto_our_own_name_is_followed_here():
         Record("b.gw.test", "CNAME", "gw.test", False),
         Record("c.gw.test", "CNAME", "elsewhere.example", True),
     )
-    hosts = {host.hostname: host.origin for host in found.hosts}
-    assert (found.origins[hosts["a.gw.test"]].host, found.origins[hosts["a.gw.test"]].port) == (
-        "10.0.0.7",
-        2000,
+    hosts = {host.hostname: found.origins[host.origin].targets for host in found.hosts if host.proxied}
+    assert [(one.host, one.port) for one in hosts["a.gw.test"]] == [("10.0.0.7", 2000)]
+    assert [one.host for one in hosts["c.gw.test"]] == ["elsewhere.example"]
+
+
+def test_a_cname_onto_our_own_name_leads_to_all_of_its_targets():
+    found = rows(
+        Record("gw.test", "A", "10.0.0.7", True, weight=7),
+        Record("gw.test", "CNAME", "b.gw.test", True),
+        Record("b.gw.test", "AAAA", "::1", True),
+        Record("b.gw.test", "CNAME", "else.example", True),
+        Record("a.gw.test", "CNAME", "gw.test", True, 2000, weight=2, priority=1),
     )
-    assert found.origins[hosts["c.gw.test"]].host == "elsewhere.example"
+    hosts = {host.hostname: found.origins[host.origin].targets for host in found.hosts}
+    assert [(one.host, one.port, one.weight, one.priority) for one in hosts["a.gw.test"]] == [
+        ("10.0.0.7", 2000, 2, 1),
+        ("::1", 2000, 2, 1),
+        ("else.example", 2000, 2, 1),
+    ]
 
 
 def test_a_circle_of_cnames_leads_nowhere():
     found = rows(
         Record("a.gw.test", "CNAME", "b.gw.test", True), Record("b.gw.test", "CNAME", "a.gw.test", True)
     )
-    assert {origin.host for origin in found.origins} == {""}
+    assert {one.host for one in targets(found)} == {""}
 
 
 def test_a_paused_zone_carries_everything():

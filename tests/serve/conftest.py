@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from fastgw import entries
 from fastgw import gateway as bridge
 from fastgw.tls.issue import development_authority, development_certificate
 
@@ -87,8 +88,8 @@ def core(monkeypatch: pytest.MonkeyPatch) -> type[FakeWorker]:
 
     monkeypatch.setattr(bridge, "Worker", Core)
     monkeypatch.setattr(bridge, "Snapshot", FakeSnapshot)
-    monkeypatch.setattr(bridge, "arm", Core.armed.append)
-    monkeypatch.setattr(bridge, "sockaddr", lambda host, port: f"{host} {port}".encode())
+    monkeypatch.setattr(entries, "arm", Core.armed.append)
+    monkeypatch.setattr(entries, "sockaddr", lambda host, port: f"{host} {port}".encode())
     return Core
 
 

@@ -44,7 +44,8 @@ def test_every_name_of_this_machine_leads_to_the_origin(tmp_path, origin, host, 
     config, authority = local_config(origin, [Listen("127.0.0.1", 0)], directory=tmp_path)
     rows = compile_zones(config.zones)
     assert {row.hostname for row in rows.hosts} == {"localhost", "127.0.0.1", "::1"}
-    assert [(row.host, row.port, row.tls, row.verify, row.server_name) for row in rows.origins] == [
+    targets = [target for origin in rows.origins for target in origin.targets]
+    assert [(one.host, one.port, one.tls, one.verify, one.server_name) for one in targets] == [
         (host, 50051, True, False, server_name)
     ]
     assert rows.zones[0].grpc

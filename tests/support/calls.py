@@ -9,6 +9,8 @@ from collections.abc import Callable
 import grpc
 import pytest
 
+from tests.support.steady import clock
+
 
 def record(name: str, port: int, more: str = 'origin_server_name = "origin.test"') -> str:
     """A proxied record of 127.0.0.1; `more`: further keys."""
@@ -54,10 +56,10 @@ class Refused:
     """What a call that failed said, and how long that took."""
 
     def __init__(self, call: Callable[[], object]) -> None:
-        begun = time.monotonic()
+        begun = clock.now()
         with pytest.raises(grpc.RpcError) as caught:
             call()
-        self.seconds = time.monotonic() - begun
+        self.seconds = clock.now() - begun
         self.error: grpc.Call = caught.value  # type: ignore[assignment]
 
     @property

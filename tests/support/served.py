@@ -14,7 +14,7 @@ from types import TracebackType
 
 import fastgw
 
-PATIENCE = 10.0  # seconds for any line
+PATIENCE = 30.0  # seconds for any line
 
 # AddressSanitizer keeps what was freed for a while: memory says nothing then.
 SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")

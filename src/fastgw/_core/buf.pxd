@@ -66,6 +66,7 @@ cdef inline void octets_commit(Octets *self, uint32_t length) noexcept nogil:
 cdef void chain_open(Chain *self, Memory *memory) noexcept nogil
 cdef void chain_close(Chain *self) noexcept nogil
 cdef bint chain_append(Chain *self, const uint8_t *data, uint64_t length) noexcept nogil
+cdef bint chain_copy(Chain *self, const Chain *other) noexcept nogil
 cdef void chain_read(Chain *self, uint8_t *into, uint64_t length) noexcept nogil
 
 cdef void slots_open(Slots *self, uint32_t size) noexcept nogil

@@ -177,6 +177,16 @@ cdef bint chain_append(Chain *self, const uint8_t *data, uint64_t length) noexce
     return True
 
 
+cdef bint chain_copy(Chain *self, const Chain *other) noexcept nogil:
+    """Append what `other` holds, which keeps it; False if memory is out (what fitted before stays)."""
+    cdef Piece *piece = other.first
+    while piece != NULL:
+        if not chain_append(self, _piece_octets(piece) + piece.start, piece.end - piece.start):
+            return False
+        piece = piece.next
+    return True
+
+
 cdef void chain_read(Chain *self, uint8_t *into, uint64_t length) noexcept nogil:
     """Move the first `length` octets to `into`; at most self.length of them are there."""
     cdef uint32_t step

@@ -7,10 +7,12 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from fastgw.config.checkcert import check_certificate, check_trust_store
+from fastgw.config.fields import Table
 from fastgw.config.lines import Path
-from fastgw.config.model import DEFAULT_LISTEN, ServerTable, Table
+from fastgw.config.model import DEFAULT_LISTEN, ServerTable
 from fastgw.config.records import Placed, check_names, take_records
 from fastgw.config.report import Report
+from fastgw.config.routes import check_shares, take_origin, take_retry, take_routes
 from fastgw.config.tables import ZoneParts
 from fastgw.config.values import Listen
 from fastgw.policy.limits import CATALOGUE, LimitValues
@@ -95,7 +97,21 @@ def check_zones(
         trust = check_trust_store(report, part, settings, base)
         _check_modes(report, part, settings, served)
         _check_loops(report, served, listen)
-        zones.append(Zone(name, settings, records, files, trust, part.table.paused, part.table.plan))
+        check_shares(report, part, served)
+        zones.append(
+            Zone(
+                name=name,
+                settings=settings,
+                records=records,
+                certificate=files,
+                trust_store=trust,
+                paused=part.table.paused,
+                plan=part.table.plan,
+                origin=take_origin(report, part),
+                routes=take_routes(report, part, name, served),
+                retry=take_retry(report, part.retry, (*part.path, "retry")),
+            )
+        )
     check_names(report, placed)
     if zones and not report.failed and not any(entry.served for entry in placed):
         report.warning(("zone",), "has no proxied record, so nothing is served", "write proxied = true")
@@ -136,6 +152,8 @@ def _settings(report: Report, part: ZoneParts) -> Settings:
         ssl=table.ssl,
         origin_connect_timeout_ms=table.origin_connect_timeout,
         origin_handshake_timeout_ms=table.origin_handshake_timeout,
+        proxy_read_timeout_ms=table.proxy_read_timeout,
+        long_lived_grpc=table.long_lived_grpc == "on",
     )
 
 

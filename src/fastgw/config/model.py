@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
+from fastgw.config.fields import (
+    ComplaintError,
+    Duration,
+    DurationText,
+    OnOff,
+    Port,
+    PositiveDuration,
+    Table,
+    Text,
+    duration_ms,
+    kind_of,
+)
+from fastgw.config.routing import OriginTable, PriorityField, RetryTable, RouteTable, WeightField
 from fastgw.policy import limits
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
@@ -17,41 +29,6 @@ WORKERS_MAX = 256
 DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
 Group = Literal["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"]
 DEFAULT_GROUPS: tuple[Group, ...] = ("X25519", "P-256")
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-DURATION_MAX_MS = 24 * 3_600_000
-
-
-class ComplaintError(ValueError):
-    """A value is refused: a sentence without its subject, and what to do instead."""
-
-    def __init__(self, sentence: str, hint: str = "") -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.hint = hint
-
-
-def _duration_ms(value: object) -> object:
-    hint = 'write a number and a unit in quotes, as in "30s", "500ms" or "2m"'
-    if not isinstance(value, str):
-        raise ComplaintError(f"must be a duration in quotes, not {kind_of(value)}", hint)
-    found = _DURATION.fullmatch(value.strip())
-    if found is None:
-        raise ComplaintError(f"is {value!r}, which is not a duration", hint)
-    milliseconds = round(float(found[1]) * _UNIT_MS[found[2]])
-    if milliseconds > DURATION_MAX_MS:
-        raise ComplaintError(f"is {value!r}, more than the 24 hours that are allowed", hint)
-    return milliseconds
-
-
-def _positive_ms(value: object) -> object:
-    milliseconds = _duration_ms(value)
-    if milliseconds == 0:
-        raise ComplaintError(
-            "is 0, so that nothing could ever succeed", 'write a time above zero, as in "10s"'
-        )
-    return milliseconds
 
 
 def _workers(value: object) -> object:
@@ -82,47 +59,6 @@ def _listen(value: object) -> object:
     return value
 
 
-def _switch(value: object) -> object:
-    if isinstance(value, bool):
-        word = "on" if value else "off"
-        raise ComplaintError(f'must be "on" or "off" in quotes, not {kind_of(value)}', f'write "{word}"')
-    return value
-
-
-def _port(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value <= 65535:
-        raise ComplaintError(f"is {value}, which is not a port", "ports are 1 to 65535")
-    return value
-
-
-def kind_of(value: object) -> str:
-    """What people call the type of a TOML value."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, str):
-        return f"the text {value!r}"
-    if isinstance(value, list):
-        return "an array"
-    if isinstance(value, dict):
-        return "a table"
-    return f"the value {value}"
-
-
-Duration = Annotated[int, BeforeValidator(_duration_ms, json_schema_input_type=str)]
-PositiveDuration = Annotated[int, BeforeValidator(_positive_ms, json_schema_input_type=str)]
-OnOff = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
-Port = Annotated[int, BeforeValidator(_port)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Table(BaseModel):
-    """A table of the file: exact types, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
 class ServerTable(Table):
     """[server]: where to listen and with how many threads."""
 
@@ -132,7 +68,7 @@ class ServerTable(Table):
             min_length=1,
             description='"HOST:PORT", "[IPV6]:PORT"; "h2c://" in front: without TLS; port 0: any free',
         ),
-    ] = list(DEFAULT_LISTEN)
+    ] = Field(default=list(DEFAULT_LISTEN))
     workers: Annotated[
         int | None,
         BeforeValidator(_workers, json_schema_input_type=int | Literal["auto"]),
@@ -142,7 +78,7 @@ class ServerTable(Table):
     tls_groups: Annotated[
         list[Group],
         Field(min_length=1, description="key exchange toward clients, best first"),
-    ] = list(DEFAULT_GROUPS)
+    ] = Field(default=list(DEFAULT_GROUPS))
 
 
 class LogTable(Table):
@@ -157,7 +93,7 @@ def _limit(row: Limit) -> Any:
     """The key of one limit: its type with the range that is allowed, its default."""
 
     def judge(value: object) -> object:
-        number = _duration_ms(value) if row.is_duration else value
+        number = duration_ms(value) if row.is_duration else value
         if isinstance(number, int) and not isinstance(number, bool) and not row.allows(number):
             raise ComplaintError(f"is {value}; it must be {row.range_text}", row.bounds)
         return number
@@ -182,6 +118,13 @@ LimitsTable: type[Table] = create_model(
 )
 
 
+def _some_silence(value: object) -> object:
+    milliseconds = duration_ms(value)
+    if milliseconds == 0:
+        raise ComplaintError("is 0, so that no stream could wait", 'long_lived_grpc = "on" lifts it')
+    return value
+
+
 class CertTable(Table):
     """A certificate chain and its key."""
 
@@ -204,49 +147,68 @@ class SettingsTable(Table):
     origin_handshake_timeout: Annotated[
         PositiveDuration, Field(description=CATALOGUE["origin_handshake_timeout"].effect)
     ] = 10_000
+    proxy_read_timeout: Annotated[
+        Duration,
+        BeforeValidator(_some_silence, json_schema_input_type=DurationText),
+        Field(description=CATALOGUE["proxy_read_timeout"].effect),
+    ] = 100_000
+    long_lived_grpc: Annotated[OnOff, Field(description=CATALOGUE["long_lived_grpc"].effect)] = "off"
 
 
 class RecordTable(Table):
     """One entry of a zone's `dns`."""
 
     name: Annotated[Text, Field(description='"@", a name below the zone, or a full name; "*" as first label')]
-    content: Annotated[Text, Field(description="an address, or for CNAME a name")]
+    content: Annotated[
+        Text, Field(description='an address, for CNAME a name, or "unix:" and the path of a socket')
+    ]
     type: Annotated[
         Literal["A", "AAAA", "CNAME"] | None, Field(description="follows from the content if left out")
     ] = None
     proxied: Annotated[bool, Field(description="is the name served by the gateway")] = False
-    origin_port: Port = ORIGIN_PORT
+    origin_port: Annotated[Port, Field(description="where the target listens")] = ORIGIN_PORT
     origin_protocol: Annotated[Literal["h2", "h2c"], Field(description="h2c: without TLS, on purpose")] = "h2"
     origin_server_name: Annotated[
         Text | None, Field(description="SNI and certificate name asked of the origin; default: the name")
     ] = None
+    weight: WeightField = 1
+    priority: PriorityField = 0
 
 
 class ZoneTable(Table):
     """[[zone]]: a domain."""
 
-    name: Text
-    grpc: OnOff | None = None
-    http: OnOff | None = None
-    ssl: Literal["off", "flexible", "full", "strict", "origin_pull"] | None = None
-    cert: CertTable | None = None
-    settings: SettingsTable = SettingsTable()
+    name: Annotated[Text, Field(description='the domain, as in "example.com"')]
+    grpc: Annotated[OnOff | None, Field(description="as in settings")] = None
+    http: Annotated[OnOff | None, Field(description="as in settings")] = None
+    ssl: Annotated[
+        Literal["off", "flexible", "full", "strict", "origin_pull"] | None,
+        Field(description="as in settings"),
+    ] = None
+    cert: Annotated[CertTable | None, Field(description="what is shown to clients")] = None
+    settings: Annotated[SettingsTable, Field(description="the zone's switches")] = SettingsTable()
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
-    dns: list[RecordTable] = []
-    paused: bool = False
-    plan: Literal["free", "pro", "business", "enterprise"] = "free"
+    dns: list[RecordTable] = Field(default=[], description="names, and what they lead to")
+    origin: OriginTable = Field(default=OriginTable(), description="how endpoints are used")  # type: ignore[valid-type]
+    route: list[RouteTable] = Field(default=[], description="what holds for some of the calls")
+    retry: RetryTable = Field(default=RetryTable(), description="which failed calls are tried again")
+    paused: Annotated[bool, Field(description="everything is carried and nothing inspected")] = False
+    plan: Annotated[
+        Literal["free", "pro", "business", "enterprise"],
+        Field(description="changes nothing: kept for those who ask for it"),
+    ] = "free"
 
 
 class FileTable(Table):
     """The whole file; its JSON Schema is what editors complete from."""
 
-    version: Literal[1] = 1
-    server: ServerTable = ServerTable()
-    log: LogTable = LogTable()
-    limits: LimitsTable = LimitsTable()  # type: ignore[valid-type]
-    zone: Annotated[list[ZoneTable], Field(min_length=1)]
+    version: Annotated[Literal[1], Field(description="of this format")] = 1
+    server: Annotated[ServerTable, Field(description="where to listen")] = ServerTable()
+    log: Annotated[LogTable, Field(description="what is written down")] = LogTable()
+    limits: LimitsTable = Field(default=LimitsTable(), description="what peers may ask")  # type: ignore[valid-type]
+    zone: Annotated[list[ZoneTable], Field(min_length=1, description="the domains that are served")]
 
 
 def schema() -> dict[str, Any]:

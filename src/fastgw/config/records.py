@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fastgw.config.lines import Path
 from fastgw.config.model import RecordTable
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts
-from fastgw.policy.compile import ALIASES_MAX
+from fastgw.policy.compile import follow
 from fastgw.policy.names import HostnameError, address, hostname, record_name
-from fastgw.policy.records import Record, RecordType
+from fastgw.policy.origins import ENDPOINTS_MAX
+from fastgw.policy.records import UNIX, Record, RecordType
+
+Known = Mapping[str, list[Record]]
+
+SOCKET_PATH_MAX = 107  # octets: what the kernel has room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ def take_records(report: Report, part: ZoneParts, zone: str, others: Sequence[st
             origin_port=table.origin_port,
             origin_protocol=table.origin_protocol,
             origin_server_name=server_name,
+            weight=table.weight,
+            priority=table.priority,
         )
         if record.type == "CNAME" and record.content == record.name:
             report.error(
@@ -52,10 +59,11 @@ def take_records(report: Report, part: ZoneParts, zone: str, others: Sequence[st
 
 
 def check_names(report: Report, placed: Sequence[Placed]) -> None:
-    """Look at all records of all zones together: doubles, CNAMEs with company, chains without an end."""
+    """Look at all records of all zones together: doubles, company of a CNAME, endless chains, numbers."""
     groups: dict[str, list[Placed]] = {}
     for entry in placed:
         groups.setdefault(entry.record.name, []).append(entry)
+    known = {name: [entry.record for entry in entries] for name, entries in groups.items()}
     for name, entries in groups.items():
         for index, entry in enumerate(entries[1:], 1):
             earlier = entries[:index]
@@ -65,27 +73,49 @@ def check_names(report: Report, placed: Sequence[Placed]) -> None:
                 )
             elif any(_same_target(other.record, entry.record) for other in earlier):
                 report.error(entry.path, f"repeats a record of {name}", "remove one of the two")
-            elif "CNAME" in {entry.record.type, *(other.record.type for other in earlier)}:
-                report.error(entry.path, f"adds to {name}, but a CNAME stands alone", "remove one of the two")
-            elif entry.served:
-                report.warning(
-                    entry.path, f"is a further target of {name}; for now only the first one serves its calls"
+            elif not entry.served and "CNAME" in {
+                entry.record.type,
+                *(other.record.type for other in earlier),
+            }:
+                # A name that is served is ours, and its records are targets; others are for DNS to answer.
+                report.error(
+                    entry.path, f"adds to {name}, but in DNS a CNAME stands alone", "remove one of the two"
                 )
     for entry in placed:
-        if entry.served and _endless(entry.record, groups):
+        if entry.served and _endless(entry.record, known):
             report.error((*entry.path, "content"), "is a CNAME that leads back to itself", "name the origin")
+    for name, entries in groups.items():
+        _check_count(report, name, [entry for entry in entries if entry.served], known)
+
+
+def _check_count(report: Report, name: str, entries: Sequence[Placed], known: Known) -> None:
+    count = 0
+    for entry in entries:
+        before, count = count, count + len(follow(entry.record, known))
+        if before <= ENDPOINTS_MAX < count:
+            report.error(
+                entry.path,
+                f"is one target of {name} too many; at most {ENDPOINTS_MAX} are allowed",
+                "remove some",
+            )
 
 
 def _same_target(one: Record, other: Record) -> bool:
     return (one.type, one.content, one.origin_port) == (other.type, other.content, other.origin_port)
 
 
-def _endless(record: Record, groups: dict[str, list[Placed]]) -> bool:
-    for _ in range(ALIASES_MAX):
-        if record.type != "CNAME" or record.content not in groups:
-            return False
-        record = groups[record.content][0].record
-    return True
+def _endless(record: Record, known: Known) -> bool:
+    """Does it lead to its own name, or to nothing at all?"""
+    seen: set[str] = set()
+    ahead = [record.content] if record.type == "CNAME" else []
+    while ahead:
+        name = ahead.pop()
+        if name == record.name:
+            return True
+        if name not in seen:
+            seen.add(name)
+            ahead += [other.content for other in known.get(name, ()) if other.type == "CNAME"]
+    return follow(record, known) == [""]
 
 
 def _name(report: Report, path: Path, table: RecordTable, zone: str, others: Sequence[str]) -> str | None:
@@ -114,6 +144,8 @@ def _name(report: Report, path: Path, table: RecordTable, zone: str, others: Seq
 
 def _content(report: Report, path: Path, table: RecordTable) -> tuple[RecordType, str] | None:
     where, text = (*path, "content"), table.content.strip()
+    if text.startswith(UNIX):
+        return _socket(report, path, table, text)
     found = address(text.removeprefix("[").removesuffix("]")) if text.startswith("[") else address(text)
     kind: RecordType = ("AAAA" if ":" in found else "A") if found else "CNAME"
     wanted = table.type or kind
@@ -140,6 +172,28 @@ def _content(report: Report, path: Path, table: RecordTable) -> tuple[RecordType
         hint = "write an IP address or a name; a port goes into origin_port"
         report.error(where, f"is {text!r}, which {error}", hint)
         return None
+
+
+def _socket(report: Report, path: Path, table: RecordTable, text: str) -> tuple[RecordType, str] | None:
+    """A socket of this machine: what is spoken there must be written down; it has neither type nor port."""
+    where, file = (*path, "content"), text.removeprefix(UNIX)
+    if table.type is not None:
+        report.error((*path, "type"), f'is "{table.type}", but the content is a unix socket', "leave it out")
+        return None
+    if not file.startswith("/") or file.endswith("/"):
+        hint = 'write the whole path, as in "unix:/run/app.sock"'
+        report.error(where, f"is {text!r}, which is not the path of a socket", hint)
+        return None
+    if len(file.encode()) > SOCKET_PATH_MAX or "\0" in file:
+        report.error(where, f"is {text!r}, longer than the {SOCKET_PATH_MAX} octets a socket's path may have")
+        return None
+    if "origin_protocol" not in table.model_fields_set:
+        hint = 'write origin_protocol = "h2c", or "h2" if it speaks TLS'
+        report.error(path, "points to a unix socket, but does not say what is spoken there", hint)
+        return None
+    if "origin_port" in table.model_fields_set:
+        report.warning((*path, "origin_port"), "has no effect on a unix socket")
+    return "UNIX", text
 
 
 def _looks_numeric(text: str) -> bool:

@@ -9,17 +9,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from fastgw.config.fields import ComplaintError, Table, kind_of
 from fastgw.config.lines import Path, line_of
-from fastgw.config.model import (
-    ComplaintError,
-    LimitsTable,
-    LogTable,
-    ServerTable,
-    SettingsTable,
-    Table,
-    ZoneTable,
-    kind_of,
-)
+from fastgw.config.model import LimitsTable, LogTable, ServerTable, SettingsTable, ZoneTable
+from fastgw.config.routing import HealthTable, MatchTable, OriginTable, RetryTable, RouteTable
 from fastgw.errors import Problem
 
 Model = TypeVar("Model", bound=Table)
@@ -31,6 +24,11 @@ _HOMES: dict[str, tuple[type[Table], str]] = {
     "[limits]": (LimitsTable, "limits"),
     "[[zone]]": (ZoneTable, "zone"),
     "the zone's settings": (SettingsTable, "settings"),
+    "[zone.origin]": (OriginTable, "origin"),
+    "[[zone.route]]": (RouteTable, "route"),
+    "a match": (MatchTable, "match"),
+    "[zone.retry] or a route's retry": (RetryTable, "retry"),
+    "[zone.origin.health]": (HealthTable, "health"),
 }
 _KINDS = {
     "string_type": ("text in quotes", ""),

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fastgw.config.fields import kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import CertTable, RecordTable, SettingsTable, ZoneTable, kind_of
+from fastgw.config.model import CertTable, RecordTable, SettingsTable, ZoneTable
 from fastgw.config.report import Report
+from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
+from fastgw.policy.routes import MATCHES_MAX
 
 # Settings that may also stand directly in the zone.
 SHORTCUTS = ("grpc", "http", "ssl")
+
+
+_APART = ("dns", "cert", "settings", "origin", "route", "retry")
+
+
+@dataclass(frozen=True, slots=True)
+class RouteParts:
+    """What of a route could be read; `matches` keeps the place of each match in the file."""
+
+    path: Path
+    table: RouteTable
+    matches: tuple[tuple[Path, MatchTable], ...]
+    retry: RetryTable | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,9 @@ class ZoneParts:
     cert: CertTable | None
     cert_given: bool
     records: tuple[tuple[Path, RecordTable], ...]
+    origin: OriginWords
+    routes: tuple[RouteParts, ...]
+    retry: RetryTable
 
 
 def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
@@ -32,17 +51,31 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
         report.error(path, f"must be a table, not {kind_of(data)}", "write [[zone]]")
         return None
     before = len(report.problems)
-    shallow = {key: value for key, value in data.items() if key not in ("dns", "cert", "settings")}
+    shallow = {key: value for key, value in data.items() if key not in _APART}
     table = report.table(ZoneTable, shallow, path)
     settings = report.table(SettingsTable, data.get("settings", {}), (*path, "settings"))
     settings_known = settings is not None and len(report.problems) == before
     cert = report.table(CertTable, data["cert"], (*path, "cert")) if "cert" in data else None
     records = _records(report, data.get("dns", []), (*path, "dns"))
+    origin = _origin(report, data.get("origin", {}), (*path, "origin"))
+    routes = _routes(report, data.get("route", []), (*path, "route"))
+    retry = report.table(RetryTable, data.get("retry", {}), (*path, "retry"))
     if table is None:
         # The name is unusable; the rest is judged under one that can belong to nobody.
         table = ZoneTable(name=f"zone-{path[-1]}.invalid")
     merged = _merge(report, data, table, settings or SettingsTable(), path)
-    return ZoneParts(path, table, merged, settings_known, cert, "cert" in data, records)
+    return ZoneParts(
+        path=path,
+        table=table,
+        settings=merged,
+        settings_known=settings_known,
+        cert=cert,
+        cert_given="cert" in data,
+        records=records,
+        origin=origin,
+        routes=routes,
+        retry=retry or RetryTable(),
+    )
 
 
 def _records(report: Report, data: object, path: Path) -> tuple[tuple[Path, RecordTable], ...]:
@@ -54,6 +87,57 @@ def _records(report: Report, data: object, path: Path) -> tuple[tuple[Path, Reco
         record = report.table(RecordTable, entry, (*path, index))
         if record is not None:
             found.append(((*path, index), record))
+    return tuple(found)
+
+
+def _origin(report: Report, data: object, path: Path) -> OriginWords:
+    words = data
+    health = None
+    if isinstance(data, Mapping):
+        words = {key: value for key, value in data.items() if key != "health"}
+        health = report.table(HealthTable, data.get("health", {}), (*path, "health"))
+    origin = report.table(OriginTable, words, path) or OriginTable()
+    return origin.model_copy(update={"health": health or HealthTable()})
+
+
+def _routes(report: Report, data: object, path: Path) -> tuple[RouteParts, ...]:
+    if not isinstance(data, list):
+        report.error(path, "must be an array of tables", "write [[zone.route]] with two brackets")
+        return ()
+    found = []
+    for index, entry in enumerate(data):
+        where = (*path, index)
+        if not isinstance(entry, Mapping):
+            report.error(where, f"must be a table, not {kind_of(entry)}", "write [[zone.route]]")
+            continue
+        shallow = {key: value for key, value in entry.items() if key not in ("match", "retry")}
+        table = report.table(RouteTable, {**shallow, "match": [{}]}, where)
+        matches = _matches(report, entry, where)
+        retry = report.table(RetryTable, entry["retry"], (*where, "retry")) if "retry" in entry else None
+        if table is not None:
+            found.append(RouteParts(where, table, matches, retry))
+    return tuple(found)
+
+
+def _matches(report: Report, entry: Mapping[str, object], where: Path) -> tuple[tuple[Path, MatchTable], ...]:
+    path = (*where, "match")
+    hint = 'name calls, as in match = [{ service = "pkg.Service" }]; what holds for all calls is in the zone'
+    data = entry.get("match")
+    if data is None:
+        report.error(where, "has no match", hint)
+        return ()
+    if not isinstance(data, list):
+        report.error(path, f"must be an array of tables, not {kind_of(data)}", "put it in [ ]")
+        return ()
+    if not data:
+        report.error(path, "is empty", hint)
+    if len(data) > MATCHES_MAX:
+        report.error(path, f"has {len(data)} entries; at most {MATCHES_MAX} are allowed", "write two routes")
+    found = []
+    for index, one in enumerate(data):
+        match = report.table(MatchTable, one, (*path, index))
+        if match is not None:
+            found.append(((*path, index), match))
     return tuple(found)
 
 

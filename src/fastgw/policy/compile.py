@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.names import address, joined
-from fastgw.policy.records import Record
+from fastgw.policy.origins import OriginPolicy
+from fastgw.policy.records import UNIX, Record
+from fastgw.policy.routes import RouteRow, compile_routes
 from fastgw.policy.zone import Zone
 
 NONE = -1  # no such row, as the snapshot takes it
-ALIASES_MAX = 8  # a chain of CNAMEs inside our own zones may be this long
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,15 @@ class ZoneRow:
     http: bool
     encrypted: bool
     certificate: int
+    routes: tuple[RouteRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class OriginRow:
-    """One endpoint. `host` is an address or a name that is still to be resolved; `tls` is False for h2c."""
+class TargetRow:
+    """One target of an origin: an endpoint, or as many as its name has addresses.
+
+    `host` is an address, a name that is still to be resolved, or `unix:` and a path; `tls` is False for h2c.
+    """
 
     host: str
     port: int
@@ -38,11 +43,27 @@ class OriginRow:
     server_name: str
     connect_timeout_ms: int
     handshake_timeout_ms: int
+    weight: int = 1
+    priority: int = 0
+
+    @property
+    def is_unix(self) -> bool:
+        """Is it a socket of this machine?"""
+        return self.host.startswith(UNIX)
 
     @property
     def label(self) -> str:
         """How messages name it."""
-        return joined(self.host, self.port)
+        return self.host if self.is_unix else joined(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginRow:
+    """What serves one name, in the order it was written."""
+
+    label: str
+    targets: tuple[TargetRow, ...]
+    policy: OriginPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +102,13 @@ def compile_zones(zones: Iterable[Zone]) -> Rows:
         settings = zone.settings
         # A paused zone inspects nothing: both switches stand open, the way to the origin stays as it is.
         grpc, http = settings.grpc or zone.paused, settings.http or zone.paused
-        zone_rows.append(ZoneRow(zone.name, grpc, http, settings.encrypted, certificate))
+        routes = compile_routes(zone.routes, settings.idle_ms, zone.retry)
+        zone_rows.append(ZoneRow(zone.name, grpc, http, settings.encrypted, certificate, routes))
         for name, records in records_by_name([zone]).items():
             proxied = served(records)
             origin = NONE
             if proxied:
-                row = origin_row(zone, target(records), known)
+                row = origin_row(zone, records, known)
                 origin = origins.setdefault(row, len(origins))
             hosts.append(HostRow(name, proxied, number, origin))
     default = 0 if certificates else NONE
@@ -107,13 +129,15 @@ def served(records: Iterable[Record]) -> bool:
     return any(record.proxied for record in records)
 
 
-def target(records: list[Record]) -> Record:
-    """The record that serves a name with several targets: the first one."""
-    return records[0]
+def origin_row(zone: Zone, records: Sequence[Record], known: Mapping[str, list[Record]]) -> OriginRow:
+    """All that the records of one name point to. A lone target lends its name to the origin."""
+    targets = tuple(dict.fromkeys(row for record in records for row in _targets(zone, record, known)))
+    label = targets[0].label if len(targets) == 1 else records[0].name
+    return OriginRow(label, targets, zone.origin)
 
 
-def origin_row(zone: Zone, record: Record, known: Mapping[str, list[Record]]) -> OriginRow:
-    """The endpoint `record` points to, with what its zone demands of it.
+def _targets(zone: Zone, record: Record, known: Mapping[str, list[Record]]) -> list[TargetRow]:
+    """Where `record` points to, with what its zone demands of it.
 
     The origin is asked for the served name unless another is written down. A wildcard has no one name to ask
     for: its CNAME content stands in, else the name of the zone.
@@ -123,28 +147,39 @@ def origin_row(zone: Zone, record: Record, known: Mapping[str, list[Record]]) ->
     if server_name.startswith("*."):
         server_name = record.content if record.type == "CNAME" else zone.name
     verify = tls and zone.settings.verified
-    return OriginRow(
-        host=follow(record, known),
-        port=record.origin_port,
-        tls=tls,
-        verify=verify,
-        trust_store=zone.trust_store if verify else None,
-        server_name=server_name if tls else "",
-        connect_timeout_ms=zone.settings.origin_connect_timeout_ms,
-        handshake_timeout_ms=zone.settings.origin_handshake_timeout_ms,
-    )
+    return [
+        TargetRow(
+            host=host,
+            port=record.origin_port,
+            tls=tls,
+            verify=verify,
+            trust_store=zone.trust_store if verify else None,
+            server_name=server_name if tls else "",
+            connect_timeout_ms=zone.settings.origin_connect_timeout_ms,
+            handshake_timeout_ms=zone.settings.origin_handshake_timeout_ms,
+            weight=record.weight,
+            priority=record.priority,
+        )
+        for host in follow(record, known)
+    ]
 
 
-def follow(record: Record, known: Mapping[str, list[Record]]) -> str:
-    """Where `record` leads: an address, or a name that none of our zones holds.
+def follow(record: Record, known: Mapping[str, list[Record]]) -> list[str]:
+    """Where `record` leads: addresses, sockets, names that none of our zones holds; "" for an endless chain.
 
     A CNAME onto a name of our own zones is followed here: public DNS would answer with the gateway itself.
+    Weight, priority, port and protocol stay those of `record`.
     """
-    for _ in range(ALIASES_MAX):
-        if record.type != "CNAME":
-            return address(record.content) or record.content
-        ours = known.get(record.content)
-        if ours is None:
-            return record.content
-        record = target(ours)
-    return ""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    open_ends = [record]
+    while open_ends:
+        one = open_ends.pop(0)
+        if one.type != "CNAME":
+            found[address(one.content) or one.content] = None
+        elif one.content not in known:
+            found[one.content] = None
+        elif one.content not in seen:
+            seen.add(one.content)
+            open_ends = known[one.content] + open_ends
+    return list(found) or [""]

@@ -37,6 +37,20 @@ CATALOGUE: dict[str, Setting] = {
         Setting(
             "origin_handshake_timeout", "duration", "10s", "longest wait for TLS toward the origin", "10"
         ),
+        Setting(
+            "proxy_read_timeout",
+            "duration",
+            "100s",
+            "longest silence on a stream, where its route says nothing else",
+            "8",
+        ),
+        Setting(
+            "long_lived_grpc",
+            "on|off",
+            "off",
+            "streams may be silent for any time, where their route says nothing else",
+            "8",
+        ),
     )
 }
 
@@ -50,6 +64,13 @@ class Settings:
     ssl: EncryptionMode = "full"
     origin_connect_timeout_ms: int = 19_000
     origin_handshake_timeout_ms: int = 10_000
+    proxy_read_timeout_ms: int = 100_000
+    long_lived_grpc: bool = False
+
+    @property
+    def idle_ms(self) -> int:
+        """Longest silence on a stream, in ms; 0: any."""
+        return 0 if self.long_lived_grpc else self.proxy_read_timeout_ms
 
     @property
     def encrypted(self) -> bool:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from fastgw.policy.certificates import CertificateFiles
+from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
+from fastgw.policy.routes import Retry, Route
 from fastgw.policy.settings import Settings
 
 Plan = Literal["free", "pro", "business", "enterprise"]
@@ -24,3 +26,6 @@ class Zone:
     trust_store: Path | None = None
     paused: bool = False
     plan: Plan = "free"
+    origin: OriginPolicy = field(default_factory=OriginPolicy)
+    routes: tuple[Route, ...] = ()
+    retry: Retry = field(default_factory=Retry)

@@ -17,6 +17,7 @@ from fastgw._core.proxy.pool cimport (
     FAILURE_BAD_SETTINGS,
     FAILURE_NO_ADDRESS,
     FAILURE_NO_MEMORY,
+    FAILURE_QUEUE_FULL,
     FAILURE_SETTINGS_TIMEOUT,
 )
 from fastgw._core.proxy.reply cimport (
@@ -47,6 +48,8 @@ from fastgw._core.proxy.route cimport (
     certificate_covers,
     certificate_key,
     hostname_normalize,
+    origin_key,
+    route_of,
     snapshot_host,
 )
 from fastgw._core.wire.fields cimport Field, field_is
@@ -113,7 +116,8 @@ cdef void _note(Exchange *self, const RequestHead *head) noexcept nogil:
         memcpy(self.authority, head.authority.value, self.authority_length)
 
 
-cdef LocalReply _decide_host(Exchange *self, Link *link, const RequestHead *head, char *text) noexcept nogil:
+cdef LocalReply _decide_host(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,
+                             char *text) noexcept nogil:
     """Authority -> hostname -> record -> zone."""
     cdef uint8_t hostname[HOSTNAME_MAX + 1]
     cdef char shown[_SHOWN + 1]
@@ -133,6 +137,8 @@ cdef LocalReply _decide_host(Exchange *self, Link *link, const RequestHead *head
     self.host = host
     self.zone = &data.zones[host.zone]
     self.row = &data.origins[host.origin]
+    self.route = route_of(data, self.zone, hostname, length, section, head)
+    self.key = origin_key(self.row, section)
     if not _covered(link, data, host, hostname, length):
         _show(hostname, length, shown)
         snprintf(text, TEXT_SIZE, b"this connection's certificate does not cover %s: open another one for it", shown)
@@ -161,7 +167,7 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
     if desk_is_full(self.desk):
         snprintf(text, TEXT_SIZE, b"the gateway has no memory left for more calls")
         return OVERLOADED
-    reply = _decide_host(self, link, head, text)
+    reply = _decide_host(self, link, section, head, text)
     if reply != NO_REPLY:
         return reply
     if not self.grpc:
@@ -189,7 +195,7 @@ cdef const char *_cleartext_hint(const char *detail) noexcept nogil:
 cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failure, char *text,
                               int *phase) noexcept nogil:
     """Which reply a failed lease is, one sentence of it in `text` (TEXT_SIZE) and when it happened in `phase`."""
-    cdef const char *label = self.row.label
+    cdef const char *label = self.endpoint.label
     cdef const char *detail = b""
     if link != NULL:
         detail = <const char *>link.transport.detail
@@ -198,6 +204,10 @@ cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failur
         phase[0] = <int>PHASE_DNS
         snprintf(text, TEXT_SIZE, b"origin %s: the name does not resolve", label)
         return ORIGIN_DNS
+    if failure == FAILURE_QUEUE_FULL:
+        snprintf(text, TEXT_SIZE, b"origin %s: %u calls wait for a connection already, which is its limit", label,
+                 self.row.policy.waiting_most)
+        return OVERLOADED
     if failure == FAILURE_NO_MEMORY:
         snprintf(text, TEXT_SIZE, b"the gateway is out of memory or descriptors")
         return OVERLOADED

@@ -1,5 +1,5 @@
-"""What one worker has at hand: its loop, memory, links, origins, exchanges, snapshot and meter."""
-from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+"""What one worker has at hand: its loop, memory, links, pools, exchanges, snapshot and meter."""
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Chain, Memory, Octets, Slots
 from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
@@ -8,7 +8,9 @@ from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.loop cimport Loop, Source, Timer
 from fastgw._core.io.transport cimport Endpoint, Transport
 from fastgw._core.proxy.meter cimport Meter
-from fastgw._core.proxy.route cimport HostRow, OriginRow, SnapshotData, ZoneRow
+from fastgw._core.proxy.endpoints cimport EndpointState
+from fastgw._core.proxy.route cimport (
+    EndpointRow, HostRow, OriginPolicy, OriginRow, RouteRow, SnapshotData, ZoneRow)
 from fastgw._core.wire.grpc cimport MessageScan
 
 cdef enum:
@@ -40,7 +42,7 @@ ctypedef struct SnapshotUse:
 cdef struct Desk
 cdef struct Link
 cdef struct Exchange
-cdef struct Origin
+cdef struct Pool
 
 cdef struct Link:
     # One connection: a transport and the HTTP/2 connection on it.
@@ -57,7 +59,7 @@ cdef struct Link:
     uint64_t drained_at         # ns, the first GOAWAY of a drain
     uint64_t leave_at           # ns, toward a client: when it is told to go; 0: never
     uint64_t held               # toward a client: octets that wait here in its calls, both ways
-    Link *next                  # in its list: the desk's clients or its origin's links
+    Link *next                  # in its list: the desk's clients or its pool's links
     Link *previous
     Link *next_dirty
     Link *next_dead
@@ -73,24 +75,29 @@ cdef struct Link:
     const HostRow *approved     # the row last found to be covered by it, in this revision:
     uint64_t approved_revision
     # toward an origin
-    Origin *origin
+    Pool *pool                  # NULL: this is a client's
     Endpoint endpoint
     SnapshotUse *use            # held until the handshake is over: it owns what `endpoint` points to
+    uint64_t retires_at         # ns: takes no new calls from then on; 0: never
+    uint64_t asked_at           # ns, a keepalive PING that is not answered yet; 0: none
 
-cdef struct Origin:
-    # The open connections of one endpoint, and the exchanges that wait for a stream on one.
-    Origin *next
-    uint8_t *identity
-    uint32_t identity_length
+cdef struct Pool:
+    # One worker's open connections to one endpoint, and the exchanges that wait for a stream on one.
+    Desk *desk
+    EndpointState *state
+    OriginPolicy policy         # as the snapshot said in which it was used last
+    uint64_t revision           # of that snapshot
     Link *links
     uint32_t open               # links that may take calls
     uint32_t connecting
     Exchange *waiting_first
     Exchange *waiting_last
     uint32_t waiting
-    Desk *desk
     uint64_t again_at           # ns: no new connection for those that wait before this
     Timer again
+    int64_t turn                # balance: what it has saved up for its turn, in weights
+    uint32_t retry_tokens       # tenths of a retry it may still cause
+    uint64_t keepalive_least    # ns between two PINGs, as the endpoint has taught us
 
 ctypedef struct Ledger:
     # Credit of one direction: who takes octets in owes them back.
@@ -104,16 +111,35 @@ cdef struct Exchange:
     SnapshotUse *use
     const HostRow *host         # NULL: none was found
     const ZoneRow *zone
-    const OriginRow *row
+    const RouteRow *route
+    const OriginRow *row        # where it goes
+    const EndpointRow *endpoint     # of this attempt; NULL: there was none
     Link *client_link           # good while `client` is not NULL
     Link *origin_link           # good while `origin` is not NULL
     Stream *client              # NULL: has ended or broken
     Stream *origin              # NULL: not leased yet, has ended or broken
-    Origin *waits_for           # in this origin's queue, next and previous are its neighbours
+    Pool *waits_for             # in this pool's queue, next and previous are its neighbours
     Exchange *next
     Exchange *previous
-    Octets head                 # the request head, kept while waiting for a lease
-    Chain early                 # request DATA that came before the lease
+    # what is kept of the request until the answer begins, see proxy.attempt
+    Octets head                 # its fields
+    Chain kept                  # its DATA
+    bint keeping                # all there was is in `head` and `kept`
+    bint seeking                # a stream toward an origin is wanted and not there yet: DATA waits in `kept`
+    uint64_t kept_waiting       # octets of `kept` that wait for that stream
+    uint64_t paid               # octets of `kept` for which the client has got its credit back
+    uint64_t replayed           # of those, octets this attempt has not sent yet
+    Octets answer               # a response head held back until it is clear that the call is not tried again
+    uint64_t tried              # endpoints of `row`, a bit each
+    uint8_t attempts            # begun so far
+    bint running                # counted as a running call of `endpoint`
+    uint64_t key                # hash of the field that `row` balances by
+    uint64_t attempt_at         # ns, when this attempt's head went out
+    uint64_t again_at           # ns, when the next attempt begins; 0: none is waited for
+    uint64_t deadline_at        # ns; 0: none
+    bint clamped                # the deadline is not the one the client wrote
+    uint64_t active_at          # ns, last octets either way
+    Timer timer                 # deadline, silence, age, next attempt
     uint64_t held               # octets of both ways that wait here
     Ledger request
     Ledger response
@@ -162,12 +188,15 @@ cdef struct Desk:
     Listener listeners[LISTENERS_MAX]
     uint32_t listener_count
     Link *clients
-    Origin *origins
+    Pool **pools                # by number of the endpoint's state, NULL where there is none yet
+    uint32_t pools_room
+    uint64_t dice               # of xorshift
     Link *dirty_first
     Link *dirty_last
     Link *dead
     Exchange *dead_exchanges
     Meter meter
+    uint64_t kept               # octets kept of requests
     uint64_t ray                # of the next exchange
     # said by other threads, read between two turns
     SnapshotData *published
@@ -185,3 +214,11 @@ cdef inline SnapshotUse *desk_snapshot(Desk *self) noexcept nogil:
     if self.published != NULL:
         self.adopt(self)
     return self.current
+
+
+cdef inline uint64_t desk_dice(Desk *self) noexcept nogil:
+    """The next number drawn by lot: xorshift64*, good enough to spread calls, not to keep a secret."""
+    self.dice ^= self.dice >> 12
+    self.dice ^= self.dice << 25
+    self.dice ^= self.dice >> 27
+    return self.dice * <uint64_t>0x2545f4914f6cdd1d

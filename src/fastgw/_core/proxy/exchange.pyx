@@ -3,11 +3,11 @@
 Both directions are one relay: a ledger per direction, octets from a source stream to a target stream. Credit goes
 back to the sender when its octets have gone into the other side's outbox, which is bounded (h2.conn, OUTBOX_HIGH).
 """
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
-from fastgw._core.buf cimport chain_append, chain_close, chain_open, octets_close, octets_open, slots_return, slots_take
+from fastgw._core.buf cimport chain_open, octets_close, octets_open, slots_return, slots_take
 from fastgw._core.clock cimport clock_now, clock_wall
 from fastgw._core.h2.conn cimport (
     CAUSE_GOAWAY,
@@ -25,8 +25,18 @@ from fastgw._core.h2.outbox cimport (
     outbox_trailers,
 )
 from fastgw._core.h2.stream cimport CLOSED, HALF_CLOSED_LOCAL, Stream
-from fastgw._core.h2.streams cimport conn_stream_open, ready_put
-from fastgw._core.proxy.decide cimport TEXT_SIZE, exchange_decide, failure_reply
+from fastgw._core.proxy.attempt cimport (
+    AGAIN_BY_POLICY,
+    AGAIN_UNPROCESSED,
+    PUSHBACK_NONE,
+    attempt_again,
+    attempt_first,
+    attempt_note,
+    attempt_over,
+    attempt_settle,
+    attempt_unpaid,
+)
+from fastgw._core.proxy.decide cimport TEXT_SIZE, exchange_decide
 from fastgw._core.proxy.desk cimport (
     BROKEN_HALF,
     ENDED_HALF,
@@ -38,14 +48,16 @@ from fastgw._core.proxy.desk cimport (
     SIDE_ORIGIN,
     Desk,
     Ledger,
+    Link,
     Phase,
     Side,
     desk_snapshot,
 )
-from fastgw._core.proxy.head cimport head_request_put, head_response_put
+from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed
+from fastgw._core.proxy.head cimport head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
 from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
-from fastgw._core.proxy.pool cimport pool_lease, pool_leave, pool_settled
+from fastgw._core.proxy.pool cimport pool_leave, pool_settled
 from fastgw._core.proxy.reply cimport (
     HEAD_TOO_LARGE,
     NO_REPLY,
@@ -59,8 +71,9 @@ from fastgw._core.proxy.reply cimport (
     reply_send,
     reset_to_grpc_status,
 )
+from fastgw._core.proxy.timing cimport timing_begin, timing_end
 from fastgw._core.reasons cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
-from fastgw._core.wire.fields cimport FieldSection, RequestHead, ResponseHead, request_head_check
+from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead, ResponseHead
 from fastgw._core.wire.grpc cimport (
     GRPC_CANCELLED,
     GRPC_INTERNAL,
@@ -69,7 +82,10 @@ from fastgw._core.wire.grpc cimport (
     media_type_is_grpc,
     message_scan,
 )
-from fastgw._core.wire.stash cimport stash_get, stash_put
+from fastgw._core.wire.stash cimport stash_get, stash_section
+
+cdef enum:
+    _PUSHBACK_MOST_MS = 86400000
 
 
 # ---- credit
@@ -148,9 +164,9 @@ cdef void _finish(Exchange *self) noexcept nogil:
         zone.response_messages += self.response.scan.messages
     if desk.log:
         _log(self)
-    octets_close(&self.head)
-    desk.room.waiting -= self.early.length
-    chain_close(&self.early)
+    attempt_settle(self)
+    attempt_over(self)
+    timing_end(self)
     use_release(desk, self.use)
     self.next = desk.dead_exchanges
     desk.dead_exchanges = self
@@ -179,6 +195,11 @@ cdef void _log(Exchange *self) noexcept nogil:
     row.side = self.side
     row.phase = self.phase
     row.grpc = self.grpc
+    row.attempts = self.attempts
+    if self.endpoint != NULL:
+        snprintf(<char *>row.endpoint, sizeof(row.endpoint), b"%s", self.endpoint.label)
+    else:
+        row.endpoint[0] = 0
     memcpy(row.peer, self.peer, sizeof(row.peer))
     row.path_length = self.path_length
     memcpy(row.path, self.path, self.path_length)
@@ -210,6 +231,7 @@ cdef void _drop_origin(Exchange *self, uint32_t code) noexcept nogil:
     """The same for the origin's."""
     cdef Stream *stream = self.origin
     self.origin = NULL
+    attempt_over(self)
     if stream != NULL and stream.conn != NULL:
         outbox_abort(<Conn *>stream.conn, stream, code)
 
@@ -231,6 +253,8 @@ cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grp
     self.side = <uint8_t>side
     self.phase = <uint8_t>phase
     self.response.half = <uint8_t>BROKEN_HALF
+    pool_leave(self)
+    attempt_settle(self)
     _drop_origin(self, <uint32_t>CANCEL)
     if stream != NULL and stream.conn != NULL:
         self.desk.meter.replies[<int>reply] += 1
@@ -252,6 +276,17 @@ cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grp
         else:
             reply_send(<Conn *>stream.conn, stream, &answer)
             _close_client(self)
+    _finish(self)
+
+
+cdef void exchange_fail(Exchange *self, LocalReply reply, Side side, int phase, const char *text) noexcept nogil:
+    """Answer in place of the origin, with the table's gRPC status."""
+    _reply(self, reply, side, phase, -1, text)
+
+
+cdef void exchange_lose_client(Exchange *self, uint32_t code) noexcept nogil:
+    """There is no memory even for an answer."""
+    _drop_client(self, code)
     _finish(self)
 
 
@@ -280,7 +315,8 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
     self.ray = desk.ray
     self.request.half = <uint8_t>(ENDED_HALF if end else OPEN_HALF)
     octets_open(&self.head, &desk.memory)
-    chain_open(&self.early, &desk.memory)
+    octets_open(&self.answer, &desk.memory)
+    chain_open(&self.kept, &desk.memory)
     desk.meter.exchanges_started += 1
     desk.meter.exchanges_open += 1
     if desk.log:
@@ -289,62 +325,8 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
     if reply != NO_REPLY:
         _reply(self, reply, SIDE_CLIENT if reply == HEAD_TOO_LARGE else SIDE_GATEWAY, <int>PHASE_POLICY, -1, text)
         return
-    link = pool_lease(desk, self)
-    if link != NULL:
-        _begin(self, link, section, head)
-    elif self.waits_for != NULL:
-        _keep_head(self, section)
-
-
-cdef void _keep_head(Exchange *self, const FieldSection *section) noexcept nogil:
-    cdef uint32_t number
-    for number in range(section.count):
-        if not stash_put(&self.head, &section.fields[number]):
-            pool_leave(self)
-            _drop_client(self, <uint32_t>REFUSED_STREAM)
-            _finish(self)
-            return
-
-
-cdef void _begin(Exchange *self, Link *link, FieldSection *section, const RequestHead *head) noexcept nogil:
-    """Open the origin's stream and send the head, at once and even without DATA."""
-    cdef Conn *conn = &link.conn
-    cdef Stream *stream = conn_stream_open(conn, conn.next_id)
-    cdef bint ends = self.request.half == ENDED_HALF and self.early.length == 0
-    if stream == NULL:
-        _drop_client(self, <uint32_t>REFUSED_STREAM)
-        _finish(self)
-        return
-    conn.next_id += 2
-    stream.owner = self
-    stream.bodyless = self.is_head
-    self.origin = stream
-    self.origin_link = link
-    head_request_put(conn, stream, section, head, self.row.context != NULL, ends)
-    if self.early.length > 0 and stream.conn != NULL:
-        stream.waiting = self.early
-        stream.end_waiting = self.request.half == ENDED_HALF
-        chain_open(&self.early, &self.desk.memory)
-        if stream.send_window.left > 0:
-            ready_put(conn, stream)
-        link_dirty(conn)
-
-
-cdef void exchange_lease_ready(Exchange *self, Link *link) noexcept nogil:
-    """The wait is over: the kept head goes out, and what came behind it."""
-    cdef FieldSection *section = &self.desk.room.stashed
-    cdef RequestHead head
-    stash_get(&self.head, section)
-    request_head_check(section, &head)
-    _begin(self, link, section, &head)
-    octets_close(&self.head)
-
-
-cdef void exchange_lease_failed(Exchange *self, Link *link, int failure) noexcept nogil:
-    cdef char text[TEXT_SIZE]
-    cdef int phase = 0
-    cdef LocalReply reply = failure_reply(self, link, failure, text, &phase)
-    _reply(self, reply, SIDE_ORIGIN, phase, -1, text)
+    timing_begin(self, head)
+    attempt_first(self, section, head)
 
 
 # ---- octets, both ways
@@ -354,19 +336,21 @@ cdef void _relay(Exchange *self, Ledger *ledger, Conn *sender, Stream *source, S
                  uint32_t length, bint end) noexcept nogil:
     """One piece of DATA from `source` to `target`; the same for both directions."""
     ledger.octets += length
+    self.active_at = self.desk.loop.now
     if self.grpc:
         message_scan(&ledger.scan, payload, length)
     if end:
         ledger.half = <uint8_t>ENDED_HALF
-    if target != NULL and target.conn != NULL:
+    if ledger == &self.request and attempt_note(self, payload, length):
+        _hold(self, sender, length)
+    elif target != NULL and target.conn != NULL:
         if outbox_data(<Conn *>target.conn, target, payload, length, end):
+            if self.keeping:
+                self.paid += length
             outbox_credit_connection(sender, length)
             outbox_credit_stream(sender, source, length)
         else:
             _hold(self, sender, length)
-    elif self.waits_for != NULL and chain_append(&self.early, payload, length):
-        self.desk.room.waiting += length
-        _hold(self, sender, length)
     else:
         outbox_credit_connection(sender, length)    # nobody wants it any more
         outbox_credit_stream(sender, source, length)
@@ -385,12 +369,14 @@ cdef void _on_response_data(Conn *conn, Stream *stream, uint8_t *payload, uint32
     if self == NULL:
         outbox_credit_connection(conn, length)
         return
+    if self.keeping:
+        _commit(self)
     _relay(self, &self.response, conn, stream, self.client, payload, length, end)
 
 
 cdef void _on_origin_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
-    _pay(self, self.client, length)
+    _pay(self, self.client, attempt_unpaid(self, length))
 
 
 cdef void _on_client_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
@@ -411,17 +397,24 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
     if self == NULL:
         return
     if section.too_large:
-        snprintf(text, TEXT_SIZE, b"origin %s: its response head has %u octets, limit %u", self.row.label,
+        snprintf(text, TEXT_SIZE, b"origin %s: its response head has %u octets, limit %u", self.endpoint.label,
                  section.list_size, section.list_limit)
         _reply(self, ORIGIN_BAD_RESPONSE, SIDE_ORIGIN, <int>PHASE_STREAM, -1, text)
         return
     if head.status >= 200:
+        self.active_at = self.desk.loop.now
+        _judge(self, head.grpc_status)
+        if end and _again_by_status(self, section, head.grpc_status):
+            return
         self.status = head.status
         self.answered_at = self.desk.loop.now
         self.grpc_status = <short>head.grpc_status
         if self.grpc and (head.content_type == NULL
                           or not media_type_is_grpc(head.content_type.value, head.content_type.value_length)):
             self.desk.meter.foreign_answers += 1
+        if not end and self.keeping and self.route.retry_on != 0 and stash_section(&self.answer, section):
+            return      # the status that decides comes in the trailers, if no message comes before
+        attempt_settle(self)
     if end:
         self.response.half = <uint8_t>ENDED_HALF
     if self.client == NULL or self.client.conn == NULL:
@@ -435,16 +428,76 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
         self.client.head_sent = False
 
 
+cdef void _judge(Exchange *self, int grpc_status) noexcept nogil:
+    """What the endpoint's answer says about the endpoint; gRPC status -1: nothing yet."""
+    cdef uint64_t now = self.desk.loop.now
+    if grpc_status == GRPC_UNAVAILABLE:
+        endpoint_failed(self.endpoint.state, now - self.attempt_at, now, self.row.policy.eject_failures,
+                        self.row.policy.eject_ms)
+    else:
+        endpoint_answered(self.endpoint.state, now - self.attempt_at, now)
+
+
+cdef void _commit(Exchange *self) noexcept nogil:
+    """The answer is this one: a head that was held back goes to the client, and there will be no other attempt."""
+    cdef FieldSection *section = &self.desk.room.stashed
+    if self.answer.length > 0 and self.client != NULL and self.client.conn != NULL:
+        stash_get(&self.answer, section)
+        head_response_put(<Conn *>self.client.conn, self.client, section, False)
+    attempt_settle(self)
+
+
+cdef int64_t _pushback_ms(const FieldSection *section) noexcept nogil:
+    """grpc-retry-pushback-ms (gRFC A6): PUSHBACK_NONE if it is not there; negative or no number: never again."""
+    cdef uint32_t number, at
+    cdef int64_t value
+    cdef const Field *field
+    for number in range(section.count):
+        field = &section.fields[number]
+        if field.name_length != 22 or memcmp(field.name, b"grpc-retry-pushback-ms", 22) != 0:
+            continue
+        value = 0
+        for at in range(field.value_length):
+            if not c"0" <= field.value[at] <= c"9" or value > _PUSHBACK_MOST_MS:
+                return -1
+            value = 10 * value + field.value[at] - c"0"
+        return value if field.value_length > 0 else -1
+    return PUSHBACK_NONE
+
+
+cdef bint _again_by_status(Exchange *self, const FieldSection *section, int grpc_status) noexcept nogil:
+    """The call has ended with this status: is it tried again? Then what is left of this attempt goes."""
+    cdef Stream *stream = self.origin
+    if (not self.keeping or grpc_status <= 0 or grpc_status >= 32
+            or not self.route.retry_on & (<uint32_t>1 << <uint32_t>grpc_status)):
+        return False
+    self.origin = NULL      # the next attempt's takes its place
+    if not attempt_again(self, AGAIN_BY_POLICY, _pushback_ms(section)):
+        self.origin = stream
+        return False
+    if stream != NULL and stream.conn != NULL:
+        outbox_abort(<Conn *>stream.conn, stream, <uint32_t>CANCEL)
+    elif stream != NULL:
+        stream.owner = NULL
+    return True
+
+
 cdef void _on_response_trailers(Conn *conn, Stream *stream, FieldSection *section, int grpc_status) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
     cdef char text[TEXT_SIZE]
     if self == NULL:
         return
     if section.too_large:
-        snprintf(text, TEXT_SIZE, b"origin %s: its trailers have %u octets, limit %u", self.row.label,
+        snprintf(text, TEXT_SIZE, b"origin %s: its trailers have %u octets, limit %u", self.endpoint.label,
                  section.list_size, section.list_limit)
         _reply(self, ORIGIN_BAD_RESPONSE, SIDE_ORIGIN, <int>PHASE_STREAM, -1, text)
         return
+    if grpc_status == GRPC_UNAVAILABLE:
+        _judge(self, grpc_status)
+    if self.keeping:
+        if _again_by_status(self, section, grpc_status):
+            return
+        _commit(self)
     self.response.half = <uint8_t>ENDED_HALF
     self.grpc_status = <short>grpc_status
     if self.client != NULL and self.client.conn != NULL:
@@ -476,6 +529,7 @@ cdef void _on_client_ended(Conn *conn, Stream *stream) noexcept nogil:
 cdef void _on_origin_ended(Conn *conn, Stream *stream) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
     self.origin = NULL
+    attempt_over(self)
     _finish(self)
 
 
@@ -490,6 +544,7 @@ cdef void _on_client_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
         self.side = <uint8_t>SIDE_CLIENT
         self.phase = <uint8_t>PHASE_STREAM
         self.grpc_status = <short>GRPC_CANCELLED
+    attempt_settle(self)
     _drop_origin(self, code if cause == CAUSE_RESET and code != NO_ERROR else <uint32_t>CANCEL)
     pool_leave(self)
     _finish(self)
@@ -503,6 +558,7 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
     cdef int grpc_status = GRPC_UNAVAILABLE
     self.origin = NULL
     if self.response.half == ENDED_HALF:
+        attempt_over(self)
         _close_client(self)
         _finish(self)
         return
@@ -510,16 +566,30 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
         grpc_status = reset_to_grpc_status(code)
         if code == <uint32_t>NO_ERROR and self.answered_at > 0:
             grpc_status = GRPC_INTERNAL     # it had begun to answer: trying again is not safe
-        snprintf(text, TEXT_SIZE, b"origin %s reset the stream with error code %u", self.row.label, code)
+        snprintf(text, TEXT_SIZE, b"origin %s reset the stream with error code %u", self.endpoint.label, code)
     elif cause == CAUSE_REFUSED:
         reply = ORIGIN_BAD_RESPONSE
-        grpc_status = -1
-        snprintf(text, TEXT_SIZE, b"origin %s sent an invalid response", self.row.label)
+        grpc_status = GRPC_INTERNAL
+        snprintf(text, TEXT_SIZE, b"origin %s sent an invalid response", self.endpoint.label)
     elif cause == CAUSE_GOAWAY:
-        snprintf(text, TEXT_SIZE, b"origin %s went away (GOAWAY) before it took the call", self.row.label)
+        snprintf(text, TEXT_SIZE, b"origin %s went away (GOAWAY) before it took the call", self.endpoint.label)
     else:
-        snprintf(text, TEXT_SIZE, b"origin %s closed the connection before the call ended", self.row.label)
-    _reply(self, reply, SIDE_ORIGIN, <int>PHASE_STREAM, grpc_status, text)
+        snprintf(text, TEXT_SIZE, b"origin %s closed the connection before the call ended", self.endpoint.label)
+    if not _again_after_reset(self, code, cause, grpc_status):
+        _reply(self, reply, SIDE_ORIGIN, <int>PHASE_STREAM, grpc_status, text)
+
+
+cdef bint _again_after_reset(Exchange *self, uint32_t code, Cause cause, int grpc_status) noexcept nogil:
+    """The origin's stream broke: is the call tried again? The endpoint is to blame, but for a GOAWAY."""
+    cdef uint64_t now = self.desk.loop.now
+    if cause != CAUSE_GOAWAY and grpc_status != GRPC_CANCELLED:
+        endpoint_failed(self.endpoint.state, now - self.attempt_at, now, self.row.policy.eject_failures,
+                        self.row.policy.eject_ms)
+    if cause == CAUSE_GOAWAY or (cause == CAUSE_RESET and code == <uint32_t>REFUSED_STREAM):
+        return attempt_again(self, AGAIN_UNPROCESSED, PUSHBACK_NONE)
+    if self.route.retry_on & (<uint32_t>1 << <uint32_t>grpc_status):
+        return attempt_again(self, AGAIN_BY_POLICY, PUSHBACK_NONE)
+    return False
 
 
 cdef void _nothing(Conn *conn) noexcept nogil:

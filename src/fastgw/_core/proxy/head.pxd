@@ -1,8 +1,8 @@
 """What is added, removed and rewritten in a head between client and origin."""
 from fastgw._core.h2.conn cimport Conn
 from fastgw._core.h2.stream cimport Stream
-from fastgw._core.wire.fields cimport FieldSection, RequestHead
+from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead
 
 cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, const RequestHead *head,
-                           bint encrypted, bint ends) noexcept nogil
+                           const Field *timeout, bint encrypted, bint ends) noexcept nogil
 cdef void head_response_put(Conn *conn, Stream *stream, FieldSection *section, bint ends) noexcept nogil

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from fastgw._core.h2.outbox cimport outbox_block_close, outbox_block_open
-from fastgw._core.wire.fields cimport AUTHORITY, HOST, RESERVED, SCHEME, TE, Field, FieldKind
+from fastgw._core.wire.fields cimport AUTHORITY, GRPC_TIMEOUT, HOST, RESERVED, SCHEME, TE, Field, FieldKind
 from fastgw._core.wire.hpack cimport hpack_encode_field
 
 cdef enum:
@@ -45,8 +45,11 @@ cdef inline uint8_t *_put_authority(Conn *conn, uint8_t *at, const Field *host) 
 
 
 cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, const RequestHead *head,
-                           bint encrypted, bint ends) noexcept nogil:
-    """Send a request head to an origin: :scheme says how we reach it, Host becomes :authority, te is never lost."""
+                           const Field *timeout, bint encrypted, bint ends) noexcept nogil:
+    """Send a request head to an origin: :scheme says how we reach it, Host becomes :authority, te is never lost.
+
+    timeout  takes the place of grpc-timeout; NULL: that passes as it came
+    """
     cdef uint32_t number
     cdef uint8_t kind
     cdef Field *field
@@ -58,13 +61,15 @@ cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, co
     for number in range(section.count):
         field = &section.fields[number]
         kind = field.kind
-        if kind == HOST or kind == RESERVED:
+        if kind == HOST or kind == RESERVED or (kind == GRPC_TIMEOUT and timeout != NULL):
             continue
         if kind == SCHEME:
             field = &_scheme_https if encrypted else &_scheme_http
         at = hpack_encode_field(&conn.encoder, at, field)
     if not head.te_trailers:
         at = hpack_encode_field(&conn.encoder, at, &_te_trailers)
+    if timeout != NULL:
+        at = hpack_encode_field(&conn.encoder, at, timeout)
     outbox_block_close(conn, at, stream, ends)
 
 

@@ -1,5 +1,5 @@
 """A link: one transport and the HTTP/2 connection on it; filled, fed, flushed, buried."""
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastgw._core.buf cimport octets_append, octets_close, octets_open, slots_return, slots_take
@@ -32,8 +32,8 @@ from fastgw._core.io.transport cimport (
     transport_fill,
     transport_flush,
 )
-from fastgw._core.proxy.desk cimport desk_snapshot
-from fastgw._core.proxy.pool cimport pool_link_lost, pool_link_shut
+from fastgw._core.proxy.desk cimport Exchange, desk_dice, desk_snapshot
+from fastgw._core.proxy.pool cimport pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
 from fastgw._core.proxy.route cimport NONE, certificate_key, snapshot_certificate
 from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
@@ -124,28 +124,28 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
     return True
 
 
-cdef Link *link_connect(Desk *desk, Origin *origin, Exchange *exchange) noexcept nogil:
-    """Begin a connection to the endpoint `exchange` wants. NULL if it cannot even begin."""
+cdef Link *link_connect(Desk *desk, Pool *pool, SnapshotUse *use, const EndpointRow *endpoint) noexcept nogil:
+    """Begin a connection to an endpoint of the snapshot `use`. NULL if it cannot even begin."""
     cdef Link *self = _new(desk)
     if self == NULL:
         return NULL
-    self.origin = origin
-    self.use = exchange.use
-    self.use.uses += 1
-    memcpy(self.endpoint.address, exchange.row.address, exchange.row.address_length)
-    self.endpoint.address_length = exchange.row.address_length
-    self.endpoint.context = exchange.row.context
-    self.endpoint.server_name = exchange.row.server_name
-    self.endpoint.verify = exchange.row.verify
-    self.endpoint.connect_timeout_ms = exchange.row.connect_timeout_ms
-    self.endpoint.handshake_timeout_ms = exchange.row.handshake_timeout_ms
+    self.pool = pool
+    self.use = use
+    use.uses += 1
+    memcpy(self.endpoint.address, endpoint.address, endpoint.address_length)
+    self.endpoint.address_length = endpoint.address_length
+    self.endpoint.context = endpoint.context
+    self.endpoint.server_name = endpoint.server_name
+    self.endpoint.verify = endpoint.verify
+    self.endpoint.connect_timeout_ms = endpoint.connect_timeout_ms
+    self.endpoint.handshake_timeout_ms = endpoint.handshake_timeout_ms
     conn_open(&self.conn, &desk.room, TOWARD_ORIGIN, &desk.origin_events, &desk.toward_origin, self)
     self.transport.changed = _changed
-    self.next = origin.links
-    if origin.links != NULL:
-        origin.links.previous = self
-    origin.links = self
-    origin.connecting += 1
+    self.next = pool.links
+    if pool.links != NULL:
+        pool.links.previous = self
+    pool.links = self
+    pool.connecting += 1
     desk.meter.origin_connections_opened += 1
     desk.meter.origin_connections_open += 1
     if transport_connect(&self.transport, &desk.loop, &desk.memory, desk.net, &self.endpoint):
@@ -165,19 +165,19 @@ cdef void use_release(Desk *desk, SnapshotUse *use) noexcept nogil:
 
 cdef inline uint32_t _idle_timeout_ms(const Link *self) noexcept nogil:
     cdef const Limits *limits = &self.desk.room.limits
-    return limits.origin_idle_timeout_ms if self.origin != NULL else limits.client_idle_timeout_ms
+    return limits.origin_idle_timeout_ms if self.pool != NULL else limits.client_idle_timeout_ms
 
 
 cdef void _opened(Link *self) noexcept nogil:
     """TCP and TLS are done: HTTP/2 begins."""
     self.open = True
     self.opened_at = self.desk.loop.now
-    _look_in(self, self.desk.room.limits.begin_timeout_ms)
-    _look_in(self, _idle_timeout_ms(self))      # it may be the shorter one
+    link_look_in(self, self.desk.room.limits.begin_timeout_ms)
+    link_look_in(self, _idle_timeout_ms(self))      # it may be the shorter one
     if self.use != NULL:
         use_release(self.desk, self.use)
         self.use = NULL
-    if self.origin == NULL:
+    if self.pool == NULL:
         _give_age(self)
         if self.desk.draining:
             link_drain(self)
@@ -194,13 +194,13 @@ cdef void link_bury(Link *self) noexcept nogil:
     timer_stop(&desk.loop, &self.timer)
     if self.previous != NULL:
         self.previous.next = self.next
-    elif self.origin != NULL:
-        self.origin.links = self.next
+    elif self.pool != NULL:
+        self.pool.links = self.next
     else:
         desk.clients = self.next
     if self.next != NULL:
         self.next.previous = self.previous
-    if self.origin != NULL:
+    if self.pool != NULL:
         desk.meter.origin_connections_open -= 1
         pool_link_lost(self)
     else:
@@ -264,11 +264,11 @@ cdef void _feed(Link *self, uint8_t *plain, uint32_t length) noexcept nogil:
         return
     if used < length and (begins or used > 0):
         self.rest_at = self.desk.loop.now
-        _look_in(self, self.desk.room.limits.head_timeout_ms)
+        link_look_in(self, self.desk.room.limits.head_timeout_ms)
     if self.conn.expect == expect_continuation:
-        _look_in(self, self.desk.room.limits.head_timeout_ms)
+        link_look_in(self, self.desk.room.limits.head_timeout_ms)
     if self.conn.settings_seen and not self.conn.settings_acked:
-        _look_in(self, self.desk.room.limits.settings_timeout_ms)
+        link_look_in(self, self.desk.room.limits.settings_timeout_ms)
     if self.rest.length > 0:
         octets_close(&self.rest)
     if used < length and not self.conn.broken:
@@ -301,7 +301,7 @@ cdef void _flush(Link *self) noexcept nogil:
     if conn.broken and not self.ending and not self.abandoned:
         self.abandoned = True
         conn_abandon(conn, CAUSE_LOST)
-        if self.origin != NULL:
+        if self.pool != NULL:
             pool_link_shut(self)
         timer_start(&self.desk.loop, &self.timer, LINGER_MS)
     while True:
@@ -326,7 +326,7 @@ cdef inline void _note_blocked(Link *self) noexcept nogil:
         self.blocked_at = 0
     elif self.blocked_at == 0:
         _note_delivered(self)
-        _look_in(self, self.desk.room.limits.stall_timeout_ms)
+        link_look_in(self, self.desk.room.limits.stall_timeout_ms)
 
 
 cdef bint _note_delivered(Link *self) noexcept nogil:
@@ -341,7 +341,7 @@ cdef bint _note_delivered(Link *self) noexcept nogil:
 
 cdef inline bint _is_drained(const Link *self) noexcept nogil:
     return (self.draining and self.conn.streams.count == 0
-            and (self.origin != NULL or (self.conn.goaway_sent and self.conn.goaway_last != STREAM_ID_LARGEST)))
+            and (self.pool != NULL or (self.conn.goaway_sent and self.conn.goaway_last != STREAM_ID_LARGEST)))
 
 
 cdef void _end(Link *self) noexcept nogil:
@@ -370,22 +370,14 @@ cdef void link_flush_all(Desk *desk) noexcept nogil:
 # ---- drain and time
 
 
-cdef inline uint64_t _dice(const Link *self) noexcept nogil:
-    """A number that differs from link to link; nothing secret hangs on it (splitmix64's last steps)."""
-    cdef uint64_t mixed = <uint64_t>self ^ self.desk.loop.now ^ self.desk.ray
-    mixed = (mixed ^ (mixed >> 30)) * <uint64_t>0xbf58476d1ce4e5b9
-    mixed = (mixed ^ (mixed >> 27)) * <uint64_t>0x94d049bb133111eb
-    return mixed ^ (mixed >> 31)
-
-
 cdef void _give_age(Link *self) noexcept nogil:
     """Decide when this connection is old: a tenth sooner or later, so that what came together goes apart."""
     cdef uint64_t age_ms = self.desk.room.limits.client_connection_age_ms
     if age_ms == 0:
         return
-    age_ms = age_ms - age_ms // 10 + _dice(self) % (age_ms // 5 + 1)
+    age_ms = age_ms - age_ms // 10 + desk_dice(self.desk) % (age_ms // 5 + 1)
     self.leave_at = self.desk.loop.now + age_ms * 1000000
-    _look_in(self, age_ms)
+    link_look_in(self, age_ms)
 
 
 cdef void link_drain_within(Link *self, uint32_t spread_ms) noexcept nogil:
@@ -397,15 +389,15 @@ cdef void link_drain_within(Link *self, uint32_t spread_ms) noexcept nogil:
     if self.dead:
         return
     if not self.open:
-        _look_in(self, HURRY_MS)
+        link_look_in(self, HURRY_MS)
         return
     if spread_ms == 0:
         link_drain(self)
         return
-    delay_ms = _dice(self) % spread_ms
+    delay_ms = desk_dice(self.desk) % spread_ms
     if self.leave_at == 0 or self.leave_at > self.desk.loop.now + delay_ms * 1000000:
         self.leave_at = self.desk.loop.now + delay_ms * 1000000
-        _look_in(self, delay_ms)
+        link_look_in(self, delay_ms)
 
 
 cdef void _leave_in_time(Link *self, uint64_t *wait_ms) noexcept nogil:
@@ -433,7 +425,7 @@ cdef void link_drain(Link *self) noexcept nogil:
     outbox_goaway(&self.conn, STREAM_ID_LARGEST, <uint32_t>NO_ERROR, NULL)
     outbox_ping(&self.conn, payload, False)
     self.drained_at = self.desk.loop.now
-    _look_in(self, self.desk.room.limits.begin_timeout_ms)
+    link_look_in(self, self.desk.room.limits.begin_timeout_ms)
 
 
 cdef void link_drained(Conn *conn) noexcept nogil:
@@ -450,7 +442,7 @@ cdef void _changed(Transport *transport) noexcept nogil:
     link_bury(<Link *>transport)
 
 
-cdef void _look_in(Link *self, uint64_t delay_ms) noexcept nogil:
+cdef void link_look_in(Link *self, uint64_t delay_ms) noexcept nogil:
     """See to it that _timer looks at this link in at most `delay_ms`."""
     cdef Timer *timer = &self.timer
     if timer.prev == NULL or timer.deadline > self.desk.loop.now + delay_ms * 1000000:
@@ -508,10 +500,13 @@ cdef void _timer(Timer *timer) noexcept nogil:
             link_bury(self)     # what it does not read need not be kept either
         return
     _leave_in_time(self, &wait_ms)
-    if (self.draining and self.origin == NULL and self.conn.goaway_last == STREAM_ID_LARGEST
+    if (self.draining and self.pool == NULL and self.conn.goaway_last == STREAM_ID_LARGEST
             and _over(self, self.drained_at, limits.begin_timeout_ms, &wait_ms)):
         link_drained(&self.conn)        # the client never answered the PING
-    if self.conn.streams.count == 0 and _over(self, self.active_at, idle_ms, &wait_ms):
+    if self.pool != NULL and not pool_tend(self, &wait_ms):
+        return
+    if (self.conn.streams.count == 0 and _over(self, self.active_at, idle_ms, &wait_ms)
+            and not (self.pool != NULL and pool_keeps_idle(self.pool))):
         outbox_goaway(&self.conn, self.conn.last_peer_id, <uint32_t>NO_ERROR, NULL)
         self.desk.meter.idle_closed += 1
         self.conn.broken = True

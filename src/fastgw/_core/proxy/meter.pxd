@@ -33,6 +33,8 @@ ctypedef struct Finished:
     uint8_t side
     uint8_t phase
     uint8_t grpc
+    uint8_t attempts
+    char endpoint[64]           # label of the last one tried, zero-terminated, cut; empty: none was
     uint8_t peer[28]
     uint8_t path_length
     uint8_t authority_length
@@ -55,6 +57,9 @@ ctypedef struct Meter:
     uint64_t exchanges_started
     uint64_t exchanges_finished
     uint64_t exchanges_open
+    uint64_t attempts_again     # attempts of calls after their first
+    uint64_t keepalives_failed  # origin connections closed because a PING found no answer
+    uint64_t retries_over_budget    # calls not tried again because too many were
     uint64_t foreign_answers    # answers to gRPC calls that were not gRPC
     uint64_t replies[REPLIES_METERED]
     ZoneMeter *zones

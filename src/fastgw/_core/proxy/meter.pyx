@@ -59,6 +59,7 @@ cdef list meter_take_finished(Meter *self, int most):
             "request_messages": row.request_messages, "response_messages": row.response_messages,
             "zone": -1 if row.zone == 0xffffffff else row.zone, "status": row.status, "grpc_status": row.grpc_status,
             "error": row.error, "side": row.side if row.blamed else -1, "phase": row.phase, "grpc": bool(row.grpc),
+            "attempts": row.attempts, "endpoint": row.endpoint,
             "peer": (<const char *>row.peer)[:28],
             "path": (<const char *>row.path)[:row.path_length],
             "authority": (<const char *>row.authority)[:row.authority_length],
@@ -83,6 +84,9 @@ cdef dict meter_stats(const Meter *self):
         "exchanges_started": self.exchanges_started,
         "exchanges_finished": self.exchanges_finished,
         "exchanges_open": self.exchanges_open,
+        "attempts_again": self.attempts_again,
+        "keepalives_failed": self.keepalives_failed,
+        "retries_over_budget": self.retries_over_budget,
         "foreign_answers": self.foreign_answers,
         "log_dropped": self.ring_dropped,
     }

@@ -1,43 +1,56 @@
 """Open connections per origin endpoint, and leases of stream slots on them.
 
 One connection carries calls of all clients of the worker; another is opened only when the first is full. A call that
-finds no free slot waits in its origin's queue, in order.
+finds no free slot waits in its endpoint's queue, in order.
 """
-from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
 
 from fastgw._core.h2.conn cimport OUTBOX_HIGH
+from fastgw._core.h2.outbox cimport outbox_ping
 from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
 from fastgw._core.io.transport cimport TRANSPORT_FINE
-from fastgw._core.proxy.link cimport link_bury, link_connect, link_dirty
-from fastgw._core.proxy.route cimport OriginRow
+from fastgw._core.proxy.desk cimport desk_dice
+from fastgw._core.proxy.endpoints cimport endpoint_failed
+from fastgw._core.proxy.link cimport link_bury, link_connect, link_dirty, link_look_in
+from fastgw._core.reasons cimport ENHANCE_YOUR_CALM
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
 
 
-cdef Origin *_origin(Desk *desk, const OriginRow *row) noexcept nogil:
-    """The origin this row means, made on first use; equal identities share connections across snapshots."""
-    cdef Origin *self = desk.origins
-    while self != NULL:
-        if (self.identity_length == row.identity_length
-                and memcmp(self.identity, row.identity, row.identity_length) == 0):
-            return self
-        self = self.next
-    self = <Origin *>calloc(1, sizeof(Origin))
+cdef Pool *pool_of(Desk *desk, const SnapshotData *data, const OriginRow *origin,
+                   const EndpointRow *endpoint) noexcept nogil:
+    """The pool of this endpoint, made on first use; it outlives snapshots, and follows their policy. NULL: no memory."""
+    cdef uint32_t number = endpoint.state.number
+    cdef Pool *self = NULL
+    if number >= desk.pools_room and not _widen(desk, number):
+        return NULL
+    self = desk.pools[number]
     if self == NULL:
-        return NULL
-    self.identity = <unsigned char *>malloc(row.identity_length + 1)
-    if self.identity == NULL:
-        free(self)
-        return NULL
-    memcpy(self.identity, row.identity, row.identity_length)
-    self.identity_length = row.identity_length
-    self.desk = desk
-    self.again.fire = _again
-    self.again.owner = self
-    self.next = desk.origins
-    desk.origins = self
+        self = <Pool *>calloc(1, sizeof(Pool))
+        if self == NULL:
+            return NULL
+        self.desk = desk
+        self.state = endpoint.state
+        self.again.fire = _again
+        self.again.owner = self
+        self.retry_tokens = RETRY_TOKENS_FIRST
+        desk.pools[number] = self
+    if self.revision != data.revision:
+        self.revision = data.revision
+        self.policy = origin.policy
     return self
+
+
+cdef bint _widen(Desk *desk, uint32_t number) noexcept nogil:
+    cdef uint32_t room = 2 * number + 16
+    cdef Pool **wider = <Pool **>realloc(desk.pools, room * sizeof(Pool *))
+    if wider == NULL:
+        return False
+    memset(wider + desk.pools_room, 0, (room - desk.pools_room) * sizeof(Pool *))
+    desk.pools = wider
+    desk.pools_room = room
+    return True
 
 
 cdef inline uint32_t _capacity(const Link *link) noexcept nogil:
@@ -53,7 +66,7 @@ cdef inline bint _takes_calls(const Link *link) noexcept nogil:
             and link.conn.out.length + link.conn.backlog < 4 * OUTBOX_HIGH)
 
 
-cdef Link *_free_link(const Origin *self) noexcept nogil:
+cdef Link *_free_link(const Pool *self) noexcept nogil:
     cdef Link *link = self.links
     while link != NULL:
         if _takes_calls(link) and link.conn.streams.count < _capacity(link):
@@ -64,29 +77,34 @@ cdef Link *_free_link(const Origin *self) noexcept nogil:
 
 cdef Link *pool_lease(Desk *desk, Exchange *exchange) noexcept nogil:
     """A link with a free stream slot for this exchange; NULL: it waits, or desk.lease_failed was called."""
-    cdef Origin *self = NULL
+    cdef Pool *self = NULL
     cdef Link *link
-    if exchange.row.address_length == 0:
+    if exchange.endpoint.address_length == 0:
         desk.lease_failed(exchange, NULL, FAILURE_NO_ADDRESS)
         return NULL
-    self = _origin(desk, exchange.row)
+    self = pool_of(desk, exchange.use.data, exchange.row, exchange.endpoint)
     if self == NULL:
         desk.lease_failed(exchange, NULL, FAILURE_NO_MEMORY)
         return NULL
+    if self.retry_tokens < RETRY_TOKENS_MOST:
+        self.retry_tokens += RETRY_TOKENS_PER_CALL
     if self.waiting == 0:
         link = _free_link(self)
         if link != NULL:
             return link
+    if self.waiting >= self.policy.waiting_most:
+        desk.lease_failed(exchange, NULL, FAILURE_QUEUE_FULL)
+        return NULL
     _wait(self, exchange)
-    if self.connecting == 0 and self.open < LINKS_PER_ORIGIN and not _connect(desk, self, exchange):
+    if self.connecting == 0 and self.open < self.policy.connections_most and not _connect(desk, self, exchange):
         pool_leave(exchange)
         desk.lease_failed(exchange, NULL, FAILURE_NO_MEMORY)
     return NULL
 
 
-cdef bint _connect(Desk *desk, Origin *self, Exchange *exchange) noexcept nogil:
+cdef bint _connect(Desk *desk, Pool *self, Exchange *exchange) noexcept nogil:
     """Begin one connection. One that fails at once is buried at once, and takes the queue with it."""
-    cdef Link *link = link_connect(desk, self, exchange)
+    cdef Link *link = link_connect(desk, self, exchange.use, exchange.endpoint)
     if link == NULL:
         return False
     if link.transport.failure != TRANSPORT_FINE:
@@ -94,7 +112,7 @@ cdef bint _connect(Desk *desk, Origin *self, Exchange *exchange) noexcept nogil:
     return True
 
 
-cdef void _wait(Origin *self, Exchange *exchange) noexcept nogil:
+cdef void _wait(Pool *self, Exchange *exchange) noexcept nogil:
     exchange.waits_for = self
     exchange.next = NULL
     exchange.previous = self.waiting_last
@@ -108,7 +126,7 @@ cdef void _wait(Origin *self, Exchange *exchange) noexcept nogil:
 
 cdef void pool_leave(Exchange *exchange) noexcept nogil:
     """Leave the queue; does nothing for an exchange that is in none."""
-    cdef Origin *self = exchange.waits_for
+    cdef Pool *self = exchange.waits_for
     if self == NULL:
         return
     if exchange.previous == NULL:
@@ -124,7 +142,7 @@ cdef void pool_leave(Exchange *exchange) noexcept nogil:
     self.waiting -= 1
 
 
-cdef void _serve(Desk *desk, Origin *self) noexcept nogil:
+cdef void _serve(Desk *desk, Pool *self) noexcept nogil:
     """Hand free slots to those that wait; open one more connection if some still do."""
     cdef Exchange *exchange
     cdef Link *link
@@ -135,7 +153,7 @@ cdef void _serve(Desk *desk, Origin *self) noexcept nogil:
         exchange = self.waiting_first
         pool_leave(exchange)
         desk.lease_ready(exchange, link)
-    if self.waiting == 0 or self.connecting > 0 or self.open >= LINKS_PER_ORIGIN:
+    if self.waiting == 0 or self.connecting > 0 or self.open >= self.policy.connections_most:
         return
     if desk.loop.now < self.again_at:
         if self.again.prev == NULL:
@@ -145,13 +163,15 @@ cdef void _serve(Desk *desk, Origin *self) noexcept nogil:
 
 
 cdef void _again(Timer *timer) noexcept nogil:
-    """Some may still wait, and the last connection that served nobody is long ago."""
-    cdef Origin *self = <Origin *>timer.owner
+    """Some may still wait, or connections be wanted; and the last one that served nobody is long ago."""
+    cdef Pool *self = <Pool *>timer.owner
     if self.waiting > 0:
         _serve(self.desk, self)
+    elif self.open + self.connecting < self.policy.ready_least:
+        pool_warm(self.desk)
 
 
-cdef void _fail_waiting(Desk *desk, Origin *self, Link *link, int failure) noexcept nogil:
+cdef void _fail_waiting(Desk *desk, Pool *self, Link *link, int failure) noexcept nogil:
     cdef Exchange *exchange
     while self.waiting > 0:
         exchange = self.waiting_first
@@ -162,15 +182,18 @@ cdef void _fail_waiting(Desk *desk, Origin *self, Link *link, int failure) noexc
 cdef void pool_settled(Conn *conn) noexcept nogil:
     """SETTINGS or GOAWAY came from an origin, or one of its streams ended."""
     cdef Link *link = <Link *>conn.owner
-    cdef Origin *self = link.origin
+    cdef Pool *self = link.pool
     if link.dead:
         return
     if not link.counted and conn.settings_seen:
         link.counted = True
         self.connecting -= 1
         self.open += 1
+        _retire(link)
         if conn.theirs.max_concurrent_streams == 0:
             self.again_at = link.desk.loop.now + AGAIN_MS * <uint64_t>1000000
+    if conn.goaway_seen and conn.goaway_code == <uint32_t>ENHANCE_YOUR_CALM and not link.draining:
+        self.keepalive_least = 2 * max(self.keepalive_least, self.policy.keepalive_ms * <uint64_t>1000000)
     if conn.goaway_seen or conn.next_id > STREAM_ID_LARGEST - 2:
         pool_link_shut(link)
     if link.draining and conn.streams.count == 0:
@@ -184,7 +207,7 @@ cdef void pool_link_shut(Link *link) noexcept nogil:
 
     If it never served and no other can, those that wait fail with it.
     """
-    cdef Origin *self = link.origin
+    cdef Pool *self = link.pool
     cdef int failure = link.transport.failure
     if link.draining:
         return
@@ -197,6 +220,7 @@ cdef void pool_link_shut(Link *link) noexcept nogil:
     link.counted = True
     self.connecting -= 1
     link.desk.meter.origin_connections_failed += 1
+    endpoint_failed(self.state, 0, link.desk.loop.now, self.policy.eject_failures, self.policy.eject_ms)
     if failure == TRANSPORT_FINE:
         failure = FAILURE_BAD_SETTINGS if link.conn.broken else FAILURE_SETTINGS_TIMEOUT
     if self.open == 0:
@@ -206,18 +230,97 @@ cdef void pool_link_shut(Link *link) noexcept nogil:
 cdef void pool_link_lost(Link *link) noexcept nogil:
     """A link is being buried; calls that wait for its slots get them elsewhere."""
     pool_link_shut(link)
-    if link.origin.waiting > 0:
-        _serve(link.desk, link.origin)
+    if link.pool.waiting > 0:
+        _serve(link.desk, link.pool)
+    elif link.pool.policy.ready_least > 0 and link.pool.again.prev == NULL:
+        timer_start(&link.desk.loop, &link.pool.again, AGAIN_MS)
+
+
+cdef void _retire(Link *link) noexcept nogil:
+    """Give a connection its age, a tenth more or less so that those opened together do not end together."""
+    cdef uint64_t age = link.pool.policy.age_ms * <uint64_t>1000000
+    if age > 0:
+        age += desk_dice(link.desk) % (age // 5 + 1) - age // 10
+        link.retires_at = link.desk.loop.now + age
+        link_look_in(link, age // 1000000)
+
+
+cdef bint pool_keeps_idle(const Pool *self) noexcept nogil:
+    """Are its connections kept although no call uses them?"""
+    return self.open <= self.policy.ready_least
+
+
+cdef bint pool_tend(Link *link, uint64_t *wait_ms) noexcept nogil:
+    """What an origin's connection needs from time to time: retirement, keepalive. False: it was buried.
+
+    `wait_ms` becomes at most what is left until it needs something again. PINGs are sent only while calls are open:
+    servers take others for an attack.
+    """
+    cdef Pool *self = link.pool
+    cdef uint64_t now = link.desk.loop.now
+    cdef uint64_t every = max(self.policy.keepalive_ms * <uint64_t>1000000, self.keepalive_least)
+    if link.retires_at > 0 and not link.draining:
+        if now >= link.retires_at:
+            pool_link_shut(link)
+            link_dirty(&link.conn)
+        else:
+            wait_ms[0] = min(wait_ms[0], (link.retires_at - now) // 1000000 + 1)
+    if self.policy.keepalive_ms == 0 or not link.counted:
+        return True
+    if link.active_at > link.asked_at or link.conn.streams.count == 0:
+        link.asked_at = 0
+    if link.asked_at > 0:
+        if now - link.asked_at >= KEEPALIVE_ANSWER_MS * <uint64_t>1000000:
+            link.desk.meter.keepalives_failed += 1
+            link_bury(link)
+            return False
+    elif link.conn.streams.count > 0 and now - link.active_at >= every:
+        link.asked_at = now
+        outbox_ping(&link.conn, <const uint8_t *>b"still on", False)
+        link_dirty(&link.conn)
+    wait_ms[0] = min(wait_ms[0], min(every // 1000000, <uint64_t>KEEPALIVE_ANSWER_MS))
+    return True
+
+
+cdef void pool_warm(Desk *desk) noexcept nogil:
+    """A snapshot came into force: connections that are to be kept ready are opened."""
+    cdef const SnapshotData *data = desk.current.data
+    cdef const OriginRow *origin
+    cdef uint32_t number, place
+    for number in range(data.origin_count):
+        origin = &data.origins[number]
+        if origin.policy.ready_least > 0:
+            for place in range(origin.first, origin.first + origin.count):
+                _warm(desk, data, origin, &data.endpoints[place])
+
+
+cdef void _warm(Desk *desk, const SnapshotData *data, const OriginRow *origin,
+                const EndpointRow *endpoint) noexcept nogil:
+    cdef Pool *self = pool_of(desk, data, origin, endpoint)
+    cdef Link *link
+    if self == NULL or endpoint.address_length == 0:
+        return
+    while self.open + self.connecting < origin.policy.ready_least:
+        link = link_connect(desk, self, desk.current, endpoint)
+        if link == NULL:
+            return
+        if link.transport.failure != TRANSPORT_FINE:
+            link_bury(link)
+            return
 
 
 cdef void pool_close(Desk *desk) noexcept nogil:
-    """The worker ends: all links, then the origins themselves."""
-    cdef Origin *self
-    while desk.origins != NULL:
-        self = desk.origins
+    """The worker ends: all links, then the pools themselves."""
+    cdef Pool *self
+    cdef uint32_t number
+    for number in range(desk.pools_room):
+        self = desk.pools[number]
+        if self == NULL:
+            continue
         while self.links != NULL:
             link_bury(self.links)
-        desk.origins = self.next
         timer_stop(&desk.loop, &self.again)
-        free(self.identity)
         free(self)
+    free(desk.pools)
+    desk.pools = NULL
+    desk.pools_room = 0

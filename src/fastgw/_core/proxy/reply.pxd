@@ -23,6 +23,9 @@ cpdef enum LocalReply:
     ORIGIN_NO_H2
     ORIGIN_BAD_RESPONSE
     ORIGIN_RESET
+    ORIGIN_IDLE
+    DEADLINE_EXCEEDED
+    STREAM_TOO_OLD
     REPLY_COUNT
 
 ctypedef struct Answer:

@@ -24,6 +24,7 @@ from fastgw._core.wire.fields cimport (
 )
 from fastgw._core.wire.grpc cimport (
     GRPC_CANCELLED,
+    GRPC_DEADLINE_EXCEEDED,
     GRPC_FAILED_PRECONDITION,
     GRPC_INTERNAL,
     GRPC_PERMISSION_DENIED,
@@ -58,6 +59,9 @@ TABLE = {
     ORIGIN_NO_H2:           (502, GRPC_UNAVAILABLE,          "the origin does not offer HTTP/2 by ALPN"),
     ORIGIN_BAD_RESPONSE:    (502, GRPC_INTERNAL,             "the origin sent something that is not valid HTTP/2"),
     ORIGIN_RESET:           (502, GRPC_UNAVAILABLE,          "the origin ended the call early"),
+    ORIGIN_IDLE:            (504, GRPC_DEADLINE_EXCEEDED,    "nothing was sent on the stream for too long"),
+    DEADLINE_EXCEEDED:      (504, GRPC_DEADLINE_EXCEEDED,    "the call's deadline is over"),
+    STREAM_TOO_OLD:         (503, GRPC_UNAVAILABLE,          "the stream has reached its age; begin a new one"),
 }
 
 _RESET_TO_GRPC = {  # gRPC over HTTP/2, "HTTP2 Transport Mapping"; codes not listed are INTERNAL

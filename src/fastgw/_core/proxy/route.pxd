@@ -3,6 +3,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastgw._core.io.tls cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport EndpointState
+from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
 cdef enum:
     HOSTNAME_MAX = 255
@@ -145,6 +146,10 @@ cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *host
                                    uint32_t length) noexcept nogil
 cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
                              uint32_t length) noexcept nogil
+
+cdef const RouteRow *route_of(const SnapshotData *self, const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
+                              const FieldSection *section, const RequestHead *head) noexcept nogil
+cdef uint64_t origin_key(const OriginRow *origin, const FieldSection *section) noexcept nogil
 
 cdef inline uint64_t certificate_key(const SnapshotData *self, uint32_t certificate) noexcept nogil:
     """What tells certificates apart across snapshots; never 0."""

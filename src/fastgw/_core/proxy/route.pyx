@@ -19,6 +19,7 @@ from fastgw._core.proxy.rows cimport (
     rows_text,
     rows_zones,
 )
+from fastgw._core.wire.fields cimport Field
 
 import os
 
@@ -248,6 +249,78 @@ cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *host
                 if cover == _BY_WILDCARD and found == NONE:
                     found = row
     return self.default_certificate if found == NONE else found
+
+
+# Routes of a zone.
+
+cdef const Field *_field(const FieldSection *section, const char *name, uint32_t length) noexcept nogil:
+    """The first field of this name, NULL if there is none."""
+    cdef uint32_t number
+    cdef const Field *field
+    for number in range(section.count):
+        field = &section.fields[number]
+        if field.name_length == length and memcmp(field.name, name, length) == 0:
+            return field
+    return NULL
+
+
+cdef bint _hostname_matches(const RouteMatch *match, const uint8_t *hostname, uint32_t length) noexcept nogil:
+    cdef uint32_t own = match.hostname_length
+    if match.hostname == NULL:
+        return True
+    if match.wildcard:
+        return (length > own + 1 and hostname[length - own - 1] == c"."
+                and memcmp(hostname + length - own, match.hostname, own) == 0)
+    return length == own and memcmp(hostname, match.hostname, own) == 0
+
+
+cdef bint _path_matches(const RouteMatch *match, const Field *path) noexcept nogil:
+    """The whole path, or with a slash at its end the service."""
+    cdef uint32_t own = match.path_length
+    if match.path == NULL:
+        return True
+    if path == NULL or path.value_length < own or memcmp(path.value, match.path, own) != 0:
+        return False
+    return path.value_length == own or match.path[own - 1] == c"/"
+
+
+cdef bint _matches(const SnapshotData *self, const RouteMatch *match, const uint8_t *hostname, uint32_t length,
+                   const FieldSection *section, const RequestHead *head) noexcept nogil:
+    cdef uint32_t number
+    cdef const FieldMatch *wanted
+    cdef const Field *field
+    if not _hostname_matches(match, hostname, length) or not _path_matches(match, head.path):
+        return False
+    for number in range(match.first, match.first + match.count):
+        wanted = &self.field_matches[number]
+        field = _field(section, wanted.name, wanted.name_length)
+        if (field == NULL or field.value_length != wanted.value_length
+                or memcmp(field.value, wanted.value, wanted.value_length) != 0):
+            return False
+    return True
+
+
+cdef const RouteRow *route_of(const SnapshotData *self, const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
+                              const FieldSection *section, const RequestHead *head) noexcept nogil:
+    """The first route of the zone that matches; its last one matches every call."""
+    cdef uint32_t number, place
+    cdef const RouteRow *route = NULL
+    for number in range(zone.route_first, zone.route_first + zone.route_count):
+        route = &self.routes[number]
+        for place in range(route.first, route.first + route.count):
+            if _matches(self, &self.matches[place], hostname, length, section, head):
+                return route
+    return route
+
+
+cdef uint64_t origin_key(const OriginRow *origin, const FieldSection *section) noexcept nogil:
+    """The hash of the field the origin balances by, the same in every worker and process; 0: it is not there."""
+    cdef uint64_t[2] key = [0, 0]
+    cdef const Field *field
+    if origin.policy.balance != HASH or origin.hash_key == NULL:
+        return 0
+    field = _field(section, origin.hash_key, origin.hash_key_length)
+    return keyed_hash(key, field.value, field.value_length) | 1 if field != NULL else 0
 
 
 # Building: with the GIL, once per snapshot; what is not about hostnames is in proxy.rows.

@@ -90,7 +90,8 @@ cdef void rows_zones(SnapshotData *self, list entries, list texts) except *:
     self.matches = <RouteMatch *>rows_new(len(matches), sizeof(RouteMatch))
     self.field_matches = <FieldMatch *>rows_new(sum(len(match.fields) for match in matches), sizeof(FieldMatch))
     for entry in entries:
-        if not entry.routes or entry.routes[-1].matches:
+        # Not [-1]: the core is compiled without wraparound, which holds for Python's lists too.
+        if not entry.routes or entry.routes[len(entry.routes) - 1].matches:
             raise ValueError(f"zone {entry.name}: the last route must match every call")
         row = &self.zones[self.zone_count]
         row.name = rows_text(entry.name, texts)

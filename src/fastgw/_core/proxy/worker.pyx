@@ -27,6 +27,7 @@ from fastgw._core.io.loop cimport (
 )
 from fastgw._core.io.sys cimport EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4, close, sockaddr, socklen_t
 from fastgw._core.io.transport cimport FILL_SIZE, NET_SIZE
+from fastgw._core.proxy.attempt cimport attempt_lease_failed, attempt_lease_ready
 from fastgw._core.proxy.desk cimport (
     LISTENERS_MAX,
     Exchange,
@@ -36,12 +37,7 @@ from fastgw._core.proxy.desk cimport (
     Side,
     SnapshotUse,
 )
-from fastgw._core.proxy.exchange cimport (
-    exchange_events,
-    exchange_lease_failed,
-    exchange_lease_ready,
-    exchange_sweep,
-)
+from fastgw._core.proxy.exchange cimport exchange_events, exchange_sweep
 from fastgw._core.proxy.link cimport (
     PLAIN_HEADROOM,
     link_accept,
@@ -59,7 +55,7 @@ from fastgw._core.proxy.meter cimport (
     meter_take_finished,
     meter_zone_stats,
 )
-from fastgw._core.proxy.pool cimport pool_close
+from fastgw._core.proxy.pool cimport pool_close, pool_warm
 from fastgw._core.proxy.reply cimport REPLY_COUNT, LocalReply, reply_name, reply_phase, reply_side
 from fastgw._core.proxy.route cimport Snapshot, SnapshotData
 from fastgw._core.reasons cimport REASON_COUNT, Reason, reason_name
@@ -105,13 +101,14 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     exchange_events(&desk.client_events, &desk.origin_events)
     desk.client_events.drained = link_drained
     desk.adopt = _adopt
-    desk.lease_ready = exchange_lease_ready
-    desk.lease_failed = exchange_lease_failed
+    desk.lease_ready = attempt_lease_ready
+    desk.lease_failed = attempt_lease_failed
     desk.drain_timeout_ms = drain_timeout_ms
     desk.drain_timer.fire = _drain_over
     desk.drain_timer.owner = desk
     desk.log = log
     desk.ray = clock_wall()
+    desk.dice = desk.ray | 1
     if (desk.net == NULL or desk.plain == NULL or not meter_open(&desk.meter, log)
             or not conn_room_open(&desk.room, &desk.memory, limits) or loop_open(&desk.loop) < 0):
         _desk_free(desk)
@@ -191,6 +188,7 @@ cdef void _adopt(Desk *desk) noexcept nogil:
     if desk.current != NULL:
         use_release(desk, desk.current)
     desk.current = use
+    pool_warm(desk)
 
 
 cdef void _begin_drain(Desk *desk) noexcept nogil:
@@ -267,6 +265,7 @@ cdef class Worker:
         if self.desk == NULL:
             raise MemoryError(f"worker {number} found no memory or no descriptors")
         self.desk.ray ^= <uint64_t>number << 56
+        self.desk.dice += <uint64_t>number << 32
         self.snapshots = []
 
     def __dealloc__(self):

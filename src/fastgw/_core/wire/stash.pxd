@@ -3,4 +3,5 @@ from fastgw._core.buf cimport Octets
 from fastgw._core.wire.fields cimport Field, FieldSection
 
 cdef bint stash_put(Octets *into, const Field *field) noexcept nogil
+cdef bint stash_section(Octets *into, const FieldSection *section) noexcept nogil
 cdef void stash_get(const Octets *stash, FieldSection *section) noexcept nogil

@@ -21,6 +21,15 @@ cdef bint stash_put(Octets *into, const Field *field) noexcept nogil:
     return True
 
 
+cdef bint stash_section(Octets *into, const FieldSection *section) noexcept nogil:
+    """Append a copy of all fields that were stored; False if memory is out."""
+    cdef uint32_t number
+    for number in range(section.count):
+        if not stash_put(into, &section.fields[number]):
+            return False
+    return True
+
+
 cdef void stash_get(const Octets *stash, FieldSection *section) noexcept nogil:
     """Read the fields back, in order. They point into the stash and are good as long as it is."""
     cdef const uint8_t *at = stash.data

@@ -1,0 +1,219 @@
+"""The part of the bridge that makes entries of a snapshot from rows: with contexts, addresses and numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastgw._core.io.tls import arm
+from fastgw._core.proxy.endpoints import Endpoints
+from fastgw._core.proxy.entries import (
+    CertificateEntry,
+    EndpointEntry,
+    HostEntry,
+    MatchEntry,
+    OriginEntry,
+    RouteEntry,
+    ZoneEntry,
+)
+from fastgw._core.proxy.route import sockaddr
+from fastgw.policy.compile import OriginRow, Rows, TargetRow, ZoneRow
+from fastgw.policy.names import joined
+from fastgw.policy.origins import ENDPOINTS_MAX, WEIGHT_MAX, HealthPolicy
+from fastgw.policy.records import UNIX
+from fastgw.policy.routes import Match, RouteRow
+from fastgw.tls.context import context_address
+from fastgw.tls.trust import Shelf
+
+CLEARTEXT = b"h2c"  # stands where the mark of a context stands, for origins without one
+
+Found = Mapping[str, Sequence[str]]
+
+logger = logging.getLogger("fastgw")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An endpoint whose health is to be asked for. `place`: address and port, or the path of a socket."""
+
+    number: int
+    label: str
+    place: tuple[str, int] | str
+    context: Any
+    server_name: str
+    verify: bool
+    policy: HealthPolicy
+
+
+@dataclass(slots=True)
+class Entries:
+    """What a snapshot is made from. `used`: the contexts that must live as long as it does."""
+
+    zones: list[ZoneEntry] = field(default_factory=list)
+    hosts: list[HostEntry] = field(default_factory=list)
+    origins: list[OriginEntry] = field(default_factory=list)
+    certificates: list[CertificateEntry] = field(default_factory=list)
+    used: list[Any] = field(default_factory=list)
+    checked: dict[int, Checked] = field(default_factory=dict)
+
+
+def names_of(rows: Rows) -> set[str]:
+    """What has to be resolved before `build`: addresses are among it, sockets are not."""
+    return {target.host for origin in rows.origins for target in origin.targets if not target.is_unix}
+
+
+def build(
+    rows: Rows,
+    *,
+    groups: tuple[str, ...],
+    found: Found,
+    shelf: Shelf,
+    endpoints: Endpoints,
+    zone_number: Callable[[str], int],
+) -> Entries:
+    """The entries for `rows`. `found`: addresses by name; `endpoints` gives each endpoint its number."""
+    entries = Entries()
+    for files in rows.certificates:
+        context, material, fresh = shelf.server(files, groups)
+        address = context_address(context)
+        if fresh:
+            arm(address)
+        entries.used.append(context)
+        entries.certificates.append(CertificateEntry(address, list(material.names), material.fingerprint))
+    entries.origins = [_origin(row, found, shelf, endpoints, entries) for row in rows.origins]
+    entries.zones = [_zone(row, zone_number(row.name)) for row in rows.zones]
+    entries.hosts = [HostEntry(row.hostname, row.proxied, row.zone, row.origin) for row in rows.hosts]
+    return entries
+
+
+def _zone(row: ZoneRow, number: int) -> ZoneEntry:
+    return ZoneEntry(
+        name=row.name,
+        number=number,
+        grpc=row.grpc,
+        http=row.http,
+        encrypted=row.encrypted,
+        certificate=row.certificate,
+        routes=[_route(route) for route in row.routes],
+    )
+
+
+def _route(row: RouteRow) -> RouteEntry:
+    return RouteEntry(
+        matches=[_match(match) for match in row.matches],
+        deadline_ms=row.deadline_ms,
+        idle_ms=row.idle_ms,
+        age_ms=row.age_ms,
+        retry_on=row.retry.on,
+        attempts=row.retry.attempts,
+        replay_octets=row.retry.replay_octets,
+    )
+
+
+def _match(match: Match) -> MatchEntry:
+    return MatchEntry(hostname=match.host, path=match.path, fields=match.headers)
+
+
+def _origin(
+    row: OriginRow, found: Found, shelf: Shelf, endpoints: Endpoints, entries: Entries
+) -> OriginEntry:
+    policy = row.policy
+    made: dict[int, EndpointEntry] = {}
+    for target in row.targets:
+        for endpoint in _endpoints(target, found, shelf, endpoints, entries, policy.health):
+            _put(made, endpoint)
+    if not made:
+        made[0] = _nowhere(row.targets[0], endpoints)
+    chosen = sorted(made.values(), key=lambda endpoint: endpoint.priority)
+    if len(chosen) > ENDPOINTS_MAX:
+        logger.warning("%s has %d addresses; the first %d are used", row.label, len(chosen), ENDPOINTS_MAX)
+        chosen = chosen[:ENDPOINTS_MAX]
+    return OriginEntry(
+        label=row.label,
+        endpoints=chosen,
+        balance=policy.balance,
+        hash_key=policy.hash_key,
+        panic_percent=policy.panic_threshold,
+        slow_start_ms=policy.slow_start_ms,
+        eject_failures=policy.eject_after,
+        eject_ms=policy.eject_for_ms,
+        connections_most=policy.connections,
+        waiting_most=policy.waiting,
+        calls_most=policy.calls,
+        ready_least=policy.min_ready,
+        age_ms=policy.connection_age_ms,
+        keepalive_ms=policy.keepalive_ms,
+    )
+
+
+def _put(made: dict[int, EndpointEntry], endpoint: EndpointEntry) -> None:
+    """Two targets may lead to the same endpoint: it serves at the better priority, with both shares."""
+    other = made.get(endpoint.state)
+    if other is None or endpoint.priority < other.priority:
+        made[endpoint.state] = endpoint
+    elif endpoint.priority == other.priority:
+        made[endpoint.state] = other._replace(weight=min(other.weight + endpoint.weight, WEIGHT_MAX))
+
+
+def _endpoints(
+    target: TargetRow,
+    found: Found,
+    shelf: Shelf,
+    endpoints: Endpoints,
+    entries: Entries,
+    health: HealthPolicy,
+) -> Iterator[EndpointEntry]:
+    """An endpoint for each address of `target`; none if it has none."""
+    shared, context, mark = None, 0, CLEARTEXT
+    if target.tls:
+        shared, mark = shelf.client(verify=target.verify, trust_store=target.trust_store)
+        entries.used.append(shared)
+        context = context_address(shared)
+    for place, address in _places(target, found):
+        label = target.label if isinstance(place, str) else joined(*place)
+        state = endpoints.number_of(_identity(address, target.server_name, mark), label)
+        if health.check != "none":
+            entries.checked.setdefault(
+                state, Checked(state, label, place, shared, target.server_name, target.verify, health)
+            )
+        yield _entry(target, address, context, label, state)
+
+
+def _nowhere(target: TargetRow, endpoints: Endpoints) -> EndpointEntry:
+    """What stands for a name without an address: the core answers that it could not be resolved."""
+    state = endpoints.number_of(_identity(b"", target.label, b""), target.label)
+    return _entry(target, b"", 0, target.label, state)
+
+
+def _entry(target: TargetRow, address: bytes, context: int, label: str, state: int) -> EndpointEntry:
+    return EndpointEntry(
+        address=address,
+        context=context,
+        server_name=target.server_name,
+        verify=target.verify,
+        connect_timeout_ms=target.connect_timeout_ms,
+        handshake_timeout_ms=target.handshake_timeout_ms,
+        label=label,
+        state=state,
+        weight=target.weight,
+        priority=target.priority,
+    )
+
+
+def _places(target: TargetRow, found: Found) -> Iterable[tuple[tuple[str, int] | str, bytes]]:
+    """Where `target` is, for people and as a struct sockaddr."""
+    if target.is_unix:
+        path = target.host.removeprefix(UNIX)
+        return [(path, struct.pack("=H", socket.AF_UNIX) + path.encode() + b"\0")]
+    port = target.port
+    return [((literal, port), sockaddr(literal, port)) for literal in found.get(target.host, ())]
+
+
+def _identity(address: bytes, server_name: str, mark: bytes) -> bytes:
+    """Equal for endpoints that may share connections: same place, same name, judged in the same way."""
+    return hashlib.sha256(repr((address, server_name, mark)).encode()).digest()
