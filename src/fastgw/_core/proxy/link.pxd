@@ -1,5 +1,5 @@
 """A link: one transport and the HTTP/2 connection on it; filled, fed, flushed, buried."""
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from fastgw._core.h2.conn cimport Conn
 from fastgw._core.proxy.desk cimport Desk, Link, Listener, Pool, SnapshotUse
