@@ -21,8 +21,9 @@ from fastgw.entries import build, names_of
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
 from fastgw.policy.compile import compile_zones
 from fastgw.serve.access_log import AccessLog
+from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
-from fastgw.serve.sockets import Listening, listen_all
+from fastgw.serve.sockets import Listening, bind_all
 from fastgw.tls.trust import Shelf
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
@@ -137,23 +138,35 @@ class Gateway:
 
     # life
 
-    def start(self) -> None:
-        """Bind, build, publish and begin; all listeners accept when this returns. Raise StartupError."""
+    @property
+    def bequest(self) -> Bequest:
+        """The places it listens at and the descriptors there, which are the workers' until it drains."""
+        return [(str(listening.place), tuple(listening.descriptors)) for listening in self._listening]
+
+    def start(self, inherited: Inherited | None = None) -> None:
+        """Bind, build, publish and begin; all listeners accept when this returns. Raise StartupError.
+
+        What `inherited` has for a place is used instead of being bound anew; its other sockets are closed.
+        """
         self._check_process()
         try:
             with self._changing:
                 if self._workers or self._ended:
                     raise StartupError("this gateway has been started before; make a new one")
-                self._start()
+                self._start(inherited)
         except BaseException:
             if not self._workers:
                 self._lookup.close()  # outside the lock, for which its thread may be waiting
                 self._lookup = Lookup(self._names_changed)
             raise
 
-    def _start(self) -> None:
+    def _start(self, inherited: Inherited | None) -> None:
         count = self.config.workers or len(os.sched_getaffinity(0))
-        self._listening = listen_all(self.config.listen, count)
+        self._listening = bind_all(self.config.listen, count, inherited)
+        if inherited is not None:
+            for left in inherited.left():
+                logger.warning("the socket %s was passed on, but is not listened at any more", left)
+            inherited.close()
         try:
             self._begin(count)
         except BaseException as error:
@@ -175,10 +188,14 @@ class Gateway:
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
             self._access_log = AccessLog(self.config.access_log, takes, self._zone_name, self._reap)
+        # Nothing that can fail comes after this: who has connected will be served.
+        for listening in self._listening:
+            listening.open()
         for number, worker in enumerate(workers):
             for listening in self._listening:
                 # The worker owns the descriptor: a copy kept here would go on to accept while draining.
-                worker.listen(listening.sockets[number].detach(), tls=listening.tls)
+                for descriptor in listening.take(number):
+                    worker.listen(descriptor, tls=listening.tls)
             worker.publish(snapshot)
         self._snapshots = [snapshot]
         self._workers = workers

@@ -17,6 +17,8 @@ ELSEWHERE = {
     "connections",
     "handshake_timeout_ms",
     "origin_idle_timeout_ms",
+    "client_connection_age_ms",
+    "drain_spread_ms",
 }
 """What a whole worker, its listeners and its pool enforce, not one connection."""
 

@@ -38,6 +38,8 @@ OTHERS = {
     "client_idle_timeout_ms": 400_000,
     "origin_idle_timeout_ms": 900_000,
     "stall_timeout_ms": 60_000,
+    "client_connection_age_ms": 0,
+    "drain_spread_ms": 0,
 }
 
 

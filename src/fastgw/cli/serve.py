@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +16,7 @@ from fastgw.serve.local import DEFAULT_LISTEN, local_config, parse_listen, parse
 
 if TYPE_CHECKING:
     from fastgw.gateway import Gateway
+    from fastgw.serve.handover import Inherited
 
 CHECK_FAILED = 1
 START_FAILED = 3
@@ -62,6 +64,9 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, which let running calls end; SIGHUP reads the file again.
 
+    SIGUSR2 starts this command anew and hands it the listening sockets; once it serves, this process drains.
+    Sockets passed by systemd are used where they are bound to what the configuration names.
+
     Standard output gets one line when all listeners accept; everything else goes to standard error.
 
     \b
@@ -72,22 +77,39 @@ def serve(
     if (config is None) == (to is None):
         raise click.UsageError("Say what to serve: either -c FILE or --to HOST:PORT.")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="fastgw: %(message)s")
+    from fastgw.serve.handover import inherit, reporting
+
+    inherited = inherit(os.environ)
     try:
-        if config is not None:
-            if h2c or access_log is not None or state_dir is not None:
-                raise click.UsageError(
-                    "--h2c, --access-log and --state-dir go with --to; the file has its own keys."
-                )
-            _serve_file(config, listen, workers)
-        assert to is not None
-        _serve_local(to, listen, h2c, workers, access_log, state_dir)
+        with reporting(inherited):
+            _serve(inherited, config, to, listen, h2c, workers, access_log, state_dir)
     except ConfigError as error:
         _fail(str(error), CHECK_FAILED)
     except (FastgwError, ImportError) as error:
         _fail(f"fastgw: {error}", START_FAILED)
 
 
-def _serve_file(path: Path, listen: tuple[str, ...], workers: str | None) -> NoReturn:
+def _serve(
+    inherited: Inherited,
+    config: Path | None,
+    to: str | None,
+    listen: tuple[str, ...],
+    h2c: bool,
+    workers: str | None,
+    access_log: str | None,
+    state_dir: Path | None,
+) -> NoReturn:
+    if config is not None:
+        if h2c or access_log is not None or state_dir is not None:
+            raise click.UsageError(
+                "--h2c, --access-log and --state-dir go with --to; the file has its own keys."
+            )
+        _serve_file(inherited, config, listen, workers)
+    assert to is not None
+    _serve_local(inherited, to, listen, h2c, workers, access_log, state_dir)
+
+
+def _serve_file(inherited: Inherited, path: Path, listen: tuple[str, ...], workers: str | None) -> NoReturn:
     server: dict[str, Any] = {}
     if listen:
         server["listen"] = list(listen)
@@ -100,10 +122,11 @@ def _serve_file(path: Path, listen: tuple[str, ...], workers: str | None) -> NoR
     config = read()
     for warning in config.warnings:
         click.echo(str(warning), err=True)
-    _run(config, read)
+    _run(inherited, config, read)
 
 
 def _serve_local(
+    inherited: Inherited,
     to: str,
     listen: tuple[str, ...],
     h2c: bool,
@@ -129,10 +152,10 @@ def _serve_local(
     )
     if "://" not in to:
         click.echo(f"fastgw: {to} is spoken to over TLS; for a cleartext origin: --to h2c://{to}", err=True)
-    _run(config, None, authority.certificate.resolve() if authority else None)
+    _run(inherited, config, None, authority.certificate.resolve() if authority else None)
 
 
-def _run(config: Config, reload: Any, authority: Path | None = None) -> NoReturn:
+def _run(inherited: Inherited, config: Config, reload: Any, authority: Path | None = None) -> NoReturn:
     from fastgw.gateway import Gateway
     from fastgw.serve.supervisor import supervise
 
@@ -144,7 +167,9 @@ def _run(config: Config, reload: Any, authority: Path | None = None) -> NoReturn
         if config.source is None:
             click.echo(_client_line(started, authority), err=True)
 
-    asked = supervise(gateway, ready, reload)
+    # As it was started, but by the same interpreter: the one found under this name may be another by now.
+    command = [sys.executable, *sys.orig_argv[1:]]
+    asked = supervise(gateway, ready, reload, command=command, inherited=inherited)
     if not asked:
         _fail(f"fastgw: a worker has failed: {gateway.failure!r}", CHECK_FAILED)
     raise SystemExit(0)

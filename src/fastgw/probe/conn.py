@@ -7,11 +7,15 @@ import h2.connection
 import h2.settings
 
 WINDOW = 1 << 20
+_HEAD = 1 << 20
 _STREAMS = 1000
+_DEFAULT = 65535  # RFC 9113 section 6.9.2
 
 
-def open_connection(*, client_side: bool) -> h2.connection.H2Connection:
-    """A connection whose preface and SETTINGS wait to be sent.
+def open_connection(
+    *, client_side: bool, window: int = WINDOW, head: int = _HEAD
+) -> h2.connection.H2Connection:
+    """A connection whose preface and SETTINGS wait to be sent; `window` and `head` bound what it may hold.
 
     The library would refuse or change fields that gRPC allows, such as a grpc-message that ends in a space;
     so its checks of fields are off, and who uses the connection judges them.
@@ -32,11 +36,12 @@ def open_connection(*, client_side: bool) -> h2.connection.H2Connection:
         client=client_side,
         initial_values={
             codes.ENABLE_PUSH: 0,
-            codes.INITIAL_WINDOW_SIZE: WINDOW,
+            codes.INITIAL_WINDOW_SIZE: window,
             codes.MAX_CONCURRENT_STREAMS: _STREAMS,
-            codes.MAX_HEADER_LIST_SIZE: 1 << 20,
+            codes.MAX_HEADER_LIST_SIZE: head,
         },
     )
     connection.initiate_connection()
-    connection.increment_flow_control_window(WINDOW - 65535)
+    if window > _DEFAULT:
+        connection.increment_flow_control_window(window - _DEFAULT)
     return connection

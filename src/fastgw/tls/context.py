@@ -75,7 +75,7 @@ def client_context(
 
 def context_address(context: Any) -> int:
     """Where OpenSSL keeps the context: what the core takes. Valid as long as `context` lives."""
-    ffi, _ = _private_library()
+    ffi, _ = private_library()
     try:
         return int(ffi.cast("uintptr_t", context._context))
     except AttributeError:
@@ -88,12 +88,12 @@ def _harden(context: Any, groups: Sequence[str]) -> None:
     context.set_tls13_ciphersuites(CIPHERS_TLS13.encode())
     context.set_options(_OPTIONS)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    _, lib = _private_library()
+    _, lib = private_library()
     if lib.SSL_CTX_set1_curves_list(context._context, ":".join(groups).encode()) != 1:
         raise StartupError(f"this OpenSSL does not know all of the TLS groups {', '.join(groups)}")
 
 
-def _private_library() -> tuple[Any, Any]:
+def private_library() -> tuple[Any, Any]:
     """OpenSSL inside `cryptography`, by its private door; one clear sentence if the door has moved."""
     try:
         from cryptography.hazmat.bindings._rust import _openssl

@@ -46,6 +46,8 @@ ctypedef struct Limits:
     uint32_t client_idle_timeout_ms
     uint32_t origin_idle_timeout_ms
     uint32_t stall_timeout_ms       # a peer whose socket takes nothing of what waits for it
+    uint32_t client_connection_age_ms   # then it is told to go; 0: never
+    uint32_t drain_spread_ms        # over which the connections of a worker that drains are told to go
     Allowance allowances[8]         # by Nuisance
 
 cdef void limits_default(Limits *self) noexcept nogil

@@ -14,7 +14,7 @@ from fastgw._core.proxy.route cimport (
 from fastgw._core.wire.grpc cimport MessageScan
 
 cdef enum:
-    LISTENERS_MAX = 16
+    LISTENERS_MAX = 256     # a replaced process with fewer workers gives each more sockets
 
 cpdef enum Half:                # one direction of an exchange; broken is final
     OPEN_HALF = 0
@@ -57,6 +57,7 @@ cdef struct Link:
     uint64_t rest_at            # ns, when the frame of which `rest` is the beginning began to come
     uint64_t delivered          # transport_delivered at that time
     uint64_t drained_at         # ns, the first GOAWAY of a drain
+    uint64_t leave_at           # ns, toward a client: when it is told to go; 0: never
     uint64_t held               # toward a client: octets that wait here in its calls, both ways
     Link *next                  # in its list: the desk's clients or its pool's links
     Link *previous

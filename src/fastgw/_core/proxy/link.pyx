@@ -35,7 +35,7 @@ from fastgw._core.io.transport cimport (
     transport_flush,
     transport_rest,
 )
-from fastgw._core.proxy.desk cimport Exchange, desk_snapshot
+from fastgw._core.proxy.desk cimport Exchange, desk_dice, desk_snapshot
 from fastgw._core.proxy.pool cimport pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
 from fastgw._core.proxy.route cimport NONE, certificate_key, snapshot_certificate
 from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
@@ -186,8 +186,10 @@ cdef void _opened(Link *self) noexcept nogil:
     if self.use != NULL:
         use_release(self.desk, self.use)
         self.use = NULL
-    if self.desk.draining and self.pool == NULL:
-        link_drain(self)
+    if self.pool == NULL:
+        _give_age(self)
+        if self.desk.draining:
+            link_drain(self)
     self.conn.dirty = False
     link_dirty(&self.conn)
 
@@ -382,12 +384,57 @@ cdef void link_flush_all(Desk *desk) noexcept nogil:
 # ---- drain and time
 
 
+cdef void _give_age(Link *self) noexcept nogil:
+    """Decide when this connection is old: a tenth sooner or later, so that what came together goes apart."""
+    cdef uint64_t age_ms = self.desk.room.limits.client_connection_age_ms
+    if age_ms == 0:
+        return
+    age_ms = age_ms - age_ms // 10 + desk_dice(self.desk) % (age_ms // 5 + 1)
+    self.leave_at = self.desk.loop.now + age_ms * 1000000
+    link_look_in(self, age_ms)
+
+
+cdef void link_drain_within(Link *self, uint32_t spread_ms) noexcept nogil:
+    """The worker drains: tell the client to go, at some time within `spread_ms` from now.
+
+    One that is not open yet may open, if it hurries: whoever was accepted is not refused.
+    """
+    cdef uint64_t delay_ms
+    if self.dead:
+        return
+    if not self.open:
+        link_look_in(self, HURRY_MS)
+        return
+    if spread_ms == 0:
+        link_drain(self)
+        return
+    delay_ms = desk_dice(self.desk) % spread_ms
+    if self.leave_at == 0 or self.leave_at > self.desk.loop.now + delay_ms * 1000000:
+        self.leave_at = self.desk.loop.now + delay_ms * 1000000
+        link_look_in(self, delay_ms)
+
+
+cdef void _leave_in_time(Link *self, uint64_t *wait_ms) noexcept nogil:
+    """Tell the client to go if its time has come; if not, `wait_ms` is at most what is left."""
+    cdef uint64_t now = self.desk.loop.now
+    if self.leave_at == 0 or self.draining:
+        return
+    if now < self.leave_at:
+        wait_ms[0] = min(wait_ms[0], (self.leave_at - now + 999999) // 1000000)
+        return
+    if not self.desk.draining:
+        self.desk.meter.connections_aged += 1
+    link_drain(self)
+    link_dirty(&self.conn)
+
+
 cdef void link_drain(Link *self) noexcept nogil:
     """GOAWAY in two steps: first that no more is wanted, then, a round trip later, what was the last (RFC 9113 6.8)."""
     cdef uint8_t payload[8]
     if self.dead or not self.open or self.draining:
         return
     self.draining = True
+    self.desk.meter.connections_drained += 1
     memcpy(payload, b"draining", 8)
     outbox_goaway(&self.conn, STREAM_ID_LARGEST, <uint32_t>NO_ERROR, NULL)
     outbox_ping(&self.conn, payload, False)
@@ -452,8 +499,8 @@ cdef void _timer(Timer *timer) noexcept nogil:
     cdef uint32_t idle_ms = _idle_timeout_ms(self)
     cdef uint64_t wait_ms = idle_ms
     cdef Reason reason
-    if self.conn.broken:
-        link_bury(self)         # it has had its time to read why
+    if self.conn.broken or not self.open:
+        link_bury(self)         # it has had its time to read why, or to open
         return
     if not self.conn.settings_seen and _over(self, self.opened_at, limits.begin_timeout_ms, &wait_ms):
         self.desk.meter.begins_failed += 1
@@ -466,6 +513,7 @@ cdef void _timer(Timer *timer) noexcept nogil:
         if reason == STALLED:
             link_bury(self)     # what it does not read need not be kept either
         return
+    _leave_in_time(self, &wait_ms)
     if (self.draining and self.pool == NULL and self.conn.goaway_last == STREAM_ID_LARGEST
             and _over(self, self.drained_at, limits.begin_timeout_ms, &wait_ms)):
         link_drained(&self.conn)        # the client never answered the PING

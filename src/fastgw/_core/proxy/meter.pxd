@@ -49,6 +49,8 @@ ctypedef struct Meter:
     uint64_t handshakes_failed
     uint64_t begins_failed          # no preface or no SETTINGS in time
     uint64_t idle_closed
+    uint64_t connections_drained    # of clients, told to go: by a drain or for their age
+    uint64_t connections_aged       # for their age
     uint64_t origin_connections_opened
     uint64_t origin_connections_open
     uint64_t origin_connections_failed

@@ -76,6 +76,8 @@ cdef dict meter_stats(const Meter *self):
         "handshakes_failed": self.handshakes_failed,
         "begins_failed": self.begins_failed,
         "idle_closed": self.idle_closed,
+        "connections_drained": self.connections_drained,
+        "connections_aged": self.connections_aged,
         "origin_connections_opened": self.origin_connections_opened,
         "origin_connections_open": self.origin_connections_open,
         "origin_connections_failed": self.origin_connections_failed,

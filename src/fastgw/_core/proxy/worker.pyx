@@ -42,7 +42,7 @@ from fastgw._core.proxy.link cimport (
     PLAIN_HEADROOM,
     link_accept,
     link_bury,
-    link_drain,
+    link_drain_within,
     link_drained,
     link_flush_all,
     link_sweep,
@@ -194,7 +194,8 @@ cdef void _adopt(Desk *desk) noexcept nogil:
 
 
 cdef void _begin_drain(Desk *desk) noexcept nogil:
-    """No new connections, no new calls; those that run may finish."""
+    """No new connections; clients are told to go, those of a large house not all at once. Calls may finish."""
+    cdef uint32_t spread_ms = min(desk.room.limits.drain_spread_ms, desk.drain_timeout_ms // 2)
     cdef Link *link
     cdef Link *next
     if desk.draining:
@@ -205,10 +206,7 @@ cdef void _begin_drain(Desk *desk) noexcept nogil:
     link = desk.clients
     while link != NULL:
         next = link.next
-        if link.open:
-            link_drain(link)
-        else:
-            link_bury(link)
+        link_drain_within(link, spread_ms)
         link = next
 
 

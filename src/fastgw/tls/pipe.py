@@ -1,0 +1,104 @@
+"""One TLS connection to an origin as octets in, octets out, for cold paths; the core has its own."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from OpenSSL import SSL
+
+from fastgw.errors import FastgwError
+from fastgw.tls.context import private_library
+
+_NO_PARTIAL_WILDCARDS = 4  # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
+_PIECE = 16384
+
+
+class TlsError(FastgwError):
+    """The handshake or a record was refused; the end of a sentence."""
+
+
+class TlsPipe:
+    """Our side of it: asks for `server_name`, and demands it of the certificate if `context` verifies."""
+
+    def __init__(self, context: SSL.Context, server_name: str, alpn: str = "h2") -> None:
+        self._tls: Any = SSL.Connection(context, None)
+        self._alpn = alpn
+        self._tls.set_connect_state()
+        self._tls.set_alpn_protos([alpn.encode()])
+        literal = _address(server_name)
+        if literal is None and server_name:
+            self._tls.set_tlsext_host_name(server_name.encode("idna"))
+        if self._tls.get_verify_mode() != SSL.VERIFY_NONE:
+            self._demand(server_name, literal)
+
+    def _demand(self, server_name: str, literal: bytes | None) -> None:
+        """The certificate must be for this name; a check that cannot be set must not turn into no check."""
+        ffi, lib = private_library()
+        checks = lib.SSL_get0_param(self._tls._ssl)
+        lib.X509_VERIFY_PARAM_set_hostflags(checks, _NO_PARTIAL_WILDCARDS)
+        if literal is not None:
+            done = lib.X509_VERIFY_PARAM_set1_ip(checks, ffi.new("unsigned char[]", literal), len(literal))
+        else:
+            name = server_name.encode("idna")
+            done = lib.X509_VERIFY_PARAM_set1_host(checks, name, len(name)) if name else 0
+        if done != 1:
+            raise TlsError(f"cannot be told to check for {server_name!r}")
+
+    def handshake(self) -> bool:
+        """One step; is it over? What is to be sent is in `pending`. Raise TlsError."""
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            raise TlsError(f"failed the TLS handshake: {_text(error)}") from None
+        if self._tls.get_alpn_proto_negotiated() != self._alpn.encode():
+            raise TlsError(f"speaks TLS but did not agree on HTTP/2 (ALPN {self._alpn})")
+        return True
+
+    def feed(self, octets: bytes) -> bytes:
+        """Ciphertext in, plaintext out. Raise TlsError."""
+        plain = []
+        try:
+            while octets:
+                octets = octets[self._tls.bio_write(octets) :]
+            while True:
+                piece = self._tls.recv(_PIECE)
+                plain.append(piece)
+        except (SSL.WantReadError, SSL.ZeroReturnError):
+            return b"".join(plain)
+        except SSL.Error as error:
+            raise TlsError(f"broke TLS: {_text(error)}") from None
+
+    def put(self, octets: bytes) -> None:
+        """Ciphertext in, during the handshake."""
+        self._tls.bio_write(octets)
+
+    def seal(self, octets: bytes) -> bytes:
+        """Plaintext in, ciphertext out."""
+        at = 0
+        while at < len(octets):
+            at += self._tls.send(octets[at : at + _PIECE])
+        return self.pending()
+
+    def pending(self) -> bytes:
+        """Ciphertext that is to be sent."""
+        pieces = []
+        try:
+            while True:
+                pieces.append(self._tls.bio_read(_PIECE))
+        except SSL.WantReadError:
+            return b"".join(pieces)
+
+
+def _address(text: str) -> bytes | None:
+    try:
+        return ipaddress.ip_address(text).packed
+    except ValueError:
+        return None
+
+
+def _text(error: SSL.Error) -> str:
+    reasons = [entry[-1] for entry in error.args[0]] if error.args and isinstance(error.args[0], list) else []
+    return ", ".join(reason for reason in reasons if reason) or str(error) or type(error).__name__
