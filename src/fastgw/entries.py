@@ -27,6 +27,7 @@ from fastgw.policy.names import joined
 from fastgw.policy.origins import ENDPOINTS_MAX, WEIGHT_MAX, HealthPolicy
 from fastgw.policy.records import UNIX
 from fastgw.policy.routes import Match, RouteRow
+from fastgw.probe.health import HealthTarget
 from fastgw.tls.context import context_address
 from fastgw.tls.trust import Shelf
 
@@ -35,19 +36,6 @@ CLEARTEXT = b"h2c"  # stands where the mark of a context stands, for origins wit
 Found = Mapping[str, Sequence[str]]
 
 logger = logging.getLogger("fastgw")
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """An endpoint whose health is to be asked for. `place`: address and port, or the path of a socket."""
-
-    number: int
-    label: str
-    place: tuple[str, int] | str
-    context: Any
-    server_name: str
-    verify: bool
-    policy: HealthPolicy
 
 
 @dataclass(slots=True)
@@ -59,7 +47,7 @@ class Entries:
     origins: list[OriginEntry] = field(default_factory=list)
     certificates: list[CertificateEntry] = field(default_factory=list)
     used: list[Any] = field(default_factory=list)
-    checked: dict[int, Checked] = field(default_factory=dict)
+    checked: dict[int, HealthTarget] = field(default_factory=dict)
 
 
 def names_of(rows: Rows) -> set[str]:
@@ -178,10 +166,27 @@ def _endpoints(
         label = target.label if isinstance(place, str) else joined(*place)
         state = endpoints.number_of(_identity(address, target.server_name, mark), label)
         if health.check != "none":
-            entries.checked.setdefault(
-                state, Checked(state, label, place, shared, target.server_name, target.verify, health)
-            )
+            entries.checked.setdefault(state, _checked(state, place, shared, target, health))
         yield _entry(target, address, context, label, state)
+
+
+def _checked(
+    state: int, place: tuple[str, int] | str, context: Any, target: TargetRow, policy: HealthPolicy
+) -> HealthTarget:
+    assert policy.check != "none"
+    return HealthTarget(
+        key=state,
+        address=place,
+        context=context,
+        server_name=target.server_name,
+        kind=policy.check,
+        service=policy.service,
+        path=policy.path,
+        interval=policy.interval_ms / 1000,
+        timeout=policy.timeout_ms / 1000,
+        rise=policy.rise,
+        fall=policy.fall,
+    )
 
 
 def _nowhere(target: TargetRow, endpoints: Endpoints) -> EndpointEntry:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from fastgw.config.load import ConfigLike
 from fastgw.entries import build, names_of
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
 from fastgw.policy.compile import compile_zones
+from fastgw.probe.health import Health, HealthTarget
 from fastgw.serve.access_log import AccessLog
 from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
@@ -56,6 +57,8 @@ class Gateway:
         self._lookup = Lookup(self._names_changed)
         self._looked = 0  # what the lookup had learned when the newest snapshot was made
         self._endpoints = Endpoints()
+        self._health: Health | None = None
+        self._checked: dict[int, HealthTarget] = {}  # by the number of the endpoint, of the newest snapshot
         self._workers: list[Worker] = []
         self._threads: list[threading.Thread] = []
         self._listening: list[Listening] = []
@@ -156,6 +159,9 @@ class Gateway:
                 self._start(inherited)
         except BaseException:
             if not self._workers:
+                if self._health is not None:
+                    self._health.close()
+                    self._health, self._checked = None, {}
                 self._lookup.close()  # outside the lock, for which its thread may be waiting
                 self._lookup = Lookup(self._names_changed)
             raise
@@ -276,6 +282,8 @@ class Gateway:
                 self._ended = True
                 self._workers, self._threads, self._snapshots = [], [], []
         self._lookup.close()
+        if self._health is not None:
+            self._health.close()
 
     async def start_async(self) -> None:
         """`start`, without holding up the event loop."""
@@ -342,9 +350,25 @@ class Gateway:
         self._revision += 1
         self._looked = looked
         self._lookup.keep(names)
+        self._check(entries.checked)
         self._remember(entries.certificates)
         self._shelf.sweep({id(context) for context in entries.used})
         return snapshot
+
+    def _check(self, checked: dict[int, HealthTarget]) -> None:
+        """Ask these endpoints how they are; what nobody asks any more counts as healthy."""
+        gone = self._checked.keys() - checked.keys()
+        self._checked = checked
+        if self._health is not None:
+            self._health.replace(checked.values())
+        elif checked:
+            self._health = Health(checked.values(), self._on_health)
+        for number in gone:
+            self._endpoints.set_health(number, True)
+
+    def _on_health(self, key: Hashable, healthy: bool, why: str) -> None:
+        assert isinstance(key, int)
+        self._endpoints.set_health(key, healthy)
 
     def _retired(self, current: list[CertificateEntry]) -> list[CertificateEntry]:
         """Certificates of earlier configurations: connections that were opened with them may go on."""

@@ -178,8 +178,8 @@ def test_checked_endpoints_are_listed_with_what_a_check_needs():
     health = {"check": "watch", "service": "a.B"}
     config = zone({"content": "10.0.0.1"}, {"content": "unix:/run/app.sock"}, origin={"health": health})
     one, other = made(config).checked.values()
-    assert (one.number, one.label, one.place, one.context) == (0, "10.0.0.1:443", ("10.0.0.1", 443), None)
-    assert (other.number, other.place, other.policy.service) == (1, "/run/app.sock", "a.B")
+    assert (one.key, one.address, one.context, one.kind) == (0, ("10.0.0.1", 443), None, "watch")
+    assert (other.key, other.address, other.service, other.interval) == (1, "/run/app.sock", "a.B", 5.0)
     assert made(zone({"content": "10.0.0.1"})).checked == {}
 
 
