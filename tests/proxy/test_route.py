@@ -260,7 +260,7 @@ def test_which_certificate_is_shown():
         (1, ["x.other.example", "y.other.example"], b"\3"),
         (0, ["v.other.example", "unknown", "a.example.com"], b"\4"),  # no context: shown no more
     ]
-    zones = [("example.com", 0, True, False, True, 1), ("bare.example", 1, True, False, True, -1)]
+    zones = [ZONE._replace(certificate=1), ZONE._replace(name="bare.example", number=1)]
     hosts = [
         ("a.example.com", True, 0, 0),
         ("*.deep.example.com", False, 0, 0),
