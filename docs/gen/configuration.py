@@ -82,7 +82,8 @@ too. `idle_timeout` is the longest silence on a stream, `age` its longest life.
 
 **Retries.** Calls that never reached the application are tried again on another endpoint in any case. `on`
 adds gRPC statuses, by their names, as long as nothing of the answer has been passed on and the request is no
-longer than `bytes`.
+longer than `bytes`. With `hedge_after`, a whole request that is not answered for so long goes to a second
+endpoint too; who answers first serves, the other attempt is cancelled.
 """
 
 TABLES = {

@@ -100,6 +100,7 @@ def _route(row: RouteRow) -> RouteEntry:
         retry_on=row.retry.on,
         attempts=row.retry.attempts,
         replay_octets=row.retry.replay_octets,
+        hedge_ms=row.retry.hedge_ms,
     )
 
 

@@ -78,7 +78,8 @@ def test_octet_for_octet_in_order_both_ways(gateway, origin_leaf):
     with RawOrigin(play, origin_leaf) as origin, gateway(toml=toml(record("@", origin.port))).raw() as client:
         client.begin()
         client.head(1, frames.request(b"/s/M", b"gw.test"), end=True)
-        assert client.answer(1).grpc_status == 0  # from here on no call waits, so that its grpc-timeout stays as it is
+        assert client.answer(1).grpc_status == 0
+        # From here on no call waits for a connection, so that its grpc-timeout stays as it is.
         for stream_id in (3, 5, 7):  # again, with warm tables on all sides
             client.head(stream_id, frames.request(b"/s/M", b"gw.test", *FIELDS), end=True)
             answer = client.answer(stream_id)

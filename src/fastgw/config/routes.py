@@ -110,8 +110,12 @@ def take_retry(report: Report, table: RetryTable, path: Path) -> Retry:
         report.warning(
             (*path, "attempts"), "is 1, so that nothing is tried again", "the first one counts too"
         )
+    if table.hedge_after and table.attempts == 1:
+        report.warning(
+            (*path, "hedge_after"), "has no effect: attempts is 1", "a rival is an attempt like any other"
+        )
     statuses = tuple(sorted({STATUSES[name] for name in table.on}))
-    return Retry(statuses, table.attempts, table.bytes)
+    return Retry(statuses, table.attempts, table.bytes, table.hedge_after)
 
 
 def take_routes(report: Report, part: ZoneParts, zone: str, served: Sequence[Placed]) -> tuple[Route, ...]:

@@ -202,6 +202,10 @@ class RetryTable(Table):
     ] = Field(default=[])
     attempts: _whole(1, ATTEMPTS_MAX, "of one call, the first included") = 3  # type: ignore[valid-type]
     bytes: _whole(0, REPLAY_MAX, "of a request that are kept to be sent again") = 65_536  # type: ignore[valid-type]
+    hedge_after: Annotated[
+        Duration,
+        Field(description="without an answer for so long, the call goes to a second endpoint too; 0s: never"),
+    ] = 0
 
 
 class RouteTable(Table):

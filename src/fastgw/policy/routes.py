@@ -67,11 +67,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Which gRPC statuses are tried again, how often in all, and how much of the request is kept for it."""
+    """Which gRPC statuses are tried again, how often in all, how much of the request is kept for it.
+
+    hedge_ms  without an answer for so long, a second endpoint is asked beside the first; 0: never
+    """
 
     on: tuple[int, ...] = ()
     attempts: int = 3
     replay_octets: int = 65_536
+    hedge_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Attempts of a call: an endpoint chosen, a stream leased, the request sent, and what is kept of it for one more."""
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from fastgw._core.h2.stream cimport Stream
 from fastgw._core.proxy.desk cimport Exchange, Link
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
@@ -21,5 +22,8 @@ cdef void attempt_lease_ready(Exchange *self, Link *link) noexcept nogil
 cdef void attempt_lease_failed(Exchange *self, Link *link, int failure) noexcept nogil
 cdef bint attempt_note(Exchange *self, const uint8_t *payload, uint32_t length) noexcept nogil
 cdef uint32_t attempt_unpaid(Exchange *self, uint32_t length) noexcept nogil
+cdef void attempt_hedge(Exchange *self) noexcept nogil
+cdef bint attempt_lose_one(Exchange *self, Stream *loser) noexcept nogil
+cdef void attempt_drop_rival(Exchange *self) noexcept nogil
 cdef void attempt_settle(Exchange *self) noexcept nogil
 cdef void attempt_over(Exchange *self) noexcept nogil

@@ -8,8 +8,8 @@ from libc.stdio cimport snprintf
 from libc.string cimport memset, strlen
 
 from fastgw._core.buf cimport chain_append, chain_close, chain_copy, chain_open, octets_close
+from fastgw._core.h2.conn cimport Conn
 from fastgw._core.h2.outbox cimport outbox_abort
-from fastgw._core.h2.stream cimport Stream
 from fastgw._core.h2.streams cimport conn_stream_open, ready_put
 from fastgw._core.proxy.balance cimport balance_pick
 from fastgw._core.proxy.decide cimport TEXT_SIZE, failure_reply
@@ -18,11 +18,11 @@ from fastgw._core.proxy.endpoints cimport endpoint_begin, endpoint_end
 from fastgw._core.proxy.exchange cimport exchange_fail, exchange_lose_client
 from fastgw._core.proxy.head cimport head_request_put
 from fastgw._core.proxy.link cimport link_dirty
-from fastgw._core.proxy.pool cimport FAILURE_NO_MEMORY, pool_lease
+from fastgw._core.proxy.pool cimport FAILURE_NO_MEMORY, pool_free_link, pool_lease
 from fastgw._core.proxy.reply cimport OVERLOADED, LocalReply
 from fastgw._core.proxy.route cimport EndpointRow
 from fastgw._core.proxy.timing cimport timing_look_in
-from fastgw._core.reasons cimport REFUSED_STREAM
+from fastgw._core.reasons cimport CANCEL, REFUSED_STREAM
 from fastgw._core.wire.fields cimport GRPC_TIMEOUT, Field, request_head_check
 from fastgw._core.wire.stash cimport stash_get, stash_section
 
@@ -240,27 +240,39 @@ cdef const Field *_timeout_field(Exchange *self, Field *field, char *text) noexc
     return field
 
 
-cdef void _begin(Exchange *self, Link *link, FieldSection *section, const RequestHead *head) noexcept nogil:
-    """Open the origin's stream; send the head, at once and even without DATA, and what has come behind it."""
+cdef Stream *_ask(Exchange *self, Link *link, const EndpointRow *endpoint, FieldSection *section,
+                  const RequestHead *head, bint ends) noexcept nogil:
+    """Open a stream on this link and send the head; NULL: no memory."""
     cdef Field field
     cdef char text[_TIMEOUT_SIZE]
-    cdef bint ended = self.request.half == ENDED_HALF
     cdef Stream *stream = conn_stream_open(&link.conn, link.conn.next_id)
+    if stream == NULL:
+        return NULL
+    link.conn.next_id += 2
+    stream.owner = self
+    stream.bodyless = self.is_head
+    head_request_put(&link.conn, stream, section, head, _timeout_field(self, &field, text), endpoint.context != NULL,
+                     ends)
+    return stream
+
+
+cdef void _begin(Exchange *self, Link *link, FieldSection *section, const RequestHead *head) noexcept nogil:
+    """Open the origin's stream; send the head, at once and even without DATA, and what has come behind it."""
+    cdef bint ended = self.request.half == ENDED_HALF
+    cdef Stream *stream = _ask(self, link, self.endpoint, section, head, ended and self.kept.length == 0)
     self.seeking = False
     if stream == NULL:
         exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
         return
-    link.conn.next_id += 2
-    stream.owner = self
-    stream.bodyless = self.is_head
     self.origin = stream
     self.origin_link = link
     self.attempt_at = self.desk.loop.now
     self.replayed = self.paid
-    head_request_put(&link.conn, stream, section, head, _timeout_field(self, &field, text),
-                     self.endpoint.context != NULL, ended and self.kept.length == 0)
     if self.kept.length > 0 and stream.conn != NULL:
         _send_kept(self, link, stream, ended)
+    if self.route.hedge_ms > 0 and self.attempts == 1:
+        self.hedge_at = self.desk.loop.now + self.route.hedge_ms * <uint64_t>1000000
+        timing_look_in(self, self.route.hedge_ms)
 
 
 cdef void _send_kept(Exchange *self, Link *link, Stream *stream, bint ended) noexcept nogil:
@@ -278,3 +290,85 @@ cdef void _send_kept(Exchange *self, Link *link, Stream *stream, bint ended) noe
     if stream.send_window.left > 0:
         ready_put(&link.conn, stream)
     link_dirty(&link.conn)
+
+
+# ---- hedging: a rival beside the first attempt
+
+
+cdef void attempt_hedge(Exchange *self) noexcept nogil:
+    """The first attempt has not answered for a while: send the same to another endpoint, if one is ready for it.
+
+    Only a request that has come whole has a rival: nothing more needs to be told to both.
+    """
+    cdef Desk *desk = self.desk
+    cdef FieldSection *section = &desk.room.stashed
+    cdef RequestHead head
+    cdef const EndpointRow *endpoint
+    cdef Link *link
+    cdef Stream *stream
+    self.hedge_at = 0
+    if (self.seeking or self.origin == NULL or self.rival != NULL or self.request.half != ENDED_HALF
+            or self.kept.length > self.route.replay_octets):
+        return
+    endpoint = balance_pick(desk, self.use.data, self.row, self.tried, self.key)
+    if endpoint == NULL or endpoint.address_length == 0:
+        return
+    link = pool_free_link(desk, self.use.data, self.row, endpoint)
+    if link == NULL or not _may(self, AGAIN_BY_POLICY):
+        return
+    stash_get(&self.head, section)
+    request_head_check(section, &head)
+    stream = _ask(self, link, endpoint, section, &head, self.kept.length == 0)
+    if stream == NULL:
+        return
+    self.tried |= <uint64_t>1 << <uint64_t>(endpoint - &self.use.data.endpoints[self.row.first])
+    self.attempts += 1
+    endpoint_begin(endpoint.state)
+    self.rival = stream
+    self.rival_link = link
+    self.rival_endpoint = endpoint
+    self.rival_began_at = desk.loop.now
+    desk.meter.attempts_hedged += 1
+    if self.kept.length > 0 and stream.conn != NULL:
+        if not chain_copy(&stream.waiting, &self.kept):
+            chain_close(&stream.waiting)
+            attempt_drop_rival(self)
+            return
+        desk.room.waiting += self.kept.length
+        stream.end_waiting = True
+        if stream.send_window.left > 0:
+            ready_put(&link.conn, stream)
+        link_dirty(&link.conn)
+
+
+cdef bint attempt_lose_one(Exchange *self, Stream *loser) noexcept nogil:
+    """Of two attempts that run, `loser` is given up and the other one is the call's. False: there are no two."""
+    cdef Stream *first = self.origin
+    cdef const EndpointRow *endpoint = self.endpoint
+    if self.rival == NULL:
+        return False
+    if loser == self.rival:
+        attempt_drop_rival(self)
+        return True
+    self.origin = self.rival
+    self.origin_link = self.rival_link
+    self.endpoint = self.rival_endpoint
+    self.attempt_at = self.rival_began_at
+    self.replayed = self.kept.length        # it pays nobody: the request had come whole
+    self.rival = first
+    self.rival_endpoint = endpoint
+    attempt_drop_rival(self)
+    return True
+
+
+cdef void attempt_drop_rival(Exchange *self) noexcept nogil:
+    """The attempt beside the call's own, if there is one, is cancelled."""
+    cdef Stream *stream = self.rival
+    if stream == NULL:
+        return
+    self.rival = NULL
+    endpoint_end(self.rival_endpoint.state)
+    if stream.conn != NULL:
+        outbox_abort(<Conn *>stream.conn, stream, <uint32_t>CANCEL)
+    else:
+        stream.owner = NULL

@@ -178,7 +178,7 @@ cdef uint32_t _by_key(const EndpointRow *rows, uint64_t among, uint64_t key) noe
         among &= among - 1
         if _calls(rows[place].state) >= bound:
             continue
-        score = _mixed(key ^ _mixed(rows[place].state.number + 1)) / 18446744073709551616.0
+        score = _mixed(key ^ rows[place].state.identity) / 18446744073709551616.0
         score = -<double>rows[place].weight / log(score if score > 0 else 1e-18)
         if score > highest:
             highest = score

@@ -137,6 +137,11 @@ cdef struct Exchange:
     uint64_t key                # hash of the field that `row` balances by
     uint64_t attempt_at         # ns, when this attempt's head went out
     uint64_t again_at           # ns, when the next attempt begins; 0: none is waited for
+    uint64_t hedge_at           # ns, when a rival is sent after the first attempt; 0: none will be
+    Stream *rival               # a second attempt beside the first: who answers first serves; NULL: there is none
+    Link *rival_link
+    const EndpointRow *rival_endpoint
+    uint64_t rival_began_at     # ns
     uint64_t deadline_at        # ns; 0: none
     bint clamped                # the deadline is not the one the client wrote
     uint64_t active_at          # ns, last octets either way

@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 ctypedef struct EndpointState:
     # Written by any worker with atomic operations that order nothing; numbers that meet may cost one update.
+    uint64_t identity           # a number for HASH that depends on its label alone, in every process
     uint32_t number             # its place in the list, and in each worker's pools
     int32_t calls               # running
     uint32_t healthy            # the active check's verdict

@@ -8,6 +8,8 @@ from libc.string cimport memset
 
 from fastgw._core.clock cimport clock_now
 
+from hashlib import blake2b
+
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **into, size_t alignment, size_t size)
 
@@ -134,6 +136,7 @@ cdef class Endpoints:
         self.states[self.count] = <EndpointState *>made
         self.states[self.count].number = self.count
         self.states[self.count].healthy = 1
+        self.states[self.count].identity = int.from_bytes(blake2b(label.encode(), digest_size=8).digest())
         self.labels.append(label)
         self.numbers[identity] = self.count
         self.count += 1

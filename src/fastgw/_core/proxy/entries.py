@@ -15,7 +15,10 @@ class CertificateEntry(NamedTuple):
 
 
 class MatchEntry(NamedTuple):
-    """What a call must be like; empty: anything. `path` is "/service/method" or "/service/"; names are lower-case."""
+    """What a call must be like; empty: anything. Names are lower-case.
+
+    path  "/service/method", or "/service/" for all its methods
+    """
 
     hostname: str = ""
     path: str = ""
@@ -32,6 +35,7 @@ class RouteEntry(NamedTuple):
     retry_on: Sequence[int] = ()
     attempts: int = 3
     replay_octets: int = 65_536
+    hedge_ms: int = 0
 
 
 class ZoneEntry(NamedTuple):

@@ -30,7 +30,9 @@ from fastgw._core.proxy.attempt cimport (
     AGAIN_UNPROCESSED,
     PUSHBACK_NONE,
     attempt_again,
+    attempt_drop_rival,
     attempt_first,
+    attempt_lose_one,
     attempt_note,
     attempt_over,
     attempt_settle,
@@ -71,6 +73,7 @@ from fastgw._core.proxy.reply cimport (
     reply_send,
     reset_to_grpc_status,
 )
+from fastgw._core.proxy.route cimport EndpointRow
 from fastgw._core.proxy.timing cimport timing_begin, timing_end
 from fastgw._core.reasons cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
 from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead, ResponseHead
@@ -232,6 +235,7 @@ cdef void _drop_origin(Exchange *self, uint32_t code) noexcept nogil:
     cdef Stream *stream = self.origin
     self.origin = NULL
     attempt_over(self)
+    attempt_drop_rival(self)
     if stream != NULL and stream.conn != NULL:
         outbox_abort(<Conn *>stream.conn, stream, code)
 
@@ -376,7 +380,8 @@ cdef void _on_response_data(Conn *conn, Stream *stream, uint8_t *payload, uint32
 
 cdef void _on_origin_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
-    _pay(self, self.client, attempt_unpaid(self, length))
+    if stream == self.origin:
+        _pay(self, self.client, attempt_unpaid(self, length))
 
 
 cdef void _on_client_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
@@ -403,6 +408,11 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
         return
     if head.status >= 200:
         self.active_at = self.desk.loop.now
+        if self.rival != NULL:
+            if end and _is_to_be_retried(self, head.grpc_status):
+                attempt_lose_one(self, stream)      # the other one may do better
+                return
+            attempt_lose_one(self, self.origin if stream == self.rival else self.rival)
         _judge(self, head.grpc_status)
         if end and _again_by_status(self, section, head.grpc_status):
             return
@@ -415,6 +425,8 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
         if not end and self.keeping and self.route.retry_on != 0 and stash_section(&self.answer, section):
             return      # the status that decides comes in the trailers, if no message comes before
         attempt_settle(self)
+    elif self.rival != NULL:
+        return
     if end:
         self.response.half = <uint8_t>ENDED_HALF
     if self.client == NULL or self.client.conn == NULL:
@@ -428,14 +440,19 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
         self.client.head_sent = False
 
 
+cdef void _blame(const EndpointRow *endpoint, const Exchange *self) noexcept nogil:
+    """This endpoint has failed the call."""
+    cdef uint64_t now = self.desk.loop.now
+    endpoint_failed(endpoint.state, now - self.attempt_at, now, self.row.policy.eject_failures,
+                    self.row.policy.eject_ms)
+
+
 cdef void _judge(Exchange *self, int grpc_status) noexcept nogil:
     """What the endpoint's answer says about the endpoint; gRPC status -1: nothing yet."""
-    cdef uint64_t now = self.desk.loop.now
     if grpc_status == GRPC_UNAVAILABLE:
-        endpoint_failed(self.endpoint.state, now - self.attempt_at, now, self.row.policy.eject_failures,
-                        self.row.policy.eject_ms)
+        _blame(self.endpoint, self)
     else:
-        endpoint_answered(self.endpoint.state, now - self.attempt_at, now)
+        endpoint_answered(self.endpoint.state, self.desk.loop.now - self.attempt_at, self.desk.loop.now)
 
 
 cdef void _commit(Exchange *self) noexcept nogil:
@@ -465,11 +482,15 @@ cdef int64_t _pushback_ms(const FieldSection *section) noexcept nogil:
     return PUSHBACK_NONE
 
 
+cdef inline bint _is_to_be_retried(const Exchange *self, int grpc_status) noexcept nogil:
+    """Does the route say so for this status?"""
+    return 0 < grpc_status < 32 and self.route.retry_on & (<uint32_t>1 << <uint32_t>grpc_status) != 0
+
+
 cdef bint _again_by_status(Exchange *self, const FieldSection *section, int grpc_status) noexcept nogil:
     """The call has ended with this status: is it tried again? Then what is left of this attempt goes."""
     cdef Stream *stream = self.origin
-    if (not self.keeping or grpc_status <= 0 or grpc_status >= 32
-            or not self.route.retry_on & (<uint32_t>1 << <uint32_t>grpc_status)):
+    if not self.keeping or not _is_to_be_retried(self, grpc_status):
         return False
     self.origin = NULL      # the next attempt's takes its place
     if not attempt_again(self, AGAIN_BY_POLICY, _pushback_ms(section)):
@@ -556,6 +577,10 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
     cdef char text[TEXT_SIZE]
     cdef LocalReply reply = ORIGIN_RESET
     cdef int grpc_status = GRPC_UNAVAILABLE
+    if self.rival != NULL:
+        _blame(self.rival_endpoint if stream == self.rival else self.endpoint, self)
+        attempt_lose_one(self, stream)
+        return
     self.origin = NULL
     if self.response.half == ENDED_HALF:
         attempt_over(self)
@@ -581,13 +606,11 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
 
 cdef bint _again_after_reset(Exchange *self, uint32_t code, Cause cause, int grpc_status) noexcept nogil:
     """The origin's stream broke: is the call tried again? The endpoint is to blame, but for a GOAWAY."""
-    cdef uint64_t now = self.desk.loop.now
     if cause != CAUSE_GOAWAY and grpc_status != GRPC_CANCELLED:
-        endpoint_failed(self.endpoint.state, now - self.attempt_at, now, self.row.policy.eject_failures,
-                        self.row.policy.eject_ms)
+        _blame(self.endpoint, self)
     if cause == CAUSE_GOAWAY or (cause == CAUSE_RESET and code == <uint32_t>REFUSED_STREAM):
         return attempt_again(self, AGAIN_UNPROCESSED, PUSHBACK_NONE)
-    if self.route.retry_on & (<uint32_t>1 << <uint32_t>grpc_status):
+    if _is_to_be_retried(self, grpc_status):
         return attempt_again(self, AGAIN_BY_POLICY, PUSHBACK_NONE)
     return False
 

@@ -20,6 +20,8 @@ cdef enum:
 
 cdef Pool *pool_of(Desk *desk, const SnapshotData *data, const OriginRow *origin,
                    const EndpointRow *endpoint) noexcept nogil
+cdef Link *pool_free_link(Desk *desk, const SnapshotData *data, const OriginRow *origin,
+                          const EndpointRow *endpoint) noexcept nogil
 cdef Link *pool_lease(Desk *desk, Exchange *exchange) noexcept nogil
 cdef void pool_leave(Exchange *exchange) noexcept nogil
 cdef void pool_settled(Conn *conn) noexcept nogil

@@ -75,6 +75,13 @@ cdef Link *_free_link(const Pool *self) noexcept nogil:
     return NULL
 
 
+cdef Link *pool_free_link(Desk *desk, const SnapshotData *data, const OriginRow *origin,
+                          const EndpointRow *endpoint) noexcept nogil:
+    """A link to this endpoint with a free stream slot, NULL if a call would have to wait for one."""
+    cdef Pool *self = pool_of(desk, data, origin, endpoint)
+    return _free_link(self) if self != NULL and self.waiting == 0 else NULL
+
+
 cdef Link *pool_lease(Desk *desk, Exchange *exchange) noexcept nogil:
     """A link with a free stream slot for this exchange; NULL: it waits, or desk.lease_failed was called."""
     cdef Pool *self = NULL

@@ -88,6 +88,7 @@ ctypedef struct RouteRow:
     uint32_t age_ms             # longest life of a stream; 0: any
     uint32_t retry_on           # bit N: gRPC status N is tried again
     uint32_t attempts_most      # of one call, the first included
+    uint32_t hedge_ms           # without an answer for so long, a second attempt begins beside the first; 0: never
     uint32_t replay_octets      # of request DATA kept for another attempt
 
 ctypedef struct CertificateRow:

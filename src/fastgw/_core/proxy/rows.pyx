@@ -115,6 +115,7 @@ cdef void _route(SnapshotData *self, object entry, list texts) except *:
     row.idle_ms = entry.idle_ms
     row.age_ms = entry.age_ms
     row.attempts_most = entry.attempts
+    row.hedge_ms = entry.hedge_ms
     row.replay_octets = entry.replay_octets
     for status in entry.retry_on:
         if not 0 < status < 32:

@@ -1,9 +1,9 @@
-"""The times of a call: its deadline, its silence, its age, its next attempt. One timer looks after all of them."""
+"""The times of a call: its deadline, its silence, its age, its next attempt, its rival. One timer looks after all of them."""
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport snprintf
 
 from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
-from fastgw._core.proxy.attempt cimport attempt_due
+from fastgw._core.proxy.attempt cimport attempt_due, attempt_hedge
 from fastgw._core.proxy.decide cimport TEXT_SIZE
 from fastgw._core.proxy.desk cimport PHASE_STREAM, SIDE_CLIENT, SIDE_GATEWAY, SIDE_ORIGIN
 from fastgw._core.proxy.exchange cimport exchange_fail
@@ -32,6 +32,8 @@ cdef uint64_t _next(const Exchange *self) noexcept nogil:
         _sooner(&at, self.started_at + route.age_ms * _MS)
     if self.again_at > 0:
         _sooner(&at, self.again_at)
+    if self.hedge_at > 0:
+        _sooner(&at, self.hedge_at)
     return at
 
 
@@ -99,6 +101,7 @@ cdef void _timer(Timer *timer) noexcept nogil:
         return
     if self.again_at > 0 and now >= self.again_at:
         attempt_due(self)
-        if self.finished:
-            return
-    _arm(self)
+    if not self.finished and self.hedge_at > 0 and now >= self.hedge_at:
+        attempt_hedge(self)
+    if not self.finished:
+        _arm(self)
