@@ -1,8 +1,8 @@
 """Attempts of a call: an endpoint chosen, a stream leased, the request sent, and what is kept of it for one more.
 
-A request is kept from its head until its answer begins, or until it is larger than its route allows. As long as it is
-kept nothing of any answer has gone to the client, so that the call may be tried again: always if no origin has looked at
-it, and by the policy of its route after certain statuses.
+A request is kept from its head until its answer begins, or until it is larger than its route allows. As long as it
+is kept nothing of any answer has gone to the client, so that the call may be tried again: always if no origin has
+looked at it, and by the policy of its route after certain statuses.
 """
 from libc.stdio cimport snprintf
 from libc.string cimport memset, strlen

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from fastgw._core.proxy.desk cimport Pool, desk_dice
 from fastgw._core.proxy.endpoints cimport EndpointState, endpoint_is_available, endpoint_latency
 from fastgw._core.proxy.pool cimport pool_of
-from fastgw._core.proxy.route cimport HASH, LEAST_CALLS, PEAK_EWMA, RANDOM, OriginPolicy
+from fastgw._core.proxy.route cimport HASH, LEAST_CALLS, PEAK_EWMA, RANDOM
 
 cdef extern from *:
     """

@@ -5,7 +5,7 @@ Knows which row answers for a hostname; what the rows mean to a call is decided 
 cimport cython
 
 from libc.stdint cimport int64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
 from fastgw._core.clock cimport clock_now

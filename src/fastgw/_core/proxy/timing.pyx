@@ -1,4 +1,7 @@
-"""The times of a call: its deadline, its silence, its age, its next attempt, its rival. One timer looks after all of them."""
+"""The times of a call: its deadline, its silence, its age, its next attempt, its rival.
+
+One timer looks after all of them.
+"""
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdio cimport snprintf
 
