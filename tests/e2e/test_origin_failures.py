@@ -88,7 +88,9 @@ def test_a_failure_in_both_tongues(leafs, origin, gateway, open_channel, case):
     play, leaf, alpn, code, name, phase, words = FAILURES[case]
     with RawOrigin(play, leafs[leaf] if leaf else None, alpn=alpn) as bad:
         both = record("@", bad.port), record("api", origin.port)
-        house = gateway(toml=toml(*both, settings=f'http = "on", {QUICK}'))
+        # Who stays silent is waited for; a busy machine may need long for the others' handshakes.
+        limits = QUICK if play is silence else f'{QUICK.partition(",")[0]}, origin_handshake_timeout = "5s"'
+        house = gateway(toml=toml(*both, settings=f'http = "on", {limits}'))
         echo = Echo(open_channel(house.address))
         for _ in range(2):
             refused = Refused(lambda: echo.unary(b"x", timeout=5))
@@ -96,7 +98,7 @@ def test_a_failure_in_both_tongues(leafs, origin, gateway, open_channel, case):
             assert refused.fastgw_error == f"{name}; side=origin; phase={phase}"
             assert f":{bad.port}" in refused.message
             assert words in refused.message
-            assert refused.seconds < 1
+            assert refused.seconds < 2
         refused = Refused(lambda: echo.collect(iter([b"x" * 1000] * 100), timeout=5))
         assert refused.code == code, "a call with DATA behind its head is no different"
         assert Echo(open_channel(house.address, name="api.gw.test")).unary(b"next", timeout=5) == b"next"
@@ -127,7 +129,7 @@ def test_an_origin_that_is_down_and_comes_back(origin_leaf, gateway, open_channe
             assert refused.fastgw_error == "origin_refused; side=origin; phase=connect"
             assert "refused" in refused.message
             assert str(port) in refused.message
-            assert refused.seconds < 1
+            assert refused.seconds < 2
     with Origin(origin_leaf, port=port):
         assert echo.unary(b"back", timeout=5) == b"back"
 
@@ -158,7 +160,7 @@ def test_a_full_backlog_is_a_connect_timeout(gateway, open_channel):
             one.close()
     assert refused.code == UNAVAILABLE
     assert refused.fastgw_error == "origin_connect_timeout; side=origin; phase=connect"
-    assert refused.seconds < 1
+    assert refused.seconds < 2
 
 
 def test_a_cleartext_origin_behind_a_tls_record(gateway, open_channel):
@@ -167,7 +169,7 @@ def test_a_cleartext_origin_behind_a_tls_record(gateway, open_channel):
         refused = Refused(lambda: Echo(open_channel(house.address)).unary(b"x", timeout=5))
     assert refused.code == UNAVAILABLE
     assert refused.fastgw_error == "origin_tls_failed; side=origin; phase=tls"
-    assert refused.seconds < 1
+    assert refused.seconds < 2
 
 
 def test_a_tls_origin_behind_a_cleartext_record(origin, gateway, open_channel):
@@ -176,7 +178,7 @@ def test_a_tls_origin_behind_a_cleartext_record(origin, gateway, open_channel):
     assert refused.code == UNAVAILABLE
     assert refused.fastgw_error == "origin_unreachable; side=origin; phase=settings"
     assert "before HTTP/2 SETTINGS came" in refused.message
-    assert refused.seconds < 1
+    assert refused.seconds < 2
 
 
 def test_a_name_that_does_not_resolve(gateway, open_channel):
