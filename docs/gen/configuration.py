@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
+
+from page import page, table
 
 from fastgw.config.model import FileTable, schema
 from fastgw.policy.limits import duration_text
@@ -167,25 +168,14 @@ def text() -> str:
     tables = {**whole["$defs"], "FileTable": whole}
     parts = [HEAD, ORIGINS]
     for name, title in TABLES.items():
-        table = tables[name]
-        lines = [["key", "default", "what may be written", "effect"], ["---"] * 4, *rows(name, table)]
-        body = "".join(
-            f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines
-        )
-        parts.append(f"{title}\n\n{sentence(table['description'])}\n\n{body}")
+        model = tables[name]
+        cells = [[cell.replace("|", chr(92) + "|") for cell in row] for row in rows(name, model)]
+        body = table(["key", "default", "what may be written", "effect"], cells)
+        parts.append(f"{title}\n\n{sentence(model['description'])}\n\n{body}")
     missing = {name for name in whole["$defs"]} - {*TABLES, "LimitsTable"}
     assert not missing, f"no place for {missing}"
     assert FileTable.__name__ in TABLES
     return "\n".join(parts)
 
 
-def main() -> None:
-    wanted = text()
-    if "--check" in sys.argv:
-        if not TARGET.exists() or TARGET.read_text() != wanted:
-            raise SystemExit(f"{TARGET.name} is stale: run make generate")
-        return
-    TARGET.write_text(wanted)
-
-
-main()
+page(TARGET, text())

@@ -3,8 +3,9 @@
 `--check` writes nothing and exits 1 if the page is not what would be written.
 """
 
-import sys
 from pathlib import Path
+
+from page import page, table
 
 from fastgw.policy.limits import BOTH, CATALOGUE, Limit
 
@@ -51,11 +52,6 @@ def metrics(row: Limit) -> str:
     return ", ".join(f"`{metric}`" for metric in row.metrics)
 
 
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def single(row: Limit) -> list[str]:
     each = " per worker" if row.per_worker else ""
     default = row.text(row.default) if row.is_duration else f"{row.default} {row.unit}{each}"
@@ -92,13 +88,4 @@ def text() -> str:
     return "\n".join([HEAD, "## Sizes and numbers\n", sizes, BUDGETS, refills, "## Times\n", times])
 
 
-def main() -> None:
-    wanted = text()
-    if "--check" in sys.argv:
-        if not TARGET.exists() or TARGET.read_text() != wanted:
-            raise SystemExit(f"{TARGET.name} is stale: run make generate")
-        return
-    TARGET.write_text(wanted)
-
-
-main()
+page(TARGET, text())

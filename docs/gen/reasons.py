@@ -4,8 +4,9 @@
 """
 
 import re
-import sys
 from pathlib import Path
+
+from page import page, table
 
 from fastgw._core import reasons
 from fastgw._core.proxy import reply
@@ -39,11 +40,6 @@ is known. `gateway.stats()["total"]["replies"]` counts them by name.
 """
 
 
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def rule(text: str) -> str:
     """`RFC 9113 5.1` as a link to the section."""
     found = re.fullmatch(r"RFC (\d+) ([\d.]+)", text)
@@ -74,13 +70,4 @@ def text() -> str:
     return "\n".join([HEAD, refused, REPLIES, answered])
 
 
-def main() -> None:
-    wanted = text()
-    if "--check" in sys.argv:
-        if not TARGET.exists() or TARGET.read_text() != wanted:
-            raise SystemExit(f"{TARGET.name} is stale: run make generate")
-        return
-    TARGET.write_text(wanted)
-
-
-main()
+page(TARGET, text())
