@@ -1,0 +1,78 @@
+"""What a reset of one side means to the other, in one table.
+
+A client that resets its stream gets no answer: the origin hears the code, the log has the status. An origin that
+resets its stream before the call is complete is answered for: the client gets the status. Codes this table does not
+have mean what INTERNAL_ERROR means (RFC 9113 section 7).
+"""
+from libc.stdint cimport uint32_t
+
+from fastgw._core.reasons cimport ErrorCode
+from fastgw._core.wire.grpc cimport (
+    GRPC_CANCELLED,
+    GRPC_INTERNAL,
+    GRPC_PERMISSION_DENIED,
+    GRPC_RESOURCE_EXHAUSTED,
+    GRPC_UNAVAILABLE,
+)
+
+cdef enum:
+    _CODES = 14
+
+# From the origin: gRPC over HTTP/2, "HTTP2 Transport Mapping". NO_ERROR before the answer has begun can be taken for a
+# server that is leaving; behind its head something of the answer is missing, and trying again is not safe.
+# From the client: NO_ERROR and REFUSED_STREAM are a server's to say, and say no more than that it is gone.
+TABLE = {
+    # code                           the origin hears           status in the log         status the client gets if the origin
+    #                                if the client sends it                               sends it before, after its head
+    ErrorCode.NO_ERROR:             (ErrorCode.CANCEL,              GRPC_CANCELLED,          GRPC_UNAVAILABLE, GRPC_INTERNAL),
+    ErrorCode.PROTOCOL_ERROR:       (ErrorCode.PROTOCOL_ERROR,      GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.INTERNAL_ERROR:       (ErrorCode.INTERNAL_ERROR,      GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.FLOW_CONTROL_ERROR:   (ErrorCode.FLOW_CONTROL_ERROR,  GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.SETTINGS_TIMEOUT:     (ErrorCode.SETTINGS_TIMEOUT,    GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.STREAM_CLOSED:        (ErrorCode.STREAM_CLOSED,       GRPC_CANCELLED,          GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.FRAME_SIZE_ERROR:     (ErrorCode.FRAME_SIZE_ERROR,    GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.REFUSED_STREAM:       (ErrorCode.CANCEL,              GRPC_CANCELLED,          GRPC_UNAVAILABLE, GRPC_UNAVAILABLE),
+    ErrorCode.CANCEL:               (ErrorCode.CANCEL,              GRPC_CANCELLED,          GRPC_CANCELLED, GRPC_CANCELLED),
+    ErrorCode.COMPRESSION_ERROR:    (ErrorCode.COMPRESSION_ERROR,   GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.CONNECT_ERROR:        (ErrorCode.CONNECT_ERROR,       GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    ErrorCode.ENHANCE_YOUR_CALM:    (ErrorCode.ENHANCE_YOUR_CALM,   GRPC_RESOURCE_EXHAUSTED, GRPC_RESOURCE_EXHAUSTED,
+                                     GRPC_RESOURCE_EXHAUSTED),
+    ErrorCode.INADEQUATE_SECURITY:  (ErrorCode.INADEQUATE_SECURITY, GRPC_PERMISSION_DENIED,  GRPC_PERMISSION_DENIED,
+                                     GRPC_PERMISSION_DENIED),
+    ErrorCode.HTTP_1_1_REQUIRED:    (ErrorCode.HTTP_1_1_REQUIRED,   GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+}
+
+cdef uint32_t _heard[_CODES]
+cdef int _logged[_CODES]
+cdef int _before[_CODES]
+cdef int _after[_CODES]
+
+
+cdef inline uint32_t _row(uint32_t code) noexcept nogil:
+    return code if code < _CODES else <uint32_t>ErrorCode.INTERNAL_ERROR
+
+
+cdef uint32_t reset_toward_origin(uint32_t code) noexcept nogil:
+    """The code with which the origin's stream is reset when the client has reset its own with `code`."""
+    return _heard[_row(code)]
+
+
+cdef int reset_by_client(uint32_t code) noexcept nogil:
+    """The gRPC status of a call that the client has reset with `code`."""
+    return _logged[_row(code)]
+
+
+cdef int reset_by_origin(uint32_t code, bint answered) noexcept nogil:
+    """The gRPC status of a call that the origin has reset with `code`; `answered`: behind its response head."""
+    return _after[_row(code)] if answered else _before[_row(code)]
+
+
+def _fill() -> None:
+    cdef uint32_t code
+    if sorted(int(code) for code in TABLE) != list(range(_CODES)):
+        raise ImportError("the table of resets does not have each error code of RFC 9113 section 7")
+    for code in range(_CODES):
+        _heard[code], _logged[code], _before[code], _after[code] = TABLE[code]
+
+
+_fill()
