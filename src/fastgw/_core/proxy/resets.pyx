@@ -76,3 +76,11 @@ def _fill() -> None:
 
 
 _fill()
+
+
+# For tests and tools.
+
+
+def meaning(uint32_t code) -> tuple[int, int, int, int]:
+    """What the core makes of a code, in the order of TABLE's columns."""
+    return reset_toward_origin(code), reset_by_client(code), reset_by_origin(code, False), reset_by_origin(code, True)
