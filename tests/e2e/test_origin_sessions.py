@@ -1,4 +1,4 @@
-"""TLS sessions toward origins: the next connection takes up the last one's, and whom it trusts stays the same."""
+"""TLS sessions toward origins: the next connection takes up the last one's; whom it trusts stays the same."""
 
 from __future__ import annotations
 

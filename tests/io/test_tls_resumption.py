@@ -1,4 +1,4 @@
-"""TLS sessions toward origins that are taken up again, against Python's own TLS: what may be resumed, and what not."""
+"""TLS sessions that are taken up again, against Python's own TLS: what may be resumed, and what not."""
 
 import ssl
 

@@ -7,8 +7,8 @@ from tests.support.frames import Code
 
 CANCELLED, EXHAUSTED, DENIED, INTERNAL, UNAVAILABLE = 1, 8, 7, 13, 14
 
-# code: what the origin hears of a client's reset, the call's status then; the status of an origin's reset before and
-# after its head
+# code: what the origin hears of a client's reset, the call's status then; the status of an origin's reset
+# before and after its head
 ROWS = {
     Code.NO_ERROR: (Code.CANCEL, CANCELLED, UNAVAILABLE, INTERNAL),
     Code.PROTOCOL_ERROR: (Code.PROTOCOL_ERROR, INTERNAL, INTERNAL, INTERNAL),

@@ -1,7 +1,7 @@
 """Open connections per origin endpoint, and leases of stream slots on them.
 
-One connection carries calls of all clients of the worker; another is opened shortly before the first is full. A call
-that finds no free slot waits in its endpoint's queue, in order.
+One connection carries calls of all clients of the worker; another is opened shortly before the first is full.
+A call that finds no free slot waits in its endpoint's queue, in order.
 
 A pool is of one address, one server name and one way to judge the certificate: whoever made the snapshot gives any
 other combination another number. So a TLS session of one connection may be taken up by the next.

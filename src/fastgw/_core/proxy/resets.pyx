@@ -6,7 +6,22 @@ have mean what INTERNAL_ERROR means (RFC 9113 section 7).
 """
 from libc.stdint cimport uint32_t
 
-from fastgw._core.reasons cimport ErrorCode
+from fastgw._core.reasons cimport (
+    CANCEL,
+    COMPRESSION_ERROR,
+    CONNECT_ERROR,
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    FRAME_SIZE_ERROR,
+    HTTP_1_1_REQUIRED,
+    INADEQUATE_SECURITY,
+    INTERNAL_ERROR,
+    NO_ERROR,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+    SETTINGS_TIMEOUT,
+    STREAM_CLOSED,
+)
 from fastgw._core.wire.grpc cimport (
     GRPC_CANCELLED,
     GRPC_INTERNAL,
@@ -22,24 +37,23 @@ cdef enum:
 # server that is leaving; behind its head something of the answer is missing, and trying again is not safe.
 # From the client: NO_ERROR and REFUSED_STREAM are a server's to say, and say no more than that it is gone.
 TABLE = {
-    # code                           the origin hears           status in the log         status the client gets if the origin
-    #                                if the client sends it                               sends it before, after its head
-    ErrorCode.NO_ERROR:             (ErrorCode.CANCEL,              GRPC_CANCELLED,          GRPC_UNAVAILABLE, GRPC_INTERNAL),
-    ErrorCode.PROTOCOL_ERROR:       (ErrorCode.PROTOCOL_ERROR,      GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.INTERNAL_ERROR:       (ErrorCode.INTERNAL_ERROR,      GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.FLOW_CONTROL_ERROR:   (ErrorCode.FLOW_CONTROL_ERROR,  GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.SETTINGS_TIMEOUT:     (ErrorCode.SETTINGS_TIMEOUT,    GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.STREAM_CLOSED:        (ErrorCode.STREAM_CLOSED,       GRPC_CANCELLED,          GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.FRAME_SIZE_ERROR:     (ErrorCode.FRAME_SIZE_ERROR,    GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.REFUSED_STREAM:       (ErrorCode.CANCEL,              GRPC_CANCELLED,          GRPC_UNAVAILABLE, GRPC_UNAVAILABLE),
-    ErrorCode.CANCEL:               (ErrorCode.CANCEL,              GRPC_CANCELLED,          GRPC_CANCELLED, GRPC_CANCELLED),
-    ErrorCode.COMPRESSION_ERROR:    (ErrorCode.COMPRESSION_ERROR,   GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.CONNECT_ERROR:        (ErrorCode.CONNECT_ERROR,       GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
-    ErrorCode.ENHANCE_YOUR_CALM:    (ErrorCode.ENHANCE_YOUR_CALM,   GRPC_RESOURCE_EXHAUSTED, GRPC_RESOURCE_EXHAUSTED,
-                                     GRPC_RESOURCE_EXHAUSTED),
-    ErrorCode.INADEQUATE_SECURITY:  (ErrorCode.INADEQUATE_SECURITY, GRPC_PERMISSION_DENIED,  GRPC_PERMISSION_DENIED,
-                                     GRPC_PERMISSION_DENIED),
-    ErrorCode.HTTP_1_1_REQUIRED:    (ErrorCode.HTTP_1_1_REQUIRED,   GRPC_INTERNAL,           GRPC_INTERNAL, GRPC_INTERNAL),
+    # from the client:    the origin hears,    status in the log        from the origin: before its head, behind it
+    NO_ERROR:            (CANCEL,              GRPC_CANCELLED,          GRPC_UNAVAILABLE,        GRPC_INTERNAL),
+    PROTOCOL_ERROR:      (PROTOCOL_ERROR,      GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
+    INTERNAL_ERROR:      (INTERNAL_ERROR,      GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
+    FLOW_CONTROL_ERROR:  (FLOW_CONTROL_ERROR,  GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
+    SETTINGS_TIMEOUT:    (SETTINGS_TIMEOUT,    GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
+    STREAM_CLOSED:       (STREAM_CLOSED,       GRPC_CANCELLED,          GRPC_INTERNAL,           GRPC_INTERNAL),
+    FRAME_SIZE_ERROR:    (FRAME_SIZE_ERROR,    GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
+    REFUSED_STREAM:      (CANCEL,              GRPC_CANCELLED,          GRPC_UNAVAILABLE,        GRPC_UNAVAILABLE),
+    CANCEL:              (CANCEL,              GRPC_CANCELLED,          GRPC_CANCELLED,          GRPC_CANCELLED),
+    COMPRESSION_ERROR:   (COMPRESSION_ERROR,   GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
+    CONNECT_ERROR:       (CONNECT_ERROR,       GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
+    ENHANCE_YOUR_CALM:   (ENHANCE_YOUR_CALM,   GRPC_RESOURCE_EXHAUSTED, GRPC_RESOURCE_EXHAUSTED,
+                          GRPC_RESOURCE_EXHAUSTED),
+    INADEQUATE_SECURITY: (INADEQUATE_SECURITY, GRPC_PERMISSION_DENIED,  GRPC_PERMISSION_DENIED,
+                          GRPC_PERMISSION_DENIED),
+    HTTP_1_1_REQUIRED:   (HTTP_1_1_REQUIRED,   GRPC_INTERNAL,           GRPC_INTERNAL,           GRPC_INTERNAL),
 }
 
 cdef uint32_t _heard[_CODES]
@@ -49,7 +63,7 @@ cdef int _after[_CODES]
 
 
 cdef inline uint32_t _row(uint32_t code) noexcept nogil:
-    return code if code < _CODES else <uint32_t>ErrorCode.INTERNAL_ERROR
+    return code if code < _CODES else <uint32_t>INTERNAL_ERROR
 
 
 cdef uint32_t reset_toward_origin(uint32_t code) noexcept nogil:
