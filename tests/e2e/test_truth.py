@@ -7,14 +7,13 @@ import json
 import socket
 import time
 
-import grpc
 import pytest
 
 from tests.support import frames
 from tests.support.calls import Refused, eventually, record, toml, tried
 from tests.support.frames import Code, Setting, Type, message
 from tests.support.grpc_echo import Echo
-from tests.support.raw_origin import GRPC_HEAD, OK, RawOrigin
+from tests.support.raw_origin import GRPC_HEAD, RawOrigin
 
 UNKNOWN_CODE = 99
 
@@ -80,9 +79,7 @@ def test_a_long_name_is_cut(gateway, open_channel):
     long = ".".join(["x" * 60] * 3 + ["invalid"])
     target = f'{{ name = "@", type = "CNAME", content = "{long}", proxied = true }}'
     refused = Refused(lambda: Echo(open_channel(gateway(toml=toml(target)).address)).unary(b"x", timeout=5))
-    assert refused.fastgw_error == (
-        f"origin_dns; side=origin; phase=dns; endpoint={long[:128]}; attempt=1"
-    )
+    assert refused.fastgw_error == (f"origin_dns; side=origin; phase=dns; endpoint={long[:128]}; attempt=1")
 
 
 def test_a_line_has_all_of_a_call(logged, origin_leaf):
