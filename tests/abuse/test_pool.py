@@ -105,3 +105,89 @@ def test_late_frames_for_many_cancelled_streams_do_no_harm(house, raw_origin):
     frame = origin.expect(Type.PING, Type.GOAWAY, Type.RST_STREAM)
     assert (frame.type, frame.payload) == (Type.PING, b"stillher")
     assert until(lambda: not live(house))
+
+
+# ---- before it is full
+
+
+def _calls(raw, origin, *numbers: int) -> list[int]:
+    """Open these streams; the origin's numbers of them."""
+    for number in numbers:
+        raw.head(number, frames.request())
+    return [origin.request() for _ in numbers]
+
+
+def test_the_next_connection_is_there_before_a_call_needs_it(house, raw_origin):
+    raw = client(house)
+    raw.head(1, frames.request())
+    first = raw_origin.accept()
+    first.begin((Setting.MAX_CONCURRENT_STREAMS, 10))
+    first.request()
+    _calls(raw, first, *range(3, 19, 2))
+    time.sleep(0.1)
+    assert _opened(house) == 1, "nine of ten"
+    _calls(raw, first, 19)
+    second = raw_origin.accept()
+    second.begin((Setting.MAX_CONCURRENT_STREAMS, 10))
+    assert until(lambda: stats(house)["origin_connections_open"] == 2)
+    second.send(frames.ping(b"settings"))
+    second.expect(Type.PING)
+    _calls(raw, second, 21)
+    time.sleep(0.1)
+    assert _opened(house) == 2
+    raw.sock.close()
+    assert until(lambda: not live(house))
+
+
+def test_calls_that_waited_together_fill_it_just_the_same(house, raw_origin):
+    raw = client(house)
+    for number in range(1, 21, 2):
+        raw.head(number, frames.request())
+    raw_origin.accept().begin((Setting.MAX_CONCURRENT_STREAMS, 10))
+    second = raw_origin.accept()
+    second.begin((Setting.MAX_CONCURRENT_STREAMS, 10))
+    assert _opened(house) == 2
+    raw.sock.close()
+    assert until(lambda: not live(house))
+
+
+def test_a_tenth_is_kept_free(house, raw_origin):
+    raw = client(house)
+    raw.head(1, frames.request())
+    first = raw_origin.accept()
+    first.begin((Setting.MAX_CONCURRENT_STREAMS, 40))
+    first.request()
+    _calls(raw, first, *range(3, 73, 2))
+    time.sleep(0.1)
+    assert _opened(house) == 1, "four of forty are free"
+    _calls(raw, first, 73)
+    raw_origin.accept().begin()
+    assert _opened(house) == 2
+    raw.sock.close()
+    assert until(lambda: not live(house))
+
+
+def test_where_a_connection_carries_one_call_none_is_opened_in_vain(house, raw_origin):
+    raw, origin, held = _full(house, raw_origin)
+    time.sleep(0.2)
+    assert _opened(house) == 1
+    raw.send(frames.data(1, end=True))
+    _answer(origin, held)
+    assert raw.answer(1).grpc_status == 0
+
+
+def test_a_next_connection_that_fails_is_not_tried_without_pause(house, raw_origin):
+    raw = client(house)
+    raw.head(1, frames.request())
+    first = raw_origin.accept()
+    first.begin((Setting.MAX_CONCURRENT_STREAMS, 2))
+    first.request()
+    raw_origin.listener.close()
+    for number in range(3, 43, 2):
+        stream_id = _calls(raw, first, number)[0]
+        raw.send(frames.data(number, end=True))
+        _answer(first, stream_id)
+        assert raw.answer(number).grpc_status == 0
+    assert 2 <= _opened(house) <= 3
+    raw.sock.close()
+    assert until(lambda: not live(house))

@@ -1,4 +1,4 @@
-"""What docs/configuration.md shows is good, and its tables know every key."""
+"""What docs/configuration.md and docs/origins.md show is good, and the tables know every key."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,32 @@ import pytest
 from fastgw.config import load_text
 from fastgw.config.model import schema
 from tests.guards.tree import ROOT
+from tests.support.certs import Authority
 
 PAGE = (ROOT / "docs/configuration.md").read_text()
-BLOCKS = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.M | re.S)
+ORIGINS = (ROOT / "docs/origins.md").read_text()
+BLOCKS, MORE = (re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S) for page in (PAGE, ORIGINS))
 
 
-@pytest.mark.parametrize("toml", BLOCKS)
-def test_each_example_is_good(toml: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("toml", [*BLOCKS, *MORE])
+def test_each_example_is_good(toml: str, tmp_path: Path, ca: Authority) -> None:
+    leaf = ca.leaf("example.com", "*.example.com")
+    for name, source in (("example.com.pem", leaf.certificate), ("example.com.key", leaf.key)):
+        (tmp_path / name).write_bytes(source.read_bytes())
+        (tmp_path / name).chmod(0o600)
     assert load_text(toml, tmp_path / "fastgw.toml").warnings == ()
+
+
+def test_each_way_of_balancing_is_on_the_page_of_origins() -> None:
+    table = re.findall(r"^\| `(\w+)` \| (?:each|one|of two|the one)", ORIGINS, re.M)
+    assert set(table) == set(schema()["$defs"]["OriginTable"]["properties"]["balance"]["enum"])
+
+
+def test_each_key_of_a_line_is_on_the_page_of_origins() -> None:
+    finished = (ROOT / "src/fastgw/_core/proxy/meter.pyx").read_text().split("out.append({")[1].split("})")[0]
+    keys = set(re.findall(r'"(\w+)":', finished)) - {"wall_ns"}
+    assert {"endpoint", "lease_ns"} <= keys
+    assert [key for key in keys if f"`{key}`" not in ORIGINS] == []
 
 
 def test_each_key_has_its_line_with_an_effect() -> None:

@@ -52,6 +52,11 @@ def eventually(condition: Callable[[], object], seconds: float = 5.0) -> object:
         time.sleep(0.01)
 
 
+def tried(error: str, port: int, attempt: int = 1, host: str = "127.0.0.1") -> str:
+    """fastgw-error of a call that was tried: `error` and at which endpoint, for the how manieth time."""
+    return f"{error}; endpoint={host}:{port}; attempt={attempt}"
+
+
 class Refused:
     """What a call that failed said, and how long that took."""
 
@@ -72,5 +77,5 @@ class Refused:
 
     @property
     def fastgw_error(self) -> str:
-        """`name; side=…; phase=…`, empty if the answer is not the gateway's own."""
+        """`name; side=…; phase=…` and what was tried, empty if the answer is not the gateway's own."""
         return dict(self.error.trailing_metadata() or ()).get("fastgw-error", "")

@@ -3,6 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 ctypedef void SSL
 ctypedef void SSL_CTX
+ctypedef void SSL_SESSION
 ctypedef void BIO
 
 cdef enum:
@@ -30,6 +31,8 @@ ctypedef struct TlsSession:
     SelectContext select
     void *select_arg
     const char *server_name     # the name verified, NULL: none
+    SSL_SESSION *begun          # as the handshake left it, held to see whether a ticket has come since; or NULL
+    bint connects               # the client's side
     bint asked                  # `select` was called
     bint named                  # the ClientHello carried a name
     bint borrowed               # `incoming` reads the memory given to tls_push
@@ -37,7 +40,10 @@ ctypedef struct TlsSession:
     bint alpn_refused           # tls_error_text saw that the failure is about ALPN
 
 cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectContext select, void *arg) noexcept nogil
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name, bint verify) noexcept nogil
+cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name, bint verify,
+                      SSL_SESSION *earlier) noexcept nogil
+cdef SSL_SESSION *tls_ticket(TlsSession *self) noexcept nogil
+cdef void tls_ticket_free(SSL_SESSION *ticket) noexcept nogil
 cdef void tls_close(TlsSession *self) noexcept nogil
 cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil
 cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t *got) noexcept nogil

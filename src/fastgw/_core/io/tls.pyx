@@ -29,6 +29,8 @@ cdef enum:
     _SSL_TLSEXT_ERR_OK = 0
     _SSL_TLSEXT_ERR_ALERT_FATAL = 2
     _TLS1_3_VERSION = 0x0304
+    _SSL_SHUTDOWN_BOTH = 1 | 2      # SENT, RECEIVED
+    _X509_V_OK = 0
     _X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4
     _X509_V_ERR_HOSTNAME_MISMATCH = 62
     _X509_V_ERR_IP_ADDRESS_MISMATCH = 64
@@ -85,6 +87,11 @@ cdef struct _Calls:
     void (*SSL_set_verify)(SSL *, int, _VerifyCallback) noexcept nogil
     int (*SSL_version)(SSL *) noexcept nogil
     int (*SSL_session_reused)(SSL *) noexcept nogil
+    SSL_SESSION *(*SSL_get_session)(SSL *) noexcept nogil
+    SSL_SESSION *(*SSL_get1_session)(SSL *) noexcept nogil
+    int (*SSL_set_session)(SSL *, SSL_SESSION *) noexcept nogil
+    void (*SSL_SESSION_free)(SSL_SESSION *) noexcept nogil
+    void (*SSL_set_shutdown)(SSL *, int) noexcept nogil
 
 _NAMES = (
     "SSL_new", "SSL_free", "SSL_read", "SSL_write", "SSL_do_handshake", "SSL_shutdown", "SSL_get_error",
@@ -95,7 +102,8 @@ _NAMES = (
     "BIO_set_mem_eof_return", "BIO_new_mem_buf", "ERR_get_error", "ERR_clear_error",
     "ERR_reason_error_string", "SSL_get_verify_result", "X509_verify_cert_error_string", "SSL_get0_param",
     "X509_VERIFY_PARAM_set1_host", "X509_VERIFY_PARAM_set1_ip", "X509_VERIFY_PARAM_set_hostflags",
-    "SSL_set_verify", "SSL_version", "SSL_session_reused",
+    "SSL_set_verify", "SSL_version", "SSL_session_reused", "SSL_get_session", "SSL_get1_session",
+    "SSL_set_session", "SSL_SESSION_free", "SSL_set_shutdown",
 )
 
 cdef _Calls _call
@@ -216,19 +224,23 @@ cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectContext select, v
     return True
 
 
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name,
-                      bint verify) noexcept nogil:
+cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name, bint verify,
+                      SSL_SESSION *earlier) noexcept nogil:
     """Open the client's side of a session that offers h2; False if memory is out.
 
     `server_name` is sent as SNI unless it is an IP address (RFC 6066 section 3) or NULL, and must outlive the
     session. With `verify` the certificate must lead to a trusted one of the context and be made out to that
     name or address; without, any certificate will do.
+
+    `earlier` is what tls_ticket returned, or NULL. A server that takes it up shows no certificate, so nothing is
+    verified again: it must be of a session that was opened with this name, this context and this `verify`.
     """
     cdef uint8_t[16] address
     cdef uint32_t address_length = 0
     cdef void *checks
     if not _open(self, context):
         return False
+    self.connects = True
     _call.SSL_set_connect_state(self.ssl)
     _call.SSL_set_verify(self.ssl, _SSL_VERIFY_PEER if verify else _SSL_VERIFY_NONE, _verify_as_found)
     if server_name != NULL:
@@ -241,6 +253,8 @@ cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_nam
     if _call.SSL_set_alpn_protos(self.ssl, <const uint8_t *>b"\x02h2", 3) != 0:
         tls_close(self)
         return False
+    if earlier != NULL:
+        _take_up(self, earlier, verify)
     if not verify or server_name == NULL:
         return True
     self.server_name = server_name
@@ -254,8 +268,39 @@ cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_nam
     return self.ssl != NULL
 
 
+cdef void _take_up(TlsSession *self, SSL_SESSION *earlier, bint verify) noexcept nogil:
+    """Offer an earlier session to the server. OpenSSL itself leaves out one that is too old or came to a bad end."""
+    if _call.SSL_set_session(self.ssl, earlier) != 1:
+        _call.ERR_clear_error()
+    elif verify and _call.SSL_get_verify_result(self.ssl) != _X509_V_OK:
+        _call.SSL_set_session(self.ssl, NULL)
+
+
+cdef SSL_SESSION *tls_ticket(TlsSession *self) noexcept nogil:
+    """What another connection to this server may take up, the caller's to free; NULL: there is nothing yet.
+
+    For the connecting side of an open session. With TLS 1.3 it comes some time after the handshake
+    (RFC 8446 section 4.6.1), and each one replaces the one before.
+    """
+    if self.ssl == NULL or self.begun == NULL:
+        return NULL
+    if _call.SSL_version(self.ssl) >= _TLS1_3_VERSION and _call.SSL_get_session(self.ssl) == self.begun:
+        return NULL
+    return _call.SSL_get1_session(self.ssl)
+
+
+cdef void tls_ticket_free(SSL_SESSION *ticket) noexcept nogil:
+    """Let go of what tls_ticket returned; NULL may be."""
+    _call.SSL_SESSION_free(ticket)
+
+
 cdef void tls_close(TlsSession *self) noexcept nogil:
     """Free the session, its BIOs too; nothing is sent. May be called again."""
+    if self.begun != NULL:
+        # A connection that was lost without close_notify may be resumed all the same (RFC 5246 section 7.2.1).
+        _call.SSL_set_shutdown(self.ssl, _SSL_SHUTDOWN_BOTH)
+        _call.SSL_SESSION_free(self.begun)
+        self.begun = NULL
     if self.ssl != NULL:
         _call.SSL_free(self.ssl)
     self.ssl = NULL
@@ -283,6 +328,8 @@ cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil:
         result = _result_of(self, returned)
         return TLS_FAILED if result == TLS_ENDED else result
     _call.ERR_clear_error()
+    if self.connects:
+        self.begun = _call.SSL_get1_session(self.ssl)
     # A resumed handshake has not asked for a certificate, and so not for a context.
     _ask(self, &unused)
     return TLS_DONE
@@ -505,15 +552,17 @@ cdef class TlsDoor:
     cdef _DoorNames names
     cdef bytes server_name
     cdef bytes lent
+    cdef SSL_SESSION *kept
 
-    def __cinit__(self, uintptr_t context, *, names=None, server_name=None, bint verify=False):
+    def __cinit__(self, uintptr_t context, *, names=None, server_name=None, bint verify=False,
+                  TlsDoor earlier=None):
         cdef bint opened
         memset(&self.names, 0, sizeof(_DoorNames))
         self.server_name = server_name
         if names is None:
             opened = tls_connect(&self.session, <SSL_CTX *>context,
                                  <const char *>self.server_name if self.server_name is not None else NULL,
-                                 verify)
+                                 verify, earlier.kept if earlier is not None else NULL)
         else:
             for name, address in names.items():
                 snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)
@@ -525,6 +574,16 @@ cdef class TlsDoor:
 
     def __dealloc__(self):
         tls_close(&self.session)
+        tls_ticket_free(self.kept)
+
+    def close(self):
+        tls_close(&self.session)
+
+    def keep(self):
+        """Keep what a later session may take up; returns whether there was anything."""
+        tls_ticket_free(self.kept)
+        self.kept = tls_ticket(&self.session)
+        return self.kept != NULL
 
     def handshake(self):
         return tls_handshake(&self.session)

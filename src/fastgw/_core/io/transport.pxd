@@ -3,7 +3,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Memory, Octets
 from fastgw._core.io.loop cimport Loop, Source, Timer
-from fastgw._core.io.tls cimport SSL_CTX, SelectContext, TlsSession
+from fastgw._core.io.tls cimport SSL_CTX, SSL_SESSION, SelectContext, TlsSession
 
 cdef enum:
     NET_SIZE = 131072           # octets asked of the kernel at once
@@ -35,6 +35,7 @@ ctypedef struct Endpoint:
     SSL_CTX *context            # NULL: cleartext
     const char *server_name     # SNI and the name to verify; zero-terminated
     bint verify
+    SSL_SESSION **earlier       # where the session to take up is found once TLS begins; NULL: nowhere
     uint32_t connect_timeout_ms
     uint32_t handshake_timeout_ms
 

@@ -198,7 +198,8 @@ cdef void _connected(Transport *self) noexcept nogil:
         return
     self.phase = TRANSPORT_HANDSHAKE
     _timer_set(self, self.endpoint.handshake_timeout_ms)
-    if tls_connect(&self.tls, self.endpoint.context, self.endpoint.server_name, self.endpoint.verify):
+    if tls_connect(&self.tls, self.endpoint.context, self.endpoint.server_name, self.endpoint.verify,
+                   NULL if self.endpoint.earlier == NULL else self.endpoint.earlier[0]):
         _handshake(self)
     else:
         _fail(self, HANDSHAKE_FAILED, "no TLS session could be opened for this server name")

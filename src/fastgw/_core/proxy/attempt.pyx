@@ -116,6 +116,7 @@ cdef void _choose(Exchange *self, const EndpointRow *endpoint) noexcept nogil:
     self.running = True
     self.seeking = True
     self.again_at = 0
+    self.answered_at = 0
     endpoint_begin(endpoint.state)
 
 

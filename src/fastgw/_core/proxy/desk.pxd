@@ -6,6 +6,7 @@ from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.loop cimport Loop, Source, Timer
+from fastgw._core.io.tls cimport SSL_CTX, SSL_SESSION
 from fastgw._core.io.transport cimport Endpoint, Transport
 from fastgw._core.proxy.meter cimport Meter
 from fastgw._core.proxy.endpoints cimport EndpointState
@@ -79,6 +80,7 @@ cdef struct Link:
     Pool *pool                  # NULL: this is a client's
     Endpoint *endpoint          # its own
     SnapshotUse *use            # held until the handshake is over: it owns what `endpoint` points to
+    uint64_t verified_at        # ns: its certificate was shown, to it or to the connection whose session it took up
     uint64_t retires_at         # ns: takes no new calls from then on; 0: never
     uint64_t asked_at           # ns, a keepalive PING that is not answered yet; 0: none
 
@@ -99,6 +101,9 @@ cdef struct Pool:
     int64_t turn                # balance: what it has saved up for its turn, in weights
     uint32_t retry_tokens       # tenths of a retry it may still cause
     uint64_t keepalive_least    # ns between two PINGs, as the endpoint has taught us
+    SSL_SESSION *session        # TLS that the next connection may take up; NULL: none
+    const SSL_CTX *session_context  # it was opened from this one
+    uint64_t session_verified_at    # ns: see Link
 
 ctypedef struct Ledger:
     # Credit of one direction: who takes octets in owes them back.

@@ -71,8 +71,8 @@ from fastgw._core.proxy.reply cimport (
     reply_grpc_status,
     reply_http_status,
     reply_send,
-    reset_to_grpc_status,
 )
+from fastgw._core.proxy.resets cimport reset_by_client, reset_by_origin, reset_toward_origin
 from fastgw._core.proxy.route cimport EndpointRow
 from fastgw._core.proxy.timing cimport timing_begin, timing_end
 from fastgw._core.reasons cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
@@ -185,6 +185,7 @@ cdef void _log(Exchange *self) noexcept nogil:
     row.wall = clock_wall()
     row.duration = now - self.started_at
     row.first = self.answered_at - self.started_at if self.answered_at > 0 else 0
+    row.lease = <int64_t>(self.attempt_at - self.started_at) if self.attempt_at > 0 else -1
     row.ray = self.ray
     row.request_octets = self.request.octets
     row.response_octets = self.response.octets
@@ -271,6 +272,10 @@ cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grp
         answer.html = self.wants_html
         answer.bodyless = self.is_head
         answer.text = text
+        answer.endpoint = NULL
+        if self.endpoint != NULL:
+            answer.endpoint = self.endpoint.label
+        answer.attempt = self.attempts
         if not stream.head_sent:
             self.status = <unsigned short>(200 if self.grpc else reply_http_status(reply))
         if self.grpc:
@@ -564,9 +569,9 @@ cdef void _on_client_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
         self.blamed = True
         self.side = <uint8_t>SIDE_CLIENT
         self.phase = <uint8_t>PHASE_STREAM
-        self.grpc_status = <short>GRPC_CANCELLED
+        self.grpc_status = <short>(reset_by_client(code) if cause == CAUSE_RESET else <int>GRPC_CANCELLED)
     attempt_settle(self)
-    _drop_origin(self, code if cause == CAUSE_RESET and code != NO_ERROR else <uint32_t>CANCEL)
+    _drop_origin(self, reset_toward_origin(code) if cause == CAUSE_RESET else <uint32_t>CANCEL)
     pool_leave(self)
     _finish(self)
 
@@ -588,9 +593,7 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
         _finish(self)
         return
     if cause == CAUSE_RESET:
-        grpc_status = reset_to_grpc_status(code)
-        if code == <uint32_t>NO_ERROR and self.answered_at > 0:
-            grpc_status = GRPC_INTERNAL     # it had begun to answer: trying again is not safe
+        grpc_status = reset_by_origin(code, self.answered_at > 0)
         snprintf(text, TEXT_SIZE, b"origin %s reset the stream with error code %u", self.endpoint.label, code)
     elif cause == CAUSE_REFUSED:
         reply = ORIGIN_BAD_RESPONSE

@@ -19,7 +19,7 @@ from fastgw._core.h2.limits cimport Limits
 from fastgw._core.h2.outbox cimport outbox_goaway, outbox_ping, outbox_pump, outbox_taken
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.loop cimport Source, Timer, timer_start, timer_stop
-from fastgw._core.io.tls cimport SSL_CTX
+from fastgw._core.io.tls cimport SSL_CTX, tls_is_resumed
 from fastgw._core.io.transport cimport (
     FILL_SIZE,
     TRANSPORT_FINE,
@@ -36,7 +36,7 @@ from fastgw._core.io.transport cimport (
     transport_rest,
 )
 from fastgw._core.proxy.desk cimport Exchange, desk_dice, desk_snapshot
-from fastgw._core.proxy.pool cimport pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
+from fastgw._core.proxy.pool cimport pool_earlier, pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
 from fastgw._core.proxy.route cimport NONE, certificate_key, snapshot_certificate
 from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
@@ -145,6 +145,7 @@ cdef Link *link_connect(Desk *desk, Pool *pool, SnapshotUse *use, const Endpoint
     self.endpoint.context = endpoint.context
     self.endpoint.server_name = endpoint.server_name
     self.endpoint.verify = endpoint.verify
+    self.endpoint.earlier = pool_earlier(pool, endpoint.context)
     self.endpoint.connect_timeout_ms = endpoint.connect_timeout_ms
     self.endpoint.handshake_timeout_ms = endpoint.handshake_timeout_ms
     conn_open(&self.conn, &desk.room, TOWARD_ORIGIN, &desk.origin_events, &desk.toward_origin, self)
@@ -190,8 +191,18 @@ cdef void _opened(Link *self) noexcept nogil:
         _give_age(self)
         if self.desk.draining:
             link_drain(self)
+    else:
+        _note_verified(self)
     self.conn.dirty = False
     link_dirty(&self.conn)
+
+
+cdef inline void _note_verified(Link *self) noexcept nogil:
+    """Write down when the origin showed its certificate: now, unless the session is an earlier one."""
+    self.verified_at = self.opened_at
+    if self.transport.tls.ssl != NULL and tls_is_resumed(&self.transport.tls):
+        self.desk.meter.origin_handshakes_resumed += 1
+        self.verified_at = self.pool.session_verified_at
 
 
 cdef void link_bury(Link *self) noexcept nogil:

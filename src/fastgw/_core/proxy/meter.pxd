@@ -1,5 +1,5 @@
 """Counters one worker owns, and the ring of finished exchanges other threads read."""
-from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     ZONES_METERED = 16384       # zones with a row of their own; later ones share the last row
@@ -20,6 +20,7 @@ ctypedef struct Finished:
     uint64_t wall               # ns since 1970 when it ended
     uint64_t duration           # ns
     uint64_t first              # ns until the response head; 0: there was none
+    int64_t lease               # ns until its last stream toward an origin was there; -1: there was none
     uint64_t ray
     uint64_t request_octets
     uint64_t response_octets
@@ -54,6 +55,7 @@ ctypedef struct Meter:
     uint64_t origin_connections_opened
     uint64_t origin_connections_open
     uint64_t origin_connections_failed
+    uint64_t origin_handshakes_resumed  # TLS sessions toward origins that took up an earlier one
     uint64_t exchanges_started
     uint64_t exchanges_finished
     uint64_t exchanges_open

@@ -54,7 +54,8 @@ cdef list meter_take_finished(Meter *self, int most):
         row = self.ring[self.ring_read % RING_SIZE]
         fastgw_store_release(&self.ring_read, self.ring_read + 1)
         out.append({
-            "wall_ns": row.wall, "duration_ns": row.duration, "first_ns": row.first, "ray": row.ray,
+            "wall_ns": row.wall, "duration_ns": row.duration, "lease_ns": row.lease, "first_ns": row.first,
+            "ray": row.ray,
             "request_octets": row.request_octets, "response_octets": row.response_octets,
             "request_messages": row.request_messages, "response_messages": row.response_messages,
             "zone": -1 if row.zone == 0xffffffff else row.zone, "status": row.status, "grpc_status": row.grpc_status,
@@ -81,6 +82,7 @@ cdef dict meter_stats(const Meter *self):
         "origin_connections_opened": self.origin_connections_opened,
         "origin_connections_open": self.origin_connections_open,
         "origin_connections_failed": self.origin_connections_failed,
+        "origin_handshakes_resumed": self.origin_handshakes_resumed,
         "exchanges_started": self.exchanges_started,
         "exchanges_finished": self.exchanges_finished,
         "exchanges_open": self.exchanges_open,

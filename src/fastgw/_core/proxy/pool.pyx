@@ -1,7 +1,10 @@
 """Open connections per origin endpoint, and leases of stream slots on them.
 
-One connection carries calls of all clients of the worker; another is opened only when the first is full. A call that
-finds no free slot waits in its endpoint's queue, in order.
+One connection carries calls of all clients of the worker; another is opened shortly before the first is full.
+A call that finds no free slot waits in its endpoint's queue, in order.
+
+A pool is of one address, one server name and one way to judge the certificate: whoever made the snapshot gives any
+other combination another number. So a TLS session of one connection may be taken up by the next.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
@@ -10,10 +13,11 @@ from libc.string cimport memset
 from fastgw._core.h2.conn cimport OUTBOX_HIGH
 from fastgw._core.h2.outbox cimport outbox_ping
 from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
+from fastgw._core.io.tls cimport tls_ticket, tls_ticket_free
 from fastgw._core.io.transport cimport TRANSPORT_FINE
-from fastgw._core.proxy.desk cimport desk_dice
+from fastgw._core.proxy.desk cimport SnapshotUse, desk_dice
 from fastgw._core.proxy.endpoints cimport endpoint_failed
-from fastgw._core.proxy.link cimport link_bury, link_connect, link_dirty, link_look_in
+from fastgw._core.proxy.link cimport link_bury, link_connect, link_dirty, link_look_in, use_release
 from fastgw._core.reasons cimport ENHANCE_YOUR_CALM
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
 
@@ -98,20 +102,51 @@ cdef Link *pool_lease(Desk *desk, Exchange *exchange) noexcept nogil:
     if self.waiting == 0:
         link = _free_link(self)
         if link != NULL:
+            _reach_ahead(desk, self, exchange.use, exchange.endpoint, 1)
             return link
     if self.waiting >= self.policy.waiting_most:
         desk.lease_failed(exchange, NULL, FAILURE_QUEUE_FULL)
         return NULL
     _wait(self, exchange)
-    if self.connecting == 0 and self.open < self.policy.connections_most and not _connect(desk, self, exchange):
+    if self.connecting == 0 and self.open < self.policy.connections_most and not _connect(
+            desk, self, exchange.use, exchange.endpoint):
         pool_leave(exchange)
         desk.lease_failed(exchange, NULL, FAILURE_NO_MEMORY)
     return NULL
 
 
-cdef bint _connect(Desk *desk, Pool *self, Exchange *exchange) noexcept nogil:
+cdef bint _is_nearly_full(const Pool *self, uint32_t taken) noexcept nogil:
+    """Are fewer slots free than a tenth of a link has, or none? `taken`: those given away, not in use yet.
+
+    A link of one stream is full or has none: where links are like that a call waits for its connection.
+    """
+    cdef const Link *link = self.links
+    cdef uint32_t capacity
+    cdef uint32_t most = 0
+    cdef uint32_t slots = 0
+    while link != NULL:
+        if _takes_calls(link):
+            capacity = _capacity(link)
+            most = max(most, capacity)
+            if link.conn.streams.count < capacity:
+                slots += capacity - link.conn.streams.count
+            if slots >= taken + max(most // 10, <uint32_t>1):
+                return False
+        link = link.next
+    return most > 1
+
+
+cdef void _reach_ahead(Desk *desk, Pool *self, SnapshotUse *use, const EndpointRow *endpoint,
+                       uint32_t taken) noexcept nogil:
+    """Open the next connection before a call has to wait for it. While none waits."""
+    if (self.connecting == 0 and self.open > 0 and self.open < self.policy.connections_most
+            and desk.loop.now >= self.again_at and not desk.draining and _is_nearly_full(self, taken)):
+        _connect(desk, self, use, endpoint)
+
+
+cdef bint _connect(Desk *desk, Pool *self, SnapshotUse *use, const EndpointRow *endpoint) noexcept nogil:
     """Begin one connection. One that fails at once is buried at once, and takes the queue with it."""
-    cdef Link *link = link_connect(desk, self, exchange.use, exchange.endpoint)
+    cdef Link *link = link_connect(desk, self, use, endpoint)
     if link == NULL:
         return False
     if link.transport.failure != TRANSPORT_FINE:
@@ -150,7 +185,19 @@ cdef void pool_leave(Exchange *exchange) noexcept nogil:
 
 
 cdef void _serve(Desk *desk, Pool *self) noexcept nogil:
-    """Hand free slots to those that wait; open one more connection if some still do."""
+    """Hand free slots to those that wait, of which there are some; open one more connection if one is called for."""
+    cdef SnapshotUse *use = self.waiting_first.use
+    cdef const EndpointRow *endpoint = self.waiting_first.endpoint
+    use.uses += 1       # the exchange may end now
+    _hand_out(desk, self)
+    if self.waiting > 0:
+        _go_on_waiting(desk, self)
+    else:
+        _reach_ahead(desk, self, use, endpoint, 0)
+    use_release(desk, use)
+
+
+cdef void _hand_out(Desk *desk, Pool *self) noexcept nogil:
     cdef Exchange *exchange
     cdef Link *link
     while self.waiting > 0:
@@ -160,12 +207,16 @@ cdef void _serve(Desk *desk, Pool *self) noexcept nogil:
         exchange = self.waiting_first
         pool_leave(exchange)
         desk.lease_ready(exchange, link)
-    if self.waiting == 0 or self.connecting > 0 or self.open >= self.policy.connections_most:
+
+
+cdef void _go_on_waiting(Desk *desk, Pool *self) noexcept nogil:
+    """Some wait and there is no slot: one more connection, if it is time for one."""
+    if self.connecting > 0 or self.open >= self.policy.connections_most:
         return
     if desk.loop.now < self.again_at:
         if self.again.prev == NULL:
             timer_start(&desk.loop, &self.again, AGAIN_MS)
-    elif not _connect(desk, self, self.waiting_first):
+    elif not _connect(desk, self, self.waiting_first.use, self.waiting_first.endpoint):
         _fail_waiting(desk, self, NULL, FAILURE_NO_MEMORY)
 
 
@@ -197,6 +248,7 @@ cdef void pool_settled(Conn *conn) noexcept nogil:
         self.connecting -= 1
         self.open += 1
         _retire(link)
+        _keep_session(link)
         if conn.theirs.max_concurrent_streams == 0:
             self.again_at = link.desk.loop.now + AGAIN_MS * <uint64_t>1000000
     if conn.goaway_seen and conn.goaway_code == <uint32_t>ENHANCE_YOUR_CALM and not link.draining:
@@ -227,6 +279,8 @@ cdef void pool_link_shut(Link *link) noexcept nogil:
     link.counted = True
     self.connecting -= 1
     link.desk.meter.origin_connections_failed += 1
+    if link.transport.tls.ssl != NULL:
+        _forget_session(self)       # there are servers that an earlier session confuses
     endpoint_failed(self.state, 0, link.desk.loop.now, self.policy.eject_failures, self.policy.eject_ms)
     if failure == TRANSPORT_FINE:
         failure = FAILURE_BAD_SETTINGS if link.conn.broken else FAILURE_SETTINGS_TIMEOUT
@@ -236,11 +290,43 @@ cdef void pool_link_shut(Link *link) noexcept nogil:
 
 cdef void pool_link_lost(Link *link) noexcept nogil:
     """A link is being buried; calls that wait for its slots get them elsewhere."""
+    if link.conn.settings_seen:
+        _keep_session(link)
     pool_link_shut(link)
     if link.pool.waiting > 0:
         _serve(link.desk, link.pool)
     elif link.pool.policy.ready_least > 0 and link.pool.again.prev == NULL:
         timer_start(&link.desk.loop, &link.pool.again, AGAIN_MS)
+
+
+cdef SSL_SESSION **pool_earlier(Pool *self, const SSL_CTX *context) noexcept nogil:
+    """Where the next connection, which is of `context`, finds a TLS session to take up, if there is one.
+
+    Nobody judges a certificate again that is not shown again: so it is to be shown once in SESSION_MS.
+    """
+    if (self.session_context != context
+            or self.desk.loop.now - self.session_verified_at >= SESSION_MS * <uint64_t>1000000):
+        _forget_session(self)
+    return &self.session
+
+
+cdef void _keep_session(Link *link) noexcept nogil:
+    """Keep the TLS session of this connection for the next, unless there is one whose certificate was seen later."""
+    cdef Pool *self = link.pool
+    cdef SSL_SESSION *ticket
+    if self.session != NULL and link.verified_at < self.session_verified_at:
+        return
+    ticket = tls_ticket(&link.transport.tls)
+    if ticket != NULL:
+        tls_ticket_free(self.session)
+        self.session = ticket
+        self.session_context = link.endpoint.context
+        self.session_verified_at = link.verified_at
+
+
+cdef void _forget_session(Pool *self) noexcept nogil:
+    tls_ticket_free(self.session)
+    self.session = NULL
 
 
 cdef void _retire(Link *link) noexcept nogil:
@@ -327,6 +413,7 @@ cdef void pool_close(Desk *desk) noexcept nogil:
         while self.links != NULL:
             link_bury(self.links)
         timer_stop(&desk.loop, &self.again)
+        _forget_session(self)
         free(self)
     free(desk.pools)
     desk.pools = NULL

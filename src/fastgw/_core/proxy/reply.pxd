@@ -5,6 +5,9 @@ from fastgw._core.h2.conn cimport Conn
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.proxy.desk cimport Phase, Side
 
+cdef enum:
+    ENDPOINT_SHOWN = 128    # octets of an endpoint's label that clients see, at most
+
 cpdef enum LocalReply:
     NO_REPLY = 0
     ZONE_UNKNOWN
@@ -39,6 +42,8 @@ ctypedef struct Answer:
     bint html               # the client would rather read HTML than JSON
     bint bodyless           # HEAD
     const char *text        # one plain sentence, zero-terminated
+    const char *endpoint    # label of the last one tried; NULL: none was
+    uint32_t attempt        # at it, counted from 1
 
 cdef uint16_t reply_http_status(LocalReply reply) noexcept nogil
 cdef int reply_grpc_status(LocalReply reply) noexcept nogil
@@ -46,4 +51,3 @@ cdef const char *reply_name(LocalReply reply) noexcept nogil
 cdef const char *reply_side(Side side) noexcept nogil
 cdef const char *reply_phase(Phase phase) noexcept nogil
 cdef void reply_send(Conn *conn, Stream *stream, const Answer *answer) noexcept nogil
-cdef int reset_to_grpc_status(uint32_t code) noexcept nogil

@@ -3,13 +3,12 @@
 A gRPC request is answered Trailers-Only, or with trailers once the response head has gone out; any other request with
 an HTTP status and a short JSON or HTML body.
 """
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memset, strlen
 
 from fastgw._core.h2.conn cimport FEED_HEADROOM
 from fastgw._core.h2.outbox cimport outbox_block_close, outbox_block_open, outbox_data, outbox_trailers
-from fastgw._core.reasons cimport ErrorCode
 from fastgw._core.wire.fields cimport (
     CONTENT_LENGTH,
     CONTENT_TYPE,
@@ -23,7 +22,6 @@ from fastgw._core.wire.fields cimport (
     FieldSection,
 )
 from fastgw._core.wire.grpc cimport (
-    GRPC_CANCELLED,
     GRPC_DEADLINE_EXCEEDED,
     GRPC_FAILED_PRECONDITION,
     GRPC_INTERNAL,
@@ -39,6 +37,7 @@ cdef enum:
     _NAME_SIZE = 32
     _FIELDS = 6             # of one reply, at most
     _TEXT_SIZE = 1024       # octets of a percent-encoded message or of a body, at most
+    _ERROR_SIZE = 256       # octets of fastgw-error, at most
     _BOUND = 4096           # octets of a reply's field block, at most
 
 TABLE = {
@@ -64,18 +63,9 @@ TABLE = {
     STREAM_TOO_OLD:         (503, GRPC_UNAVAILABLE,          "the stream has reached its age; begin a new one"),
 }
 
-_RESET_TO_GRPC = {  # gRPC over HTTP/2, "HTTP2 Transport Mapping"; codes not listed are INTERNAL
-    ErrorCode.NO_ERROR: GRPC_UNAVAILABLE,
-    ErrorCode.REFUSED_STREAM: GRPC_UNAVAILABLE,
-    ErrorCode.CANCEL: GRPC_CANCELLED,
-    ErrorCode.ENHANCE_YOUR_CALM: GRPC_RESOURCE_EXHAUSTED,
-    ErrorCode.INADEQUATE_SECURITY: GRPC_PERMISSION_DENIED,
-}
-
 cdef uint16_t _http[<int>REPLY_COUNT]
 cdef int _grpc[<int>REPLY_COUNT]
 cdef char _name[<int>REPLY_COUNT][_NAME_SIZE]
-cdef int _reset[16]
 
 cdef const char **_sides = [b"gateway", b"client", b"origin"]
 cdef const char **_phases = [b"policy", b"dns", b"connect", b"tls", b"settings", b"stream"]
@@ -102,18 +92,13 @@ cdef const char *reply_phase(Phase phase) noexcept nogil:
     return _phases[<int>phase]
 
 
-cdef int reset_to_grpc_status(uint32_t code) noexcept nogil:
-    """The gRPC status of a call whose stream the origin reset with this error code."""
-    return _reset[code] if code < 16 else <int>GRPC_INTERNAL
-
-
 ctypedef struct _Reply:
     # The fields of a reply being put together; values point into the arrays beside them.
     Field fields[_FIELDS]
     uint32_t count
     char status[8]
     char grpc_status[8]
-    char error[96]
+    char error[_ERROR_SIZE]
     char ray[24]
     char length[16]
     uint8_t message[_TEXT_SIZE]
@@ -130,10 +115,23 @@ cdef void _add(_Reply *self, const char *name, const char *value, uint32_t lengt
     self.count += 1
 
 
+cdef uint32_t _put_label(char *into, uint32_t room, const char *label) noexcept nogil:
+    """Write a label as part of fastgw-error: visible ASCII without what separates its parts; returns the length."""
+    cdef uint32_t at = 0
+    while label[at] != 0 and at < room:
+        into[at] = label[at] if c"!" <= label[at] <= c"~" and label[at] != c";" else c"_"
+        at += 1
+    return at
+
+
 cdef void _add_origin(_Reply *self, const Answer *answer) noexcept nogil:
     """Who says this, and why: `fastgw-error` and `fastgw-ray`."""
-    cdef int length = snprintf(self.error, sizeof(self.error), b"%s; side=%s; phase=%s", reply_name(answer.reply),
+    cdef int length = snprintf(self.error, _ERROR_SIZE, b"%s; side=%s; phase=%s", reply_name(answer.reply),
                                _sides[<int>answer.side], _phases[<int>answer.phase])
+    if answer.endpoint != NULL:
+        length += snprintf(self.error + length, _ERROR_SIZE - length, b"; endpoint=")
+        length += _put_label(self.error + length, ENDPOINT_SHOWN, answer.endpoint)
+        length += snprintf(self.error + length, _ERROR_SIZE - length, b"; attempt=%u", answer.attempt)
     _add(self, b"fastgw-error", self.error, <uint32_t>length, RESERVED)
     length = snprintf(self.ray, sizeof(self.ray), b"%016llx", <unsigned long long>answer.ray)
     _add(self, b"fastgw-ray", self.ray, <uint32_t>length, RESERVED)
@@ -231,8 +229,6 @@ def _fill() -> None:
             raise ImportError(f"the name of local reply {reply.name} is too long")
         for at, octet in enumerate(name + b"\0"):
             _name[number][at] = octet
-    for code in range(16):
-        _reset[code] = _RESET_TO_GRPC.get(code, GRPC_INTERNAL)
 
 
 _fill()
