@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.chaos.calls import KINDS, Client
 from tests.chaos.fleet import Fleet
 from tests.chaos.gateway import Files, Gateway
-from tests.chaos.verdict import sentence, twice, verdict
+from tests.chaos.verdict import OUTCOMES, sentence, twice, verdict
 from tests.support.certs import Authority
 
 LIVE = ("streams_open", "exchanges_live", "exchanges_open", "octets_waiting", "octets_lent", "links_open")
@@ -105,16 +105,20 @@ class Chaos:
 
     def _judge(self) -> None:
         calls, reached = self.client.calls, self.fleet.reached()
+        said = [event for event in self.gateway.events if "warning" not in event[1]]
+        events = sorted([*self.fleet.events(), *said])
         outcomes: Counter[str] = Counter()
         table: Counter[tuple[str, str]] = Counter()
         for call in calls:
-            what = verdict(call, self.fleet.all, self.policy)
+            what = verdict(call, reached[call.name], self.fleet.all, self.policy)
             outcomes[what] += 1
             table[call.kind, what] += 1
-            if what not in ("", "killed"):
-                self.findings.append(sentence(call, what, reached[call.name]))
+            if what not in ("", "killed", "cancelled"):
+                self.findings.append(sentence(call, what, reached[call.name], events))
         if not self.policy:
-            self.findings += twice(calls, reached)
+            self.findings += twice(calls, reached, events)
+        print(Counter(line for line in self.fleet._lines() if line.startswith("ended")))
+        print({o.name:o.port for o in self.fleet.all})
         self._left()
         self._happened(outcomes, table)
 
@@ -127,6 +131,9 @@ class Chaos:
             left = {name: total[name] for name in LIVE if total[name]}
             if left:
                 self.findings.append(f"in the end a process of the gateway holds {left}")
+            refused = {name: count for name, count in total["refused"].items() if count}
+            if refused:
+                self.findings.append(f"the gateway refused what a peer said: {refused}")
         with self.files.access_log.open() as log:
             lines = [json.loads(line) for line in log]
         finished = sum(total["exchanges_finished"] - total["log_dropped"] for total in totals)
@@ -159,9 +166,11 @@ class Chaos:
             self.findings.append(f"only {total} calls: this machine is too busy for this test")
         self.say(
             f"calls: {total}; well: {outcomes['']}; failed with an origin that was killed: {outcomes['killed']}; "
+            f"cancelled by an origin that was stopped: {outcomes['cancelled']}; "
             f"lost although they could be saved: {outcomes['lost']}; wrong: {outcomes['wrong']}"
         )
         for kind in KINDS:
-            self.say(f"  {kind}: {table[kind, '']} well, {table[kind, 'killed']} killed, {table[kind, 'lost']} lost")
+            said = ", ".join(f"{table[kind, what]} {what or 'well'}" for what in OUTCOMES)
+            self.say(f"  {kind}: {said}")
         took = sorted(call.ended - call.begun for call in self.client.calls) or [0.0]
         self.say(f"slowest call: {took[-1]:.2f} s")

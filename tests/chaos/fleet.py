@@ -16,6 +16,7 @@ import fastgw
 from tests.support.certs import Leaf
 
 ROOT = Path(__file__).resolve().parents[2]
+DYING = 0.1  # seconds from SIGKILL until the peer hears of it, on a busy machine
 PATIENCE = 20.0  # seconds for a process to say something or to end
 
 
@@ -79,10 +80,22 @@ class Origin:
             assert self._process.stdout is not None
             self._process.stdout.close()
 
+    @property
+    def name(self) -> str:
+        return self.journal.stem
+
     def killed(self, begun: float, ended: float) -> bool:
-        """Was it killed while a call from `begun` to `ended` ran?"""
+        """Was it killed while a call from `begun` to `ended` ran? It dies some time after the signal is sent."""
         return any(
-            spell.signal == signal.SIGKILL and begun <= spell.begun <= ended + 0.05 for spell in self.spells
+            spell.signal == signal.SIGKILL and begun <= spell.begun + DYING and spell.begun <= ended + DYING
+            for spell in self.spells
+        )
+
+    def stopping(self, begun: float, ended: float) -> bool:
+        """Was it asked to stop while a call from `begun` to `ended` ran?"""
+        return any(
+            spell.signal == signal.SIGTERM and begun <= spell.begun + DYING and spell.begun <= ended
+            for spell in self.spells
         )
 
     def restarts(self, number: signal.Signals) -> int:
@@ -108,6 +121,18 @@ class Fleet:
     def __exit__(self, *failure: object) -> None:
         for origin in self.all:
             origin.end()
+
+    def events(self) -> list[tuple[float, str]]:
+        """When which origin was ended, and was back."""
+        return [
+            event
+            for origin in self.grpcio
+            for spell in origin.spells
+            for event in (
+                (spell.begun, f"{origin.name} {spell.signal.name}"),
+                (spell.ended, f"{origin.name} is back"),
+            )
+        ]
 
     def reached(self) -> Counter[str]:
         """How often each call has reached an application."""

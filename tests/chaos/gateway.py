@@ -73,6 +73,7 @@ class Gateway:
     """`with Gateway(files) as gateway:` serves; `pid` is who does so now.
 
     reloads, publications, replacements   that have happened
+    events                                what they said, and when
     complaints                            what any of the processes said beyond the usual
     totals                                what each process has counted in its life
     """
@@ -81,6 +82,7 @@ class Gateway:
         self.files = files
         self.reloads = self.publications = self.replacements = 0
         self.complaints: list[str] = []
+        self.events: list[tuple[float, str]] = []
         self.totals: list[dict[str, Any]] = []
         self._process = python("tests.chaos.keeper", files.file, stderr=subprocess.PIPE)
         self.pid = self._process.pid
@@ -112,6 +114,7 @@ class Gateway:
     def _read(self) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
+            self.events.append((time.monotonic(), line.strip().removeprefix("fastgw: ")))
             self.reloads += "is in force" in line
             self.publications += "published" in line
             found = re.search(r"process (\d+) serves now", line)

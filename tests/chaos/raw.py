@@ -48,7 +48,8 @@ class Connection:
         due = time.monotonic() + self.every
         while not (self.gone and not self.calls):
             try:
-                self._take(self.peer.read(0.05 if self.gone else max(0.01, due - time.monotonic())))
+                left = due - time.monotonic() if self.manner == "goaway" else 1.0
+                self._take(self.peer.read(0.05 if self.gone else max(0.01, left)))
             except TimeoutError:
                 pass
             if self.manner == "goaway" and not self.gone and time.monotonic() >= due:
@@ -132,8 +133,12 @@ def _joined(body: bytes) -> bytes:
 
 
 def _serve(sock: socket.socket, journal: Journal, manner: str, every: float) -> None:
-    with sock, contextlib.suppress(ClosedError, OSError):
-        Connection(RawServer(sock, 10.0, 0), journal, manner, every).serve()
+    connection = Connection(RawServer(sock, 10.0, 0), journal, manner, every)
+    try:
+        with sock:
+            connection.serve()
+    except (ClosedError, OSError) as error:
+        journal.note(f"ended with {len(connection.calls)} calls: {error!r}")
 
 
 def main() -> None:
