@@ -117,8 +117,6 @@ class Chaos:
                 self.findings.append(sentence(call, what, reached[call.name], events))
         if not self.policy:
             self.findings += twice(calls, reached, events)
-        print(Counter(line for line in self.fleet._lines() if line.startswith("ended")))
-        print({o.name:o.port for o in self.fleet.all})
         self._left()
         self._happened(outcomes, table)
 

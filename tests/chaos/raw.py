@@ -116,9 +116,9 @@ class Connection:
                 *(frames.data(stream, frames.message(b"m%d" % number)) for number in range(count))
             )
         elif call.method == b"Collect":
-            self.peer.send(frames.data(stream, frames.message(_joined(bytes(call.body)))))
+            self.peer.body(stream, frames.message(_joined(bytes(call.body))), end=False)
         elif call.method == b"Unary":
-            self.peer.send(frames.data(stream, bytes(call.body)))
+            self.peer.body(stream, bytes(call.body), end=False)
         self.peer.head(stream, OK, end=True)
 
 
