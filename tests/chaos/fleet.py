@@ -71,6 +71,10 @@ class Origin:
         self.start()
         spell.ended = time.monotonic()
 
+    def turn(self) -> None:
+        """A raw origin becomes honest, or stops being so."""
+        self._process.send_signal(signal.SIGUSR1)
+
     def end(self, number: signal.Signals = signal.SIGKILL) -> None:
         self._process.send_signal(number)
         try:
@@ -105,13 +109,13 @@ class Origin:
 class Fleet:
     """Three grpcio origins, one that sends GOAWAY and one that refuses streams, each time `every` seconds are over."""
 
-    def __init__(self, folder: Path, leaf: Leaf | None, every: float = 1.0, raw: bool = True) -> None:
+    def __init__(self, folder: Path, leaf: Leaf | None, every: float = 1.0) -> None:
         self.grpcio = [
             Origin("tests.chaos.origin", folder / f"grpcio-{number}.log", leaf=leaf) for number in range(3)
         ]
         self.goaway = Origin("tests.chaos.raw", folder / "goaway.log", ("goaway", every))
         self.refuse = Origin("tests.chaos.raw", folder / "refuse.log", ("refuse", every))
-        self.all = [*self.grpcio, *((self.goaway, self.refuse) if raw else ())]
+        self.all = [*self.grpcio, self.goaway, self.refuse]
 
     def __enter__(self) -> Fleet:
         for origin in self.all:

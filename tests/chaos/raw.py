@@ -3,12 +3,13 @@
 goaway  every connection gets a GOAWAY that often, without the warning of a first one: streams above the last that was
         read are ignored, those below it are served to their end, and then it closes
 refuse  for a tenth of each such time every new stream is refused (REFUSED_STREAM)
-It serves the four kinds of calls of `tests.chaos.origin`, without `x-pace`.
+It serves the four kinds of calls of `tests.chaos.origin`, without `x-pace`. SIGUSR1 makes it an honest origin, or not one again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import sys
 import threading
@@ -23,6 +24,8 @@ from tests.support.raw_origin import GRPC_HEAD, OK, RawServer
 
 LINGER = 0.3  # seconds after the last stream until it closes
 PART = 0.1  # of the time in which streams are refused
+
+honest = threading.Event()
 
 
 @dataclass
@@ -53,10 +56,15 @@ class Connection:
             except TimeoutError:
                 pass
             if self.manner == "goaway" and not self.gone and time.monotonic() >= due:
-                self.gone = True
-                self.peer.send(frames.goaway(self.last, Code.NO_ERROR))
-                self.journal.note("goaway")
+                due += self.every
+                self._go()
         self._leave()
+
+    def _go(self) -> None:
+        if not honest.is_set():
+            self.gone = True
+            self.peer.send(frames.goaway(self.last, Code.NO_ERROR))
+            self.journal.note("goaway")
 
     def _leave(self) -> None:
         ends = time.monotonic() + LINGER
@@ -94,7 +102,8 @@ class Connection:
     def _begin(self, stream: int, fields: dict[bytes, bytes]) -> None:
         if self.gone:
             return
-        if self.manner == "refuse" and time.monotonic() % self.every < PART * self.every:
+        refuses = self.manner == "refuse" and not honest.is_set()
+        if refuses and time.monotonic() % self.every < PART * self.every:
             self.peer.send(frames.rst_stream(stream, Code.REFUSED_STREAM))
             self.journal.note("refused")
             return
@@ -143,6 +152,7 @@ def _serve(sock: socket.socket, journal: Journal, manner: str, every: float) -> 
 
 def main() -> None:
     port, path, manner, every = sys.argv[1:]
+    signal.signal(signal.SIGUSR1, lambda number, frame: honest.clear() if honest.is_set() else honest.set())
     journal = Journal(path)
     with socket.create_server(("127.0.0.1", int(port)), backlog=128) as listener:
         print("ready", flush=True)
