@@ -15,17 +15,16 @@ from pathlib import Path
 
 from bench.load.run import machine
 from bench.load.table import README
-from bench.load.workshop import RESULTS, RUN, MissingError, alone
+from bench.load.workshop import RESULTS, RUN, MissingError
 from bench.lost.gateways import GATEWAYS
 from bench.lost.scenario import Scenario
 from bench.lost.table import into_readme, table
-
-PORT = 21500
+from tests.chaos.fleet import free_port
 
 
 def version(name: str, program: str) -> str:
-    words = {"fastgw": ("-m", "fastgw", "version"), "nginx": ("-v",), "haproxy": ("-v",), "envoy": ("--version",)}
-    done = subprocess.run([program, *words[name]], capture_output=True, text=True, check=False)
+    words = {"fastgw": ("-m", "fastgw", "version"), "envoy": ("--version",)}.get(name, ("-v",))
+    done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
     found = re.search(r"\d+\.\d+[.\d]*\d", re.sub(r"\b[0-9a-f]{40}\b", "", done.stdout + done.stderr))
     return found[0] if found else ""
 
@@ -42,13 +41,12 @@ def measure(names: list[str], rate: float, note: str) -> Path:
         "rows": [],
     }
     RUN.mkdir(parents=True, exist_ok=True)
-    with alone():
-        for number, (name, policy) in enumerate((name, policy) for policy in (False, True) for name in names):
-            events = Scenario(GATEWAYS[name], policy, PORT + 2 * number, RUN, rate).run()
-            results["rows"].append({"gateway": name, "policy": policy, "events": events})
-            print(name, "with policy" if policy else "", flush=True)
-            for event, row in events.items():
-                print(f"  {event}: {row}", flush=True)
+    for name, policy in ((name, policy) for policy in (False, True) for name in names):
+        events = Scenario(GATEWAYS[name], policy, free_port(), RUN, rate).run()
+        results["rows"].append({"gateway": name, "policy": policy, "events": events})
+        print(name, "with policy" if policy else "", flush=True)
+        for event, row in events.items():
+            print(f"  {event}: {row}", flush=True)
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / time.strftime("%Y-%m-%d-%H%M%S-lost.json")
     file.write_text(json.dumps(results, indent=1) + "\n")

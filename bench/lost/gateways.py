@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.load.peers import PEERS, fill
 from bench.load.process import tree
 from bench.load.workshop import HERE, MissingError
+from tests.chaos.fleet import free_port
 
 CONF = HERE.parent / "lost" / "conf"
 PATIENCE = 20.0  # seconds until a process serves or has ended
@@ -43,6 +44,7 @@ class Gateway:
 
     def __init__(self, run: Path, port: int, ports: list[int], policy: bool) -> None:
         self.run, self.port, self.ports, self.policy = run, port, ports, policy
+        self._admin = free_port()
         self._dice = random.Random(1)
         self._began: list[subprocess.Popen[bytes]] = []
 
@@ -81,7 +83,7 @@ class Gateway:
         return {
             "run": self.run,
             "port": self.port,
-            "admin": self.port + 1,
+            "admin": self._admin,
             "targets": "\n".join(targets),
             "policy": self.policies[self.policy],
             "user": user,
@@ -159,28 +161,33 @@ class Nginx(Gateway):
     target = "    server 127.0.0.1:{port} weight={weight};"
     policies = (
         "",
-        "grpc_next_upstream error timeout invalid_header http_502 http_503 non_idempotent; grpc_next_upstream_tries 3;",
+        "grpc_next_upstream error timeout invalid_header http_502 http_503 non_idempotent; "
+        "grpc_next_upstream_tries 3;",
     )
 
-    def pids(self) -> list[int]:
+    def _master(self) -> int:
         with contextlib.suppress(OSError, ValueError):
-            return tree(int((self.run / "lost-nginx.pid").read_text()))
-        return []
+            return int((self.run / "lost-nginx.pid").read_text())
+        return 0
+
+    def pids(self) -> list[int]:
+        master = self._master()
+        return tree(master) if master else []
 
     def start(self) -> None:
         # As a daemon: in the foreground it ignores SIGUSR2.
         subprocess.run([self.program(), "-c", self.file, "-p", self.run, "-e", self.run / "e"], check=True)
-        _wait(self.pids, "nginx wrote no pid file.")
+        _wait(self._master, "nginx wrote no pid file.")
 
     def reload(self) -> None:
         self.write()
-        os.kill(self.pids()[0], signal.SIGHUP)
+        os.kill(self._master(), signal.SIGHUP)
 
     def replace(self) -> None:
         """USR2, WINCH, QUIT, as its documentation says."""
-        old = self.pids()[0]
+        old = self._master()
         os.kill(old, signal.SIGUSR2)
-        _wait(lambda: self.pids() and self.pids()[0] != old, "nginx was not replaced.")
+        _wait(lambda: self._master() not in (0, old), "nginx was not replaced.")
         _wait(lambda: len(self.pids()) > 1, "nginx was not replaced.")
         os.kill(old, signal.SIGWINCH)
         time.sleep(0.5)
@@ -211,9 +218,11 @@ class Envoy(Gateway):
     )
     policies = (
         "",
-        ', retry_policy: { retry_on: "connect-failure,refused-stream,reset-before-request,unavailable", num_retries: 2, '
-        "retry_host_predicate: [ { name: envoy.retry_host_predicates.previous_hosts, typed_config: "
-        '{ "@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate } } ], '
+        ', retry_policy: { retry_on: "connect-failure,refused-stream,reset-before-request,unavailable", '
+        "num_retries: 2, retry_host_predicate: [ "
+        "{ name: envoy.retry_host_predicates.previous_hosts, typed_config: "
+        '{ "@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3'
+        ".PreviousHostsPredicate } } ], "
         "host_selection_retry_max_attempts: 5 }",
     )
 

@@ -1,4 +1,4 @@
-"""One gateway, five origins, clients, and one kind of event after the other; which calls failed in the time of which."""
+"""One gateway, five origins, one kind of event after the other; which calls failed in the time of which."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ NAME = "lost"
 
 
 def table(results: dict[str, Any]) -> str:
-    """A row per gateway and policy, a column per event: calls that failed, and in brackets those that reached nobody."""
+    """A row per gateway and policy, a column per event: failed calls (those that reached nobody)."""
     head = ["", *(EVENTS[event] for event in EVENTS), "carried out twice"]
     lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
     for row in results["rows"]:

@@ -1,4 +1,4 @@
-"""The whole: origins that restart, die, say GOAWAY and refuse; a gateway that is reloaded and replaced; and clients."""
+"""Origins that restart, die, say GOAWAY and refuse; a gateway that is reloaded and replaced; clients."""
 
 from __future__ import annotations
 
@@ -163,7 +163,8 @@ class Chaos:
         if total < self.rate * self.seconds * 0.5:
             self.findings.append(f"only {total} calls: this machine is too busy for this test")
         self.say(
-            f"calls: {total}; well: {outcomes['']}; failed with an origin that was killed: {outcomes['killed']}; "
+            f"calls: {total}; well: {outcomes['']}; "
+            f"failed with an origin that was killed: {outcomes['killed']}; "
             f"cancelled by an origin that was stopped: {outcomes['cancelled']}; "
             f"lost although they could be saved: {outcomes['lost']}; wrong: {outcomes['wrong']}"
         )

@@ -46,7 +46,7 @@ class Spell:
 
 @dataclass
 class Origin:
-    """A process of `module`, on a port of its own; `spells`: when it was ended, and until when it was away."""
+    """A process of `module`, on a port of its own; `spells`: when it was ended, and for how long."""
 
     module: str
     journal: Path
@@ -89,7 +89,7 @@ class Origin:
         return self.journal.stem
 
     def killed(self, begun: float, ended: float) -> bool:
-        """Was it killed while a call from `begun` to `ended` ran? It dies some time after the signal is sent."""
+        """Was it killed while a call from `begun` to `ended` ran? It dies some time after the signal."""
         return any(
             spell.signal == signal.SIGKILL and begun <= spell.begun + DYING and spell.begun <= ended + DYING
             for spell in self.spells
@@ -107,7 +107,7 @@ class Origin:
 
 
 class Fleet:
-    """Three grpcio origins, one that sends GOAWAY and one that refuses streams, each time `every` seconds are over."""
+    """Three grpcio origins, one that sends GOAWAY and one that refuses streams, `every` so many seconds."""
 
     def __init__(self, folder: Path, leaf: Leaf | None, every: float = 1.0) -> None:
         self.grpcio = [

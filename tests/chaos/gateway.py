@@ -1,4 +1,4 @@
-"""The gateway of a chaos run: its configuration, which changes all the time, and its processes, one after the other."""
+"""The gateway of a chaos run: its configuration, which changes all the time, and its processes in turn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USUAL = ("is in force", "published ", "starting to take over", "serves now", "dr
 
 
 class Files:
-    """`write` puts down a configuration that means the same as the one before and is another one in every detail."""
+    """`write` puts down a configuration that means the same as the one before and looks quite different."""
 
     def __init__(self, folder: Path, ca: Authority, fleet: Fleet, policy: bool, seed: int) -> None:
         self.file = folder / "fastgw.toml"

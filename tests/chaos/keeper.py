@@ -1,4 +1,4 @@
-"""What `fastgw serve -c FILE` does, with the file also published from within, as embedding would; in the end its counters."""
+"""What `fastgw serve -c FILE` does, and publishing from within as embedding does; its counters in the end."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""A grpcio origin as a process, `python -m tests.chaos.origin PORT JOURNAL [CERTIFICATE KEY]`; SIGTERM stops it gracefully.
+"""A grpcio origin, `python -m tests.chaos.origin PORT JOURNAL [CERTIFICATE KEY]`; SIGTERM: graceful stop.
 
-The journal gets a line for each call that reaches the application, at once, so that it outlives SIGKILL. Messages are
-octets: Unary answers its message and Collect all of them joined, Count has that many answers, Chat answers each.
-`x-id` is the call's name in the journal, `x-pace` how long Unary and Count take per message, in seconds.
+The journal gets a line for each call that reaches the application, at once, so that it outlives SIGKILL.
+Messages are octets: Unary answers its message and Collect all of them joined, Count has that many answers,
+Chat answers each. `x-id` is the call's name in the journal, `x-pace` how long Unary and Count take per
+message, in seconds.
 """
 
 from __future__ import annotations

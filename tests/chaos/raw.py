@@ -1,9 +1,11 @@
 """A cleartext origin of raw frames, `python -m tests.chaos.raw PORT JOURNAL goaway|refuse SECONDS`.
 
-goaway  every connection gets a GOAWAY that often, without the warning of a first one: streams above the last that was
-        read are ignored, those below it are served to their end, and then it closes
+goaway  every connection gets a GOAWAY that often, without the warning of a first one: streams above the
+        last that was read are ignored, those below it are served to their end, and then it closes
 refuse  for a tenth of each such time every new stream is refused (REFUSED_STREAM)
-It serves the four kinds of calls of `tests.chaos.origin`, without `x-pace`. SIGUSR1 makes it an honest origin, or not one again.
+
+It serves the four kinds of calls of `tests.chaos.origin`, without `x-pace`. SIGUSR1 makes it an honest one,
+or not one again.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class Connection:
         self.gone = False
 
     def serve(self) -> None:
-        self.peer.begin((Setting.MAX_CONCURRENT_STREAMS, 100))
+        theirs = self.peer.begin((Setting.MAX_CONCURRENT_STREAMS, 100))
+        self.peer.encoder.header_table_size = theirs.settings.get(Setting.HEADER_TABLE_SIZE, 4096)
         due = time.monotonic() + self.every
         while not (self.gone and not self.calls):
             try:
@@ -121,9 +124,7 @@ class Connection:
     def _end(self, stream: int, call: Call) -> None:
         if call.method == b"Count":
             count = int(call.body[5:])
-            self.peer.send(
-                *(frames.data(stream, frames.message(b"m%d" % number)) for number in range(count))
-            )
+            self.peer.send(*(frames.data(stream, frames.message(b"m%d" % number)) for number in range(count)))
         elif call.method == b"Collect":
             self.peer.body(stream, frames.message(_joined(bytes(call.body))), end=False)
         elif call.method == b"Unary":

@@ -17,14 +17,15 @@ KILLED = "origin_reset; side=origin; phase=stream"
 
 
 def verdict(call: Call, reached: int, origins: list[Origin], policy: bool) -> str:
-    """Empty if it went well, "killed" if its origin was killed with it, "cancelled" if that says so, else "lost" or "wrong".
+    """Empty if it went well; "killed" or "cancelled" if its origin was ended; else "lost" or "wrong".
 
-    All else that happens to a call happens before an application takes it, or while a process waits for it: connecting,
-    GOAWAY, REFUSED_STREAM, a graceful stop, a reload, a replacement. A gateway can save it from all of these. From a kill it
-    cannot, unless the policy allows it to carry a call out twice and nothing of the first answer has been passed on.
+    All else that happens to a call happens before an application takes it, or while a process waits for it:
+    connecting, GOAWAY, REFUSED_STREAM, a graceful stop, a reload, a replacement. A gateway can save it from
+    all of these. From a kill it cannot, unless the policy allows it to carry a call out twice and nothing of
+    the first answer has been passed on.
 
-    A grpcio server that is stopped answers what it has read and not yet given to its application with the status CANCELLED:
-    an answer like any other for whoever is not the server.
+    A grpcio server that is stopped answers what it has read and not yet given to its application with the
+    status CANCELLED: an answer like any other for whoever is not the server.
     """
     if call.wrong:
         return "wrong"

@@ -1,4 +1,4 @@
-"""Calls that wait in the outbox of an origin's connection when it dies, and those of a connection that we end."""
+"""Calls that wait in the outbox of an origin's connection when it dies, and calls of one that we end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def spare():
 
 
 def house_of(gateway, dying, spare=None):
-    return gateway(toml=TOML.format(", ".join(record(one.port, at) for at, one in enumerate((dying, spare)) if one)))
+    records = [record(one.port, priority) for priority, one in enumerate((dying, spare)) if one]
+    return gateway(toml=TOML.format(", ".join(records)))
 
 
 def test_what_has_not_left_is_tried_elsewhere(gateway, spare):
