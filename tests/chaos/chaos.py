@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
+
 from tests.chaos.calls import KINDS, Client
 from tests.chaos.fleet import Fleet
 from tests.chaos.gateway import Files, Gateway
 from tests.chaos.verdict import OUTCOMES, sentence, twice, verdict
 from tests.support.certs import Authority
 
+LONG = 20.0  # seconds: then there are enough kills for some calls to be met by them
 LIVE = ("streams_open", "exchanges_live", "exchanges_open", "octets_waiting", "octets_lent", "links_open")
 
 
@@ -118,7 +121,8 @@ class Chaos:
         if not self.policy:
             self.findings += twice(calls, reached, events)
         self._left()
-        self._happened(outcomes, table)
+        saved = sum(reached[call.name] > 1 for call in calls if call.code is grpc.StatusCode.OK)
+        self._happened(outcomes, table, saved)
 
     def _left(self) -> None:
         """Each process of the gateway let go of everything, and the access log has a line for each call."""
@@ -142,7 +146,7 @@ class Chaos:
         self.say(f"calls the gateway carried: {len(lines)}; tried again: {again}")
         self._again = again
 
-    def _happened(self, outcomes: Counter[str], table: Counter[tuple[str, str]]) -> None:
+    def _happened(self, outcomes: Counter[str], table: Counter[tuple[str, str]], saved: int) -> None:
         """Print the counts. What did not happen was not tested."""
         grpcio = self.fleet.grpcio
         events = {
@@ -155,6 +159,8 @@ class Chaos:
             "replacements": self.gateway.replacements,
             "calls tried again": self._again,
         }
+        if self.policy and self.seconds >= LONG:
+            events["calls saved by the policy"] = saved
         self.say("; ".join(f"{name}: {count}" for name, count in events.items()))
         self.findings += [f"there was none: {name}" for name, count in events.items() if not count]
         if self.gateway.replacements < self.replacements:

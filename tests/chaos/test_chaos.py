@@ -14,7 +14,7 @@ from tests.chaos.chaos import Chaos
 from tests.chaos.fleet import Origin, Spell
 from tests.chaos.verdict import HIDDEN, KILLED, verdict
 
-SECONDS = 5.0
+SECONDS = 4.0
 UNAVAILABLE, CANCELLED, INTERNAL = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
