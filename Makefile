@@ -16,11 +16,14 @@ FUZZ = PYTHONPATH=build/fuzz-site:. $(PY) -m tests.fuzz.run build/fuzz/fastgw_fu
 SOAK_SECONDS ?= 600
 SEED ?= 1
 
+# How long `make chaos` runs, its two passes together.
+CHAOS_SECONDS ?= 240
+
 # What is compiled and what is copied: a change in either is a reason to install again.
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan fuzz corpus soak generate bench bench-load rfc dist clean
+.PHONY: help demo test dev build check lint types guards asan fuzz corpus soak chaos generate bench bench-load bench-lost rfc dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -68,6 +71,9 @@ corpus: build/fuzz/.built ## the first inputs of the fuzz targets, and of a run'
 soak: build ## clients that leave, origins that die, reloads; what leaks or hangs: SOAK_SECONDS (600), SEED (1)
 	$(PY) -m tests.soak --seconds $(SOAK_SECONDS) --seed $(SEED)
 
+chaos: build ## origins that restart, die, send GOAWAY; reloads and replacements; is a call lost: CHAOS_SECONDS (240), SEED (1)
+	$(PY) -m tests.chaos --seconds $(CHAOS_SECONDS) --seed $(SEED)
+
 generate: build ## write the generated C tables and the pages made from tables again
 	@for generator in $$(find cext/gen docs/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done
 
@@ -78,6 +84,9 @@ bench: build ## nanoseconds per unit of the rooms where speed matters
 bench-load: build ## gateways side by side (PEERS=fastgw,nghttpx WORKLOADS=W1 ROUNDS=5 SEC=1.5)
 	@$(PY) -m bench.load.run --peers "$(PEERS)" --workloads "$(or $(WORKLOADS),W1)" --rounds $(or $(ROUNDS),5) \
 	  --sec $(or $(SEC),1.5) --note "$(NOTE)"
+
+bench-lost: build ## calls lost while origins and gateways restart, gateways side by side (GATEWAYS=fastgw,nginx)
+	@$(PY) -m bench.lost $(if $(GATEWAYS),--gateways $(GATEWAYS)) --note "$(NOTE)"
 
 rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 	$(PY) -m tests.support.rfc

@@ -99,6 +99,7 @@ cdef struct Conn:
     Settings theirs
     bint settings_seen
     uint32_t next_id            # the next stream we open
+    uint32_t unsent_id          # of streams from here on no octet has left `out`
     Stream *ready_first         # streams with octets that may go when the outbox has room
     Stream *ready_last
     # streams

@@ -329,6 +329,8 @@ cdef void outbox_taken(Conn *self, uint32_t size) noexcept nogil:
 
     Answers are counted in two lots: those before a mark in `out`, forgotten when it has been sent, and those behind it.
     """
+    if size > 0:
+        self.unsent_id = self.next_id
     if size < self.control_mark:
         self.control_mark -= size
         return

@@ -11,6 +11,7 @@ from fastgw._core.buf cimport chain_open, octets_open, slots_return, slots_take
 from fastgw._core.clock cimport clock_now, clock_wall
 from fastgw._core.h2.conn cimport (
     CAUSE_GOAWAY,
+    CAUSE_LOST,
     CAUSE_REFUSED,
     CAUSE_RESET,
     OUTBOX_HIGH,
@@ -75,7 +76,15 @@ from fastgw._core.proxy.reply cimport (
 from fastgw._core.proxy.resets cimport reset_by_client, reset_by_origin, reset_toward_origin
 from fastgw._core.proxy.route cimport EndpointRow
 from fastgw._core.proxy.timing cimport timing_begin, timing_end
-from fastgw._core.reasons cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
+from fastgw._core.reasons cimport (
+    ACCEPTED,
+    CANCEL,
+    ENHANCE_YOUR_CALM,
+    INTERNAL_ERROR,
+    NO_ERROR,
+    REFUSED_STREAM,
+    reason_name,
+)
 from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead, ResponseHead
 from fastgw._core.wire.grpc cimport (
     GRPC_CANCELLED,
@@ -598,20 +607,26 @@ cdef void _on_origin_reset(Conn *conn, Stream *stream, uint32_t code, Cause caus
     elif cause == CAUSE_REFUSED:
         reply = ORIGIN_BAD_RESPONSE
         grpc_status = GRPC_INTERNAL
-        snprintf(text, TEXT_SIZE, b"origin %s sent an invalid response", self.endpoint.label)
+        if conn.reason == ACCEPTED:
+            snprintf(text, TEXT_SIZE, b"origin %s sent an invalid response", self.endpoint.label)
+        else:
+            snprintf(text, TEXT_SIZE, b"origin %s sent what is not valid HTTP/2 (%s), its connection was ended",
+                     self.endpoint.label, reason_name(conn.reason))
     elif cause == CAUSE_GOAWAY:
         snprintf(text, TEXT_SIZE, b"origin %s went away (GOAWAY) before it took the call", self.endpoint.label)
     else:
         snprintf(text, TEXT_SIZE, b"origin %s closed the connection before the call ended", self.endpoint.label)
-    if not _again_after_reset(self, code, cause, grpc_status):
+    if not _again_after_reset(self, conn, stream, code, cause, grpc_status):
         _reply(self, reply, SIDE_ORIGIN, <int>PHASE_STREAM, grpc_status, text)
 
 
-cdef bint _again_after_reset(Exchange *self, uint32_t code, Cause cause, int grpc_status) noexcept nogil:
+cdef bint _again_after_reset(Exchange *self, const Conn *conn, const Stream *stream, uint32_t code, Cause cause,
+                             int grpc_status) noexcept nogil:
     """The origin's stream broke: is the call tried again? The endpoint is to blame, but for a GOAWAY."""
     if cause != CAUSE_GOAWAY and grpc_status != GRPC_CANCELLED:
         _blame(self.endpoint, self)
-    if cause == CAUSE_GOAWAY or (cause == CAUSE_RESET and code == <uint32_t>REFUSED_STREAM):
+    if (cause == CAUSE_GOAWAY or (cause == CAUSE_RESET and code == <uint32_t>REFUSED_STREAM)
+            or (cause == CAUSE_LOST and stream.id >= conn.unsent_id)):
         return attempt_again(self, AGAIN_UNPROCESSED, PUSHBACK_NONE)
     if _is_to_be_retried(self, grpc_status):
         return attempt_again(self, AGAIN_BY_POLICY, PUSHBACK_NONE)

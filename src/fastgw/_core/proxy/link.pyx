@@ -5,6 +5,7 @@ from libc.string cimport memcpy
 from fastgw._core.buf cimport octets_append, octets_close, octets_open, slots_return, slots_take
 from fastgw._core.h2.conn cimport (
     CAUSE_LOST,
+    CAUSE_REFUSED,
     TOWARD_CLIENT,
     TOWARD_ORIGIN,
     conn_abandon,
@@ -325,7 +326,7 @@ cdef void _flush(Link *self) noexcept nogil:
     cdef uint32_t before
     if conn.broken and not self.ending and not self.abandoned:
         self.abandoned = True
-        conn_abandon(conn, CAUSE_LOST)
+        conn_abandon(conn, CAUSE_LOST if conn.reason == ACCEPTED else CAUSE_REFUSED)
         if self.pool != NULL:
             pool_link_shut(self)
         timer_start(&self.desk.loop, &self.timer, LINGER_MS)

@@ -1,0 +1,1 @@
+"""Calls that are lost while origins and gateways are restarted: gateways side by side."""
