@@ -53,7 +53,7 @@ from fastgw._core.proxy.desk cimport (
     Side,
     desk_snapshot,
 )
-from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed
+from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed, endpoint_served
 from fastgw._core.proxy.head cimport head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
 from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
@@ -371,16 +371,20 @@ cdef void _on_response_data(Conn *conn, Stream *stream, uint8_t *payload, uint32
         return
     if self.keeping:
         _commit(self)
+    if end:
+        _judge(self, -1)        # trailers are the rule in gRPC, not in HTTP
     _relay(self, &self.response, conn, stream, self.client, payload, length, end)
 
 
 cdef void _on_origin_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
+    self.active_at = self.desk.loop.now
     _pay(self, self.client, attempt_unpaid(self, length))
 
 
 cdef void _on_client_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
+    self.active_at = self.desk.loop.now
     _pay(self, self.origin, length)
     if self.origin == NULL and self.response.half != OPEN_HALF:
         _close_client(self)     # the end of the answer had to wait
@@ -403,7 +407,9 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
         return
     if head.status >= 200:
         self.active_at = self.desk.loop.now
-        _judge(self, head.grpc_status)
+        endpoint_answered(self.endpoint.state, self.active_at - self.attempt_at, self.active_at)
+        if end:
+            _judge(self, head.grpc_status)
         if end and _again_by_status(self, section, head.grpc_status):
             return
         self.status = head.status
@@ -429,13 +435,13 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
 
 
 cdef void _judge(Exchange *self, int grpc_status) noexcept nogil:
-    """What the endpoint's answer says about the endpoint; gRPC status -1: nothing yet."""
+    """The endpoint's answer is complete: what does it say about the endpoint?"""
     cdef uint64_t now = self.desk.loop.now
     if grpc_status == GRPC_UNAVAILABLE:
         endpoint_failed(self.endpoint.state, now - self.attempt_at, now, self.row.policy.eject_failures,
                         self.row.policy.eject_ms)
     else:
-        endpoint_answered(self.endpoint.state, now - self.attempt_at, now)
+        endpoint_served(self.endpoint.state, now)
 
 
 cdef void _commit(Exchange *self) noexcept nogil:
@@ -492,8 +498,7 @@ cdef void _on_response_trailers(Conn *conn, Stream *stream, FieldSection *sectio
                  section.list_size, section.list_limit)
         _reply(self, ORIGIN_BAD_RESPONSE, SIDE_ORIGIN, <int>PHASE_STREAM, -1, text)
         return
-    if grpc_status == GRPC_UNAVAILABLE:
-        _judge(self, grpc_status)
+    _judge(self, grpc_status)
     if self.keeping:
         if _again_by_status(self, section, grpc_status):
             return
