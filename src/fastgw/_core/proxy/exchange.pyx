@@ -285,7 +285,12 @@ cdef void exchange_fail(Exchange *self, LocalReply reply, Side side, int phase, 
 
 
 cdef void exchange_lose_client(Exchange *self, uint32_t code) noexcept nogil:
-    """There is no memory even for an answer."""
+    """There is no memory for an answer, or nobody takes it."""
+    if self.error == NO_REPLY:
+        self.blamed = True
+        self.side = <uint8_t>(SIDE_CLIENT if code == <uint32_t>CANCEL else SIDE_GATEWAY)
+        self.phase = <uint8_t>PHASE_STREAM
+    _drop_origin(self, <uint32_t>CANCEL)
     _drop_client(self, code)
     _finish(self)
 
