@@ -133,6 +133,7 @@ cdef struct Exchange:
     Octets answer               # a response head held back until it is clear that the call is not tried again
     uint64_t tried              # endpoints of `row`, a bit each
     uint8_t attempts            # begun so far
+    uint64_t gone               # of those tried, endpoints that could not be reached
     bint running                # counted as a running call of `endpoint`
     uint64_t key                # hash of the field that `row` balances by
     uint64_t attempt_at         # ns, when this attempt's head went out
