@@ -169,6 +169,21 @@ def test_a_policy_sends_it_again_until_something_reached_the_client(theatre, sta
     caller.check_whole()
 
 
+def test_a_head_is_not_held_back_from_a_client_that_waits_for_it(theatre, start):
+    caller = start(retry=POLICY)
+    call = caller.open("head")
+    while not caller.streams[call].heads:
+        caller.take()
+    caller.send(call, b"only now", end=True)
+    attempt = attempts(theatre, caller, call)[0]
+    eventually(lambda: attempt.ended)
+    attempt.trailers((b"grpc-status", b"14"))
+    answer = caller.result(call)
+    assert (answer.grpc_status, len(answer.heads)) == (14, 2)
+    assert acts(theatre, caller, call) == ["head"]
+    caller.check_whole()
+
+
 def test_a_status_that_is_not_listed_and_one_behind_a_message_are_passed_on(theatre, start):
     caller = start(retry='on = ["aborted"]')
     call = caller.open("down-late", end=True)

@@ -38,7 +38,7 @@ cdef enum:
 cdef void attempt_settle(Exchange *self) noexcept nogil:
     """No more attempts: what was kept goes."""
     self.keeping = self.seeking = False
-    self.again_at = 0
+    self.again_at = self.release_at = 0
     octets_close(&self.head)
     octets_close(&self.answer)
     _kept_close(self)
@@ -191,6 +191,7 @@ cdef bint attempt_again(Exchange *self, Again why, int64_t pushback_ms) noexcept
     self.grpc_status = -1
     self.answered_at = 0
     octets_close(&self.answer)
+    self.release_at = 0
     desk.meter.attempts_again += 1
     self.seeking = True
     if endpoint == NULL:

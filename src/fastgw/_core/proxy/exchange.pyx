@@ -71,7 +71,7 @@ from fastgw._core.proxy.reply cimport (
     reply_send,
     reset_to_grpc_status,
 )
-from fastgw._core.proxy.timing cimport timing_begin, timing_end
+from fastgw._core.proxy.timing cimport timing_begin, timing_end, timing_look_in
 from fastgw._core.reasons cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
 from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead, ResponseHead
 from fastgw._core.wire.grpc cimport (
@@ -86,6 +86,7 @@ from fastgw._core.wire.stash cimport stash_get, stash_section
 
 cdef enum:
     _PUSHBACK_MOST_MS = 86400000
+    _HEAD_HELD_MS = 100         # how long a response head waits for what follows it
 
 
 # ---- credit
@@ -375,7 +376,7 @@ cdef void _on_response_data(Conn *conn, Stream *stream, uint8_t *payload, uint32
         outbox_credit_connection(conn, length)
         return
     if self.keeping:
-        _commit(self)
+        exchange_commit(self)
     if end:
         _judge(self, -1)        # trailers are the rule in gRPC, not in HTTP
     _relay(self, &self.response, conn, stream, self.client, payload, length, end)
@@ -424,7 +425,11 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
                           or not media_type_is_grpc(head.content_type.value, head.content_type.value_length)):
             self.desk.meter.foreign_answers += 1
         if not end and self.keeping and self.route.retry_on != 0 and stash_section(&self.answer, section):
-            return      # the status that decides comes in the trailers, if no message comes before
+            # The status that decides comes in the trailers, if no message comes before. A client may wait for the
+            # head before it sends what the origin waits for: so not for long.
+            self.release_at = self.desk.loop.now + <uint64_t>_HEAD_HELD_MS * 1000000
+            timing_look_in(self, _HEAD_HELD_MS)
+            return
         attempt_settle(self)
     if end:
         self.response.half = <uint8_t>ENDED_HALF
@@ -449,7 +454,7 @@ cdef void _judge(Exchange *self, int grpc_status) noexcept nogil:
         endpoint_served(self.endpoint.state, now)
 
 
-cdef void _commit(Exchange *self) noexcept nogil:
+cdef void exchange_commit(Exchange *self) noexcept nogil:
     """The answer is this one: a head that was held back goes to the client, and there will be no other attempt."""
     cdef FieldSection *section = &self.desk.room.stashed
     if self.answer.length > 0 and self.client != NULL and self.client.conn != NULL:
@@ -507,7 +512,7 @@ cdef void _on_response_trailers(Conn *conn, Stream *stream, FieldSection *sectio
     if self.keeping:
         if _again_by_status(self, section, grpc_status):
             return
-        _commit(self)
+        exchange_commit(self)
     self.response.half = <uint8_t>ENDED_HALF
     self.grpc_status = <short>grpc_status
     if self.client != NULL and self.client.conn != NULL:
