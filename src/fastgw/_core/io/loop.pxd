@@ -2,8 +2,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
-    WHEEL_SLOTS = 512           # slots of WHEEL_TICK nanoseconds: one round is about 8.6 s
-    WHEEL_TICK = 16777216       # ns, 2^24
+    WHEEL_SLOTS = 2048          # slots of WHEEL_TICK nanoseconds: one round is about 8.6 s
+    WHEEL_TICK = 4194304        # ns, 2^22: what a deadline may be late
     EVENTS_MAX = 256            # events taken from the kernel per turn
 
 ctypedef struct Source:
@@ -26,7 +26,7 @@ ctypedef struct Loop:
     uint64_t now                # ns, read once per turn
     uint64_t swept              # ns: timers up to here have fired
     uint32_t timers             # running timers
-    uint64_t occupied[8]        # one bit per slot that may hold a timer
+    uint64_t occupied[32]       # one bit per slot that may hold a timer
     Timer slots[WHEEL_SLOTS]    # list heads
 
 cdef int loop_open(Loop *self) noexcept nogil

@@ -13,7 +13,7 @@ from fastgw._core.io.sys cimport (
     close, epoll_create1, epoll_ctl, epoll_event, epoll_wait, errno, eventfd, read, write)
 
 cdef enum:
-    _TICK_BITS = 24
+    _TICK_BITS = 22
     _SLOT_MASK = WHEEL_SLOTS - 1
     _WORDS = WHEEL_SLOTS // 64
 

@@ -13,13 +13,14 @@ from fastgw._core.h2.outbox cimport outbox_abort
 from fastgw._core.h2.streams cimport conn_stream_open, ready_put
 from fastgw._core.proxy.balance cimport balance_pick
 from fastgw._core.proxy.decide cimport TEXT_SIZE, failure_reply
-from fastgw._core.proxy.desk cimport ENDED_HALF, PHASE_POLICY, SIDE_GATEWAY, SIDE_ORIGIN, Desk, Pool, desk_dice
+from fastgw._core.proxy.desk cimport (
+    ENDED_HALF, PHASE_CONNECT, PHASE_POLICY, SIDE_GATEWAY, SIDE_ORIGIN, Desk, Pool, desk_dice)
 from fastgw._core.proxy.endpoints cimport endpoint_begin, endpoint_end
 from fastgw._core.proxy.exchange cimport exchange_fail, exchange_lose_client
 from fastgw._core.proxy.head cimport head_request_put
 from fastgw._core.proxy.link cimport link_dirty
 from fastgw._core.proxy.pool cimport FAILURE_NO_MEMORY, pool_free_link, pool_lease
-from fastgw._core.proxy.reply cimport OVERLOADED, LocalReply
+from fastgw._core.proxy.reply cimport ORIGIN_UNREACHABLE, OVERLOADED, LocalReply
 from fastgw._core.proxy.route cimport EndpointRow
 from fastgw._core.proxy.timing cimport timing_look_in
 from fastgw._core.reasons cimport CANCEL, REFUSED_STREAM
@@ -37,7 +38,7 @@ cdef enum:
 cdef void attempt_settle(Exchange *self) noexcept nogil:
     """No more attempts: what was kept goes."""
     self.keeping = self.seeking = False
-    self.again_at = 0
+    self.again_at = self.release_at = 0
     octets_close(&self.head)
     octets_close(&self.answer)
     _kept_close(self)
@@ -90,18 +91,15 @@ cdef uint32_t attempt_unpaid(Exchange *self, uint32_t length) noexcept nogil:
 
 cdef void attempt_first(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
     """Send the request to the endpoint whose turn it is, now or when a stream is free; or answer why not."""
-    cdef char text[TEXT_SIZE]
     cdef const EndpointRow *endpoint
     cdef Link *link
     self.keeping = stash_section(&self.head, section)
     if not self.keeping:
         exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
         return
-    endpoint = balance_pick(self.desk, self.use.data, self.row, 0, self.key)
+    endpoint = balance_pick(self.desk, self.use.data, self.row, 0, False, self.key)
     if endpoint == NULL:
-        snprintf(text, TEXT_SIZE, b"origin %s has %u running calls at each endpoint, which is its limit",
-                 self.row.label, self.row.policy.calls_most)
-        exchange_fail(self, OVERLOADED, SIDE_GATEWAY, <int>PHASE_POLICY, text)
+        _deny(self)
         return
     _choose(self, endpoint)
     link = pool_lease(self.desk, self)
@@ -109,9 +107,26 @@ cdef void attempt_first(Exchange *self, FieldSection *section, const RequestHead
         _begin(self, link, section, head)
 
 
+cdef void _deny(Exchange *self) noexcept nogil:
+    """No endpoint may serve: those that are available have enough to do, or none is and that must be so."""
+    cdef char text[TEXT_SIZE]
+    if self.row.policy.calls_most > 0:
+        snprintf(text, TEXT_SIZE, b"origin %s has %u running calls at each endpoint, which is its limit",
+                 self.row.label, self.row.policy.calls_most)
+        exchange_fail(self, OVERLOADED, SIDE_GATEWAY, <int>PHASE_POLICY, text)
+    else:
+        snprintf(text, TEXT_SIZE, b"origin %s has no endpoint that is available", self.row.label)
+        exchange_fail(self, ORIGIN_UNREACHABLE, SIDE_ORIGIN, <int>PHASE_CONNECT, text)
+
+
+cdef inline uint64_t _place(const Exchange *self) noexcept nogil:
+    """The bit of the endpoint that was chosen last."""
+    return <uint64_t>1 << <uint64_t>(self.endpoint - &self.use.data.endpoints[self.row.first])
+
+
 cdef void _choose(Exchange *self, const EndpointRow *endpoint) noexcept nogil:
     self.endpoint = endpoint
-    self.tried |= <uint64_t>1 << <uint64_t>(endpoint - &self.use.data.endpoints[self.row.first])
+    self.tried |= _place(self)
     self.attempts += 1
     self.running = True
     self.seeking = True
@@ -145,26 +160,43 @@ cdef bint _may(Exchange *self, Again why) noexcept nogil:
     return True
 
 
+cdef bint _is_too_late(const Exchange *self, int64_t pushback_ms) noexcept nogil:
+    """Would the call be over, by its deadline or for its silence, before the time the origin asks for has passed?"""
+    cdef uint64_t now = self.desk.loop.now
+    if pushback_ms <= 0:
+        return False
+    if self.deadline_at > 0 and now + <uint64_t>pushback_ms * 1000000 >= self.deadline_at:
+        return True
+    return self.route.idle_ms > 0 and pushback_ms >= self.route.idle_ms
+
+
 cdef bint attempt_again(Exchange *self, Again why, int64_t pushback_ms) noexcept nogil:
     """Try the call once more, if that is allowed; False: it is not, and nothing has changed.
 
     pushback_ms  what the origin said about when: PUSHBACK_NONE nothing, below 0 never
-    An attempt that found no connection is followed by one elsewhere or by none: everybody was asked then.
+    An attempt that found no connection is followed by one elsewhere, or by none if nobody could be reached. Nobody
+    waits for an attempt that would come too late.
     """
     cdef Desk *desk = self.desk
     cdef const EndpointRow *endpoint
     cdef uint64_t wait_ms = 0
-    if (pushback_ms < 0 and pushback_ms != PUSHBACK_NONE) or not _may(self, why):
+    if (pushback_ms < 0 and pushback_ms != PUSHBACK_NONE) or _is_too_late(self, pushback_ms) or not _may(self, why):
         return False
-    endpoint = balance_pick(desk, self.use.data, self.row, self.tried, self.key)
-    if endpoint == NULL and why == AGAIN_UNSENT:
-        return False
+    endpoint = balance_pick(desk, self.use.data, self.row, self.tried, why == AGAIN_UNSENT, self.key)
+    if why == AGAIN_UNSENT:
+        self.gone |= _place(self)
+        if endpoint == NULL and self.tried == self.gone:
+            return False
     attempt_over(self)
+    self.status = 0
+    self.grpc_status = -1
+    self.answered_at = 0
     octets_close(&self.answer)
+    self.release_at = 0
     desk.meter.attempts_again += 1
     self.seeking = True
     if endpoint == NULL:
-        self.tried = 0
+        self.tried = self.gone
         wait_ms = <uint64_t>BACKOFF_MS << min(self.attempts - 1, 10)
         wait_ms = min(wait_ms, <uint64_t>BACKOFF_MOST_MS)
         wait_ms = wait_ms // 2 + desk_dice(desk) % (wait_ms + 1)
@@ -180,11 +212,10 @@ cdef bint attempt_again(Exchange *self, Again why, int64_t pushback_ms) noexcept
 
 cdef void attempt_due(Exchange *self) noexcept nogil:
     """The wait before the next attempt is over."""
-    cdef const EndpointRow *endpoint = balance_pick(self.desk, self.use.data, self.row, self.tried, self.key)
+    cdef const EndpointRow *endpoint = balance_pick(self.desk, self.use.data, self.row, self.tried, False, self.key)
     self.again_at = 0
     if endpoint == NULL:
-        exchange_fail(self, OVERLOADED, SIDE_GATEWAY, <int>PHASE_POLICY,
-                      b"every endpoint of the origin has as many calls as it may have")
+        _deny(self)
     else:
         _try(self, endpoint)
 
@@ -199,9 +230,11 @@ cdef void _try(Exchange *self, const EndpointRow *endpoint) noexcept nogil:
 
 
 cdef void attempt_lease_ready(Exchange *self, Link *link) noexcept nogil:
-    """There is a stream for it: the kept request goes out."""
+    """There is a stream for it: the kept request goes out, unless the client's connection is being lost just now."""
     cdef FieldSection *section = &self.desk.room.stashed
     cdef RequestHead head
+    if self.client_link.dead or self.client_link.conn.broken:
+        return
     stash_get(&self.head, section)
     request_head_check(section, &head)
     _begin(self, link, section, &head)
@@ -222,12 +255,12 @@ cdef void attempt_lease_failed(Exchange *self, Link *link, int failure) noexcept
 cdef const Field *_timeout_field(Exchange *self, Field *field, char *text) noexcept nogil:
     """What is left of the deadline, as a grpc-timeout of at most 8 digits; NULL: it passes as it came."""
     cdef uint64_t left = 0
-    if self.deadline_at == 0 or (self.desk.loop.now == self.started_at and not self.clamped):
+    if not self.grpc or self.deadline_at == 0 or (self.desk.loop.now == self.started_at and not self.clamped):
         return NULL
     if self.deadline_at > self.desk.loop.now:
         left = self.deadline_at - self.desk.loop.now
     if left < <uint64_t>100000000 * 1000:
-        snprintf(text, _TIMEOUT_SIZE, b"%lluu", <unsigned long long>(left // 1000))
+        snprintf(text, _TIMEOUT_SIZE, b"%lluu", <unsigned long long>max(left // 1000, <uint64_t>1))
     elif left < <uint64_t>100000000 * 1000000:
         snprintf(text, _TIMEOUT_SIZE, b"%llum", <unsigned long long>(left // 1000000))
     else:
@@ -311,7 +344,7 @@ cdef void attempt_hedge(Exchange *self) noexcept nogil:
     if (self.seeking or self.origin == NULL or self.rival != NULL or self.request.half != ENDED_HALF
             or self.kept.length > self.route.replay_octets):
         return
-    endpoint = balance_pick(desk, self.use.data, self.row, self.tried, self.key)
+    endpoint = balance_pick(desk, self.use.data, self.row, self.tried, False, self.key)
     if endpoint == NULL or endpoint.address_length == 0:
         return
     link = pool_free_link(desk, self.use.data, self.row, endpoint)

@@ -5,4 +5,4 @@ from fastgw._core.proxy.desk cimport Desk
 from fastgw._core.proxy.route cimport EndpointRow, OriginRow, SnapshotData
 
 cdef const EndpointRow *balance_pick(Desk *desk, const SnapshotData *data, const OriginRow *origin,
-                                     uint64_t tried, uint64_t key) noexcept nogil
+                                     uint64_t tried, bint last_resort, uint64_t key) noexcept nogil

@@ -35,14 +35,14 @@ cdef inline uint32_t _calls(const EndpointState *state) noexcept nogil:
 
 
 cdef uint64_t _share(const EndpointRow *row, uint32_t slow_start_ms, uint64_t now) noexcept nogil:
-    """Its weight, in parts of _SCALE; less while it starts slowly. Never 0."""
+    """Its weight, in parts of _SCALE; less while it starts slowly, not while it is still away. Never 0."""
     cdef uint64_t weight = row.weight * <uint64_t>_SCALE
     cdef uint64_t since = row.state.returned_at
     cdef uint64_t lasts = slow_start_ms * <uint64_t>1000000
     cdef uint64_t percent
-    if since == 0 or now >= since + lasts:
+    if since == 0 or now < since or now >= since + lasts:
         return weight
-    percent = (now - since) * 100 // lasts if now > since else 0
+    percent = (now - since) * 100 // lasts
     return weight * (percent if percent > _SLOWEST_START else <uint64_t>_SLOWEST_START) // 100
 
 
@@ -69,21 +69,26 @@ cdef uint64_t _group(const EndpointRow *rows, const OriginRow *origin, uint32_t 
     return good
 
 
-cdef uint64_t _eligible(const EndpointRow *rows, const OriginRow *origin, uint64_t tried, uint64_t now) noexcept nogil:
+cdef uint64_t _eligible(const EndpointRow *rows, const OriginRow *origin, uint64_t tried, bint last_resort,
+                        uint64_t now) noexcept nogil:
     """The endpoints that may serve: see the head of this room. Empty: none may.
 
     If in no priority enough are available, health is not looked at any more: few healthy endpoints under the load of
-    all would not stay healthy.
+    all would not stay healthy. That enough are available but tried or full is no reason to ask the others, but as a
+    last resort.
     """
     cdef uint32_t place = 0
     cdef uint64_t good, whole, panic = 0
-    cdef bint enough
+    cdef bint enough, healthy = False
     while place < origin.count:
         good = _group(rows, origin, place, now, &whole, &place, &enough) & ~tried
         if enough and good != 0:
             return good
+        healthy = healthy or enough
         if panic == 0:
             panic = whole & ~tried
+    if origin.policy.panic_percent == 0 or (healthy and not last_resort):
+        return 0
     return panic
 
 
@@ -178,7 +183,7 @@ cdef uint32_t _by_key(const EndpointRow *rows, uint64_t among, uint64_t key) noe
         among &= among - 1
         if _calls(rows[place].state) >= bound:
             continue
-        score = _mixed(key ^ rows[place].state.identity) / 18446744073709551616.0
+        score = _mixed(key ^ _mixed(rows[place].state.key)) / 18446744073709551616.0
         score = -<double>rows[place].weight / log(score if score > 0 else 1e-18)
         if score > highest:
             highest = score
@@ -187,16 +192,23 @@ cdef uint32_t _by_key(const EndpointRow *rows, uint64_t among, uint64_t key) noe
 
 
 cdef const EndpointRow *balance_pick(Desk *desk, const SnapshotData *data, const OriginRow *origin,
-                                     uint64_t tried, uint64_t key) noexcept nogil:
-    """The endpoint for one more call, NULL if none may serve. `tried`: places already tried; `key`: for HASH."""
+                                     uint64_t tried, bint last_resort, uint64_t key) noexcept nogil:
+    """The endpoint for one more call, NULL if none may serve.
+
+    tried        places already tried
+    last_resort  rather one that is not available than none
+    key          for HASH
+    """
     cdef const EndpointRow *rows = &data.endpoints[origin.first]
     cdef uint8_t balance = origin.policy.balance
     cdef uint64_t among
     if origin.count == 1:
         if tried != 0 or (origin.policy.calls_most > 0 and _calls(rows.state) >= origin.policy.calls_most):
             return NULL
+        if origin.policy.panic_percent == 0 and not endpoint_is_available(rows.state, desk.loop.now):
+            return NULL
         return rows
-    among = _eligible(rows, origin, tried, desk.loop.now)
+    among = _eligible(rows, origin, tried, last_resort, desk.loop.now)
     if among == 0:
         return NULL
     if balance == RANDOM or (balance == HASH and key == 0):

@@ -136,8 +136,10 @@ cdef struct Exchange:
     uint64_t paid               # octets of `kept` for which the client has got its credit back
     uint64_t replayed           # of those, octets this attempt has not sent yet
     Octets answer               # a response head held back until it is clear that the call is not tried again
+    uint64_t release_at         # ns, when that head goes on after all; 0: there is none
     uint64_t tried              # endpoints of `row`, a bit each
     uint8_t attempts            # begun so far
+    uint64_t gone               # of those tried, endpoints that could not be reached
     bint running                # counted as a running call of `endpoint`
     uint64_t key                # hash of the field that `row` balances by
     uint64_t attempt_at         # ns, when this attempt's head went out

@@ -3,7 +3,6 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 ctypedef struct EndpointState:
     # Written by any worker with atomic operations that order nothing; numbers that meet may cost one update.
-    uint64_t identity           # a number for HASH that depends on its label alone, in every process
     uint32_t number             # its place in the list, and in each worker's pools
     int32_t calls               # running
     uint32_t healthy            # the active check's verdict
@@ -11,6 +10,7 @@ ctypedef struct EndpointState:
     uint32_t ejections          # in a row
     uint64_t ejected_until      # ns
     uint64_t returned_at        # ns: when it came back, and slow start began; 0: it never was away
+    uint64_t key                # hash of its identity
     uint64_t latency            # ns to the response head: rises at once, falls slowly; 0: not known
     uint64_t latency_at         # ns
     uint64_t calls_started
@@ -28,6 +28,9 @@ cdef class Endpoints:
 cdef void endpoint_begin(EndpointState *self) noexcept nogil
 cdef void endpoint_end(EndpointState *self) noexcept nogil
 cdef void endpoint_answered(EndpointState *self, uint64_t latency, uint64_t now) noexcept nogil
+cdef void endpoint_served(EndpointState *self, uint64_t now) noexcept nogil
+cdef void endpoint_unreachable(EndpointState *self, uint64_t now, uint32_t eject_failures,
+                               uint32_t eject_ms) noexcept nogil
 cdef void endpoint_failed(EndpointState *self, uint64_t latency, uint64_t now, uint32_t eject_failures,
                           uint32_t eject_ms) noexcept nogil
 cdef uint64_t endpoint_latency(const EndpointState *self, uint64_t now) noexcept nogil

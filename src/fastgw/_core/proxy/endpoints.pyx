@@ -3,12 +3,11 @@
 An endpoint keeps its state for as long as the gateway lives, whatever is published: one that leaves and returns is
 remembered. The struct has cache lines of its own, so that calls to one endpoint do not slow down those to another.
 """
+from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
 from fastgw._core.clock cimport clock_now
-
-from hashlib import blake2b
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **into, size_t alignment, size_t size)
@@ -61,8 +60,8 @@ cdef uint64_t endpoint_latency(const EndpointState *self, uint64_t now) noexcept
 
 
 cdef void _note_latency(EndpointState *self, uint64_t latency, uint64_t now) noexcept nogil:
-    """Peak-sensitive moving average: worse news counts at once, better news by an eighth."""
-    cdef uint64_t before = FASTGW_GET64(&self.latency)
+    """Peak-sensitive moving average: worse news counts at once, better news by an eighth of what is not forgotten."""
+    cdef uint64_t before = endpoint_latency(self, now)
     if latency < before:
         latency = before - (before - latency) // 8
     FASTGW_SET64(&self.latency, latency)
@@ -72,6 +71,10 @@ cdef void _note_latency(EndpointState *self, uint64_t latency, uint64_t now) noe
 cdef void endpoint_answered(EndpointState *self, uint64_t latency, uint64_t now) noexcept nogil:
     """A response head came `latency` ns after the request head went."""
     _note_latency(self, latency, now)
+
+
+cdef void endpoint_served(EndpointState *self, uint64_t now) noexcept nogil:
+    """A call ended as it should: the row of failures is broken. A response head alone says nothing about that."""
     if FASTGW_GET32(&self.failures) != 0:
         FASTGW_SET32(&self.failures, 0)
     if FASTGW_GET32(&self.ejections) != 0 and FASTGW_GET64(&self.ejected_until) <= now:
@@ -80,12 +83,26 @@ cdef void endpoint_answered(EndpointState *self, uint64_t latency, uint64_t now)
 
 cdef void endpoint_failed(EndpointState *self, uint64_t latency, uint64_t now, uint32_t eject_failures,
                           uint32_t eject_ms) noexcept nogil:
-    """A connection or call failed for its fault; after `eject_failures` in a row it gets no calls for a while."""
-    cdef uint32_t failures = FASTGW_ADD32(&self.failures, 1)
-    cdef uint32_t times
+    """A call failed for its fault."""
     FASTGW_ADD64(&self.calls_failed, 1)
+    _fail(self, latency, now, eject_failures, eject_ms)
+
+
+cdef void endpoint_unreachable(EndpointState *self, uint64_t now, uint32_t eject_failures,
+                               uint32_t eject_ms) noexcept nogil:
+    """A connection to it came to nothing."""
+    FASTGW_ADD64(&self.connects_failed, 1)
+    _fail(self, 0, now, eject_failures, eject_ms)
+
+
+cdef void _fail(EndpointState *self, uint64_t latency, uint64_t now, uint32_t eject_failures,
+                uint32_t eject_ms) noexcept nogil:
+    """After `eject_failures` in a row it gets no calls for a while. Those of calls it had before do not count then."""
+    cdef uint32_t times
     _note_latency(self, latency if latency > _FAILED_NS else _FAILED_NS, now)
-    if eject_failures == 0 or failures < eject_failures or FASTGW_GET64(&self.ejected_until) > now:
+    if eject_failures == 0 or FASTGW_GET64(&self.ejected_until) > now:
+        return
+    if FASTGW_ADD32(&self.failures, 1) < eject_failures:
         return
     times = FASTGW_ADD32(&self.ejections, 1)
     if times > _EJECTIONS_MOST:
@@ -99,6 +116,15 @@ cdef void endpoint_failed(EndpointState *self, uint64_t latency, uint64_t now, u
 cdef bint endpoint_is_available(EndpointState *self, uint64_t now) noexcept nogil:
     """Healthy, and not ejected."""
     return FASTGW_GET32(&self.healthy) != 0 and FASTGW_GET64(&self.ejected_until) <= now
+
+
+cdef uint64_t _key(const uint8_t *identity, uint32_t length) noexcept nogil:
+    """FNV-1a: what an endpoint is called by in rendezvous hashing, the same in every process and whatever its place."""
+    cdef uint64_t key = <uint64_t>0xcbf29ce484222325
+    cdef uint32_t at
+    for at in range(length):
+        key = (key ^ identity[at]) * <uint64_t>0x100000001b3
+    return key
 
 
 cdef class Endpoints:
@@ -136,7 +162,7 @@ cdef class Endpoints:
         self.states[self.count] = <EndpointState *>made
         self.states[self.count].number = self.count
         self.states[self.count].healthy = 1
-        self.states[self.count].identity = int.from_bytes(blake2b(label.encode(), digest_size=8).digest())
+        self.states[self.count].key = _key(identity, <uint32_t>len(identity))
         self.labels.append(label)
         self.numbers[identity] = self.count
         self.count += 1
@@ -171,3 +197,31 @@ cdef class Endpoints:
                 "latency_us": endpoint_latency(state, now) // 1000,
             })
         return out
+
+
+# For tests and tools.
+
+def replay(list steps not None, uint32_t eject_failures, uint32_t eject_ms):
+    """One endpoint through steps of (what, ms, latency in ms): "answered", "served", "failed", "unreachable", "look".
+
+    After each: (latency in ms, is it available, failures in a row, ejections in a row).
+    """
+    cdef EndpointState state
+    cdef uint64_t now, latency
+    memset(&state, 0, sizeof(state))
+    state.healthy = 1
+    out = []
+    for what, ms, latency_ms in steps:
+        now = 1000000000 + <uint64_t>ms * 1000000
+        latency = <uint64_t>latency_ms * 1000000
+        if what == "answered":
+            endpoint_answered(&state, latency, now)
+        elif what == "served":
+            endpoint_served(&state, now)
+        elif what == "failed":
+            endpoint_failed(&state, latency, now, eject_failures, eject_ms)
+        elif what == "unreachable":
+            endpoint_unreachable(&state, now, eject_failures, eject_ms)
+        out.append((endpoint_latency(&state, now) / 1e6, bool(endpoint_is_available(&state, now)), state.failures,
+                    state.ejections))
+    return out

@@ -56,7 +56,7 @@ from fastgw._core.proxy.desk cimport (
     Side,
     desk_snapshot,
 )
-from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed
+from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed, endpoint_served
 from fastgw._core.proxy.head cimport head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
 from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
@@ -75,7 +75,7 @@ from fastgw._core.proxy.reply cimport (
 )
 from fastgw._core.proxy.resets cimport reset_by_client, reset_by_origin, reset_toward_origin
 from fastgw._core.proxy.route cimport EndpointRow
-from fastgw._core.proxy.timing cimport timing_begin, timing_end
+from fastgw._core.proxy.timing cimport timing_begin, timing_end, timing_look_in
 from fastgw._core.reasons cimport (
     ACCEPTED,
     CANCEL,
@@ -98,6 +98,7 @@ from fastgw._core.wire.stash cimport stash_get, stash_section
 
 cdef enum:
     _PUSHBACK_MOST_MS = 86400000
+    _HEAD_HELD_MS = 100         # how long a response head waits for what follows it
 
 
 # ---- credit
@@ -303,7 +304,12 @@ cdef void exchange_fail(Exchange *self, LocalReply reply, Side side, int phase, 
 
 
 cdef void exchange_lose_client(Exchange *self, uint32_t code) noexcept nogil:
-    """There is no memory even for an answer."""
+    """There is no memory for an answer, or nobody takes it."""
+    if self.error == NO_REPLY:
+        self.blamed = True
+        self.side = <uint8_t>(SIDE_CLIENT if code == <uint32_t>CANCEL else SIDE_GATEWAY)
+        self.phase = <uint8_t>PHASE_STREAM
+    _drop_origin(self, <uint32_t>CANCEL)
     _drop_client(self, code)
     _finish(self)
 
@@ -388,18 +394,22 @@ cdef void _on_response_data(Conn *conn, Stream *stream, uint8_t *payload, uint32
         outbox_credit_connection(conn, length)
         return
     if self.keeping:
-        _commit(self)
+        exchange_commit(self)
+    if end:
+        _judge(self, -1)        # trailers are the rule in gRPC, not in HTTP
     _relay(self, &self.response, conn, stream, self.client, payload, length, end)
 
 
 cdef void _on_origin_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
     if stream == self.origin:
+        self.active_at = self.desk.loop.now
         _pay(self, self.client, attempt_unpaid(self, length))
 
 
 cdef void _on_client_sent(Conn *conn, Stream *stream, uint32_t length) noexcept nogil:
     cdef Exchange *self = <Exchange *>stream.owner
+    self.active_at = self.desk.loop.now
     _pay(self, self.origin, length)
     if self.origin == NULL and self.response.half != OPEN_HALF:
         _close_client(self)     # the end of the answer had to wait
@@ -427,7 +437,9 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
                 attempt_lose_one(self, stream)      # the other one may do better
                 return
             attempt_lose_one(self, self.origin if stream == self.rival else self.rival)
-        _judge(self, head.grpc_status)
+        endpoint_answered(self.endpoint.state, self.active_at - self.attempt_at, self.active_at)
+        if end:
+            _judge(self, head.grpc_status)
         if end and _again_by_status(self, section, head.grpc_status):
             return
         self.status = head.status
@@ -437,7 +449,11 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
                           or not media_type_is_grpc(head.content_type.value, head.content_type.value_length)):
             self.desk.meter.foreign_answers += 1
         if not end and self.keeping and self.route.retry_on != 0 and stash_section(&self.answer, section):
-            return      # the status that decides comes in the trailers, if no message comes before
+            # The status that decides comes in the trailers, if no message comes before. A client may wait for the
+            # head before it sends what the origin waits for: so not for long.
+            self.release_at = self.desk.loop.now + <uint64_t>_HEAD_HELD_MS * 1000000
+            timing_look_in(self, _HEAD_HELD_MS)
+            return
         attempt_settle(self)
     elif self.rival != NULL:
         return
@@ -462,14 +478,15 @@ cdef void _blame(const EndpointRow *endpoint, const Exchange *self) noexcept nog
 
 
 cdef void _judge(Exchange *self, int grpc_status) noexcept nogil:
-    """What the endpoint's answer says about the endpoint; gRPC status -1: nothing yet."""
+    """The endpoint's answer is complete: what does it say about the endpoint?"""
+    cdef uint64_t now = self.desk.loop.now
     if grpc_status == GRPC_UNAVAILABLE:
         _blame(self.endpoint, self)
     else:
-        endpoint_answered(self.endpoint.state, self.desk.loop.now - self.attempt_at, self.desk.loop.now)
+        endpoint_served(self.endpoint.state, now)
 
 
-cdef void _commit(Exchange *self) noexcept nogil:
+cdef void exchange_commit(Exchange *self) noexcept nogil:
     """The answer is this one: a head that was held back goes to the client, and there will be no other attempt."""
     cdef FieldSection *section = &self.desk.room.stashed
     if self.answer.length > 0 and self.client != NULL and self.client.conn != NULL:
@@ -527,12 +544,11 @@ cdef void _on_response_trailers(Conn *conn, Stream *stream, FieldSection *sectio
                  section.list_size, section.list_limit)
         _reply(self, ORIGIN_BAD_RESPONSE, SIDE_ORIGIN, <int>PHASE_STREAM, -1, text)
         return
-    if grpc_status == GRPC_UNAVAILABLE:
-        _judge(self, grpc_status)
+    _judge(self, grpc_status)
     if self.keeping:
         if _again_by_status(self, section, grpc_status):
             return
-        _commit(self)
+        exchange_commit(self)
     self.response.half = <uint8_t>ENDED_HALF
     self.grpc_status = <short>grpc_status
     if self.client != NULL and self.client.conn != NULL:

@@ -16,7 +16,7 @@ from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
 from fastgw._core.io.tls cimport tls_ticket, tls_ticket_free
 from fastgw._core.io.transport cimport TRANSPORT_FINE
 from fastgw._core.proxy.desk cimport SnapshotUse, desk_dice
-from fastgw._core.proxy.endpoints cimport endpoint_failed
+from fastgw._core.proxy.endpoints cimport endpoint_unreachable
 from fastgw._core.proxy.link cimport link_bury, link_connect, link_dirty, link_look_in, use_release
 from fastgw._core.reasons cimport ENHANCE_YOUR_CALM
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
@@ -97,7 +97,7 @@ cdef Link *pool_lease(Desk *desk, Exchange *exchange) noexcept nogil:
     if self == NULL:
         desk.lease_failed(exchange, NULL, FAILURE_NO_MEMORY)
         return NULL
-    if self.retry_tokens < RETRY_TOKENS_MOST:
+    if exchange.attempts == 1 and self.retry_tokens < RETRY_TOKENS_MOST:
         self.retry_tokens += RETRY_TOKENS_PER_CALL
     if self.waiting == 0:
         link = _free_link(self)
@@ -225,8 +225,14 @@ cdef void _again(Timer *timer) noexcept nogil:
     cdef Pool *self = <Pool *>timer.owner
     if self.waiting > 0:
         _serve(self.desk, self)
-    elif self.open + self.connecting < self.policy.ready_least:
+    if self.open + self.connecting < self.policy.ready_least:
         pool_warm(self.desk)
+
+
+cdef void _replace(Pool *self) noexcept nogil:
+    """A connection is gone: those that are to be kept ready will be opened."""
+    if self.open + self.connecting < self.policy.ready_least and self.again.prev == NULL:
+        timer_start(&self.desk.loop, &self.again, AGAIN_MS)
 
 
 cdef void _fail_waiting(Desk *desk, Pool *self, Link *link, int failure) noexcept nogil:
@@ -275,16 +281,17 @@ cdef void pool_link_shut(Link *link) noexcept nogil:
         self.again_at = link.desk.loop.now + AGAIN_MS * <uint64_t>1000000
     if link.counted:
         self.open -= 1
+        _replace(self)
         return
     link.counted = True
     self.connecting -= 1
     link.desk.meter.origin_connections_failed += 1
     if link.transport.tls.ssl != NULL:
         _forget_session(self)       # there are servers that an earlier session confuses
-    endpoint_failed(self.state, 0, link.desk.loop.now, self.policy.eject_failures, self.policy.eject_ms)
+    endpoint_unreachable(self.state, link.desk.loop.now, self.policy.eject_failures, self.policy.eject_ms)
     if failure == TRANSPORT_FINE:
         failure = FAILURE_BAD_SETTINGS if link.conn.broken else FAILURE_SETTINGS_TIMEOUT
-    if self.open == 0:
+    if self.open == 0 and self.connecting == 0:
         _fail_waiting(link.desk, self, link, failure)
 
 
@@ -295,8 +302,7 @@ cdef void pool_link_lost(Link *link) noexcept nogil:
     pool_link_shut(link)
     if link.pool.waiting > 0:
         _serve(link.desk, link.pool)
-    elif link.pool.policy.ready_least > 0 and link.pool.again.prev == NULL:
-        timer_start(&link.desk.loop, &link.pool.again, AGAIN_MS)
+    _replace(link.pool)
 
 
 cdef SSL_SESSION **pool_earlier(Pool *self, const SSL_CTX *context) noexcept nogil:
@@ -339,8 +345,8 @@ cdef void _retire(Link *link) noexcept nogil:
 
 
 cdef bint pool_keeps_idle(const Pool *self) noexcept nogil:
-    """Are its connections kept although no call uses them?"""
-    return self.open <= self.policy.ready_least
+    """Are its connections kept although no call uses them? Not if the snapshot in force knows nothing of it."""
+    return self.open <= self.policy.ready_least and self.revision == self.desk.current.data.revision
 
 
 cdef bint pool_tend(Link *link, uint64_t *wait_ms) noexcept nogil:

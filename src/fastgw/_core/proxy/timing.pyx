@@ -2,20 +2,22 @@
 
 One timer looks after all of them.
 """
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 
 from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
 from fastgw._core.proxy.attempt cimport attempt_due, attempt_hedge
 from fastgw._core.proxy.decide cimport TEXT_SIZE
-from fastgw._core.proxy.desk cimport PHASE_STREAM, SIDE_CLIENT, SIDE_GATEWAY, SIDE_ORIGIN
-from fastgw._core.proxy.exchange cimport exchange_fail
+from fastgw._core.proxy.desk cimport OPEN_HALF, PHASE_STREAM, SIDE_CLIENT, SIDE_GATEWAY, SIDE_ORIGIN
+from fastgw._core.proxy.exchange cimport exchange_commit, exchange_fail, exchange_lose_client
 from fastgw._core.proxy.reply cimport DEADLINE_EXCEEDED, ORIGIN_IDLE, STREAM_TOO_OLD
 from fastgw._core.proxy.route cimport RouteRow
+from fastgw._core.reasons cimport CANCEL
 from fastgw._core.wire.grpc cimport timeout_get
 
 cdef uint64_t _MS = 1000000
 cdef uint64_t _NEVER = 0xffffffffffffffff
+cdef uint64_t _UNTAKEN = 10000 * _MS    # ns in which a client takes nothing of an answer that is complete
 
 
 cdef inline void _sooner(uint64_t *at, uint64_t other) noexcept nogil:
@@ -37,6 +39,10 @@ cdef uint64_t _next(const Exchange *self) noexcept nogil:
         _sooner(&at, self.again_at)
     if self.hedge_at > 0:
         _sooner(&at, self.hedge_at)
+    if self.release_at > 0:
+        _sooner(&at, self.release_at)
+    if self.response.half != OPEN_HALF and at < self.active_at + _UNTAKEN:
+        at = self.active_at + _UNTAKEN
     return at
 
 
@@ -80,6 +86,13 @@ cdef void timing_end(Exchange *self) noexcept nogil:
     timer_stop(&self.desk.loop, &self.timer)
 
 
+cdef void _await_taking(Exchange *self) noexcept nogil:
+    """It was answered here; the answer may have to wait behind what the client has not taken yet."""
+    if not self.finished:
+        self.active_at = self.desk.loop.now
+        _arm(self)
+
+
 cdef void _timer(Timer *timer) noexcept nogil:
     """Is anything due? If not, look again when the next thing is."""
     cdef Exchange *self = <Exchange *>timer.owner
@@ -88,20 +101,32 @@ cdef void _timer(Timer *timer) noexcept nogil:
     cdef char text[TEXT_SIZE]
     if self.finished:
         return
+    if self.response.half != OPEN_HALF:
+        # It is answered. Whoever does not take the answer is not answered a second time.
+        if now >= _next(self):
+            exchange_lose_client(self, <uint32_t>CANCEL)
+        else:
+            _arm(self)
+        return
     if self.deadline_at > 0 and now >= self.deadline_at:
         snprintf(text, TEXT_SIZE, b"the call's deadline of %llu ms is over",
                  <unsigned long long>((self.deadline_at - self.started_at) // _MS))
         exchange_fail(self, DEADLINE_EXCEEDED, SIDE_CLIENT if self.origin == NULL else SIDE_ORIGIN,
                       <int>PHASE_STREAM, text)
+        _await_taking(self)
         return
     if route.idle_ms > 0 and now >= self.active_at + route.idle_ms * _MS:
         snprintf(text, TEXT_SIZE, b"nothing was sent on the stream, either way, for %u ms", route.idle_ms)
         exchange_fail(self, ORIGIN_IDLE, SIDE_ORIGIN, <int>PHASE_STREAM, text)
+        _await_taking(self)
         return
     if route.age_ms > 0 and now >= self.started_at + route.age_ms * _MS:
         snprintf(text, TEXT_SIZE, b"the stream has reached its age of %u ms; begin a new one", route.age_ms)
         exchange_fail(self, STREAM_TOO_OLD, SIDE_GATEWAY, <int>PHASE_STREAM, text)
+        _await_taking(self)
         return
+    if self.release_at > 0 and now >= self.release_at:
+        exchange_commit(self)
     if self.again_at > 0 and now >= self.again_at:
         attempt_due(self)
     if not self.finished and self.hedge_at > 0 and now >= self.hedge_at:
