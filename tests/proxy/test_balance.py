@@ -121,8 +121,6 @@ def test_the_faster_ones_get_the_calls(theatre, three, start):
     print("calls in 2 s:", calls)
     assert 0 < calls[2] < 0.05 * sum(calls)
     assert min(calls[:2]) > 0.2 * sum(calls)
-    rows = house.gateway.stats()["endpoints"]
-    assert rows[2]["latency_us"] > 10 * rows[0]["latency_us"]
 
 
 def test_one_that_was_slow_is_fast_after_one_answer_once_its_past_is_forgotten():
