@@ -24,7 +24,7 @@ from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
 
 cdef Pool *pool_of(Desk *desk, const SnapshotData *data, const OriginRow *origin,
                    const EndpointRow *endpoint) noexcept nogil:
-    """The pool of this endpoint, made on first use; it outlives snapshots, and follows their policy. NULL: no memory."""
+    """The pool of this endpoint, made on first use; it outlives snapshots and follows their policy. NULL: no memory."""
     cdef uint32_t number = endpoint.state.number
     cdef Pool *self = NULL
     if number >= desk.pools_room and not _widen(desk, number):
