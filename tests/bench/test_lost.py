@@ -19,7 +19,13 @@ def row(gateway: str, policy: bool, **failed: tuple[int, int]) -> dict[str, Any]
     events = {}
     for event in EVENTS:
         count, unreached = failed.get(event, (0, 0))
-        events[event] = {"calls": 100, "failed": count, "unreached": unreached, "twice": int(policy)}
+        events[event] = {
+            "calls": 100,
+            "failed": count,
+            "unreached": unreached,
+            "twice": int(policy),
+            "events": 9,
+        }
     return {"gateway": gateway, "policy": policy, "events": events}
 
 
@@ -38,8 +44,8 @@ def results() -> dict[str, Any]:
 def test_a_row_per_gateway_and_policy(results) -> None:
     head, _, first, second = table(results).splitlines()
     assert head.count("|") == first.count("|") == len(EVENTS) + 3
-    assert first == "| fastgw | 0 | 0 | 5 (1) | 0 | 0 | 0 | 0 | 0 |"
-    assert second == "| fastgw, retries on | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 7 |"
+    assert first == "| fastgw | 0 | 0 | 5 (1) | 0 / 9 | 0 / 9 | 0 | 0 | 0 |"
+    assert second == "| fastgw, retries on | 0 | 0 | 0 | 0 / 9 | 0 / 9 | 0 | 0 | 7 |"
     assert "fastgw 1.2.3" in describe(results)
 
 

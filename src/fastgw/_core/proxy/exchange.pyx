@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset
 
-from fastgw._core.buf cimport chain_open, octets_close, octets_open, slots_return, slots_take
+from fastgw._core.buf cimport chain_open, octets_open, slots_return, slots_take
 from fastgw._core.clock cimport clock_now, clock_wall
 from fastgw._core.h2.conn cimport (
     CAUSE_GOAWAY,
