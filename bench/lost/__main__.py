@@ -30,7 +30,7 @@ def version(name: str, program: str) -> str:
 
 
 def measure(names: list[str], rate: float, note: str, more: Path | None) -> Path:
-    """Run what `more`, the results file of a run that was broken off, lacks, or all; returns the results file."""
+    """Run what `more`, the results of a run that was broken off, lacks, or all; returns the results file."""
     programs = {name: GATEWAYS[name].program() for name in names}
     results = {
         "when": time.strftime("%Y-%m-%d"),
