@@ -29,8 +29,8 @@ def version(name: str, program: str) -> str:
     return found[0] if found else ""
 
 
-def measure(names: list[str], rate: float, note: str) -> Path:
-    """Run all; returns the results file."""
+def measure(names: list[str], rate: float, note: str, more: Path | None) -> Path:
+    """Run what `more`, the results of a run that was broken off, lacks, or all; returns the results file."""
     programs = {name: GATEWAYS[name].program() for name in names}
     results = {
         "when": time.strftime("%Y-%m-%d"),
@@ -40,16 +40,20 @@ def measure(names: list[str], rate: float, note: str) -> Path:
         "rate": rate,
         "rows": [],
     }
+    if more is not None:
+        results["rows"] = json.loads(more.read_text())["rows"]
     RUN.mkdir(parents=True, exist_ok=True)
-    for name, policy in ((name, policy) for policy in (False, True) for name in names):
+    RESULTS.mkdir(exist_ok=True)
+    file = more or RESULTS / time.strftime("%Y-%m-%d-%H%M%S-lost.json")
+    done = {(row["gateway"], row["policy"]) for row in results["rows"]}
+    rows = [(name, policy) for policy in (False, True) for name in names]
+    for name, policy in (row for row in rows if row not in done):
         events = Scenario(GATEWAYS[name], policy, free_port(), RUN, rate).run()
         results["rows"].append({"gateway": name, "policy": policy, "events": events})
         print(name, "with policy" if policy else "", flush=True)
         for event, row in events.items():
             print(f"  {event}: {row}", flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / time.strftime("%Y-%m-%d-%H%M%S-lost.json")
-    file.write_text(json.dumps(results, indent=1) + "\n")
+        file.write_text(json.dumps(results, indent=1) + "\n")
     return file
 
 
@@ -60,11 +64,12 @@ def main() -> None:
     parser.add_argument("--gateways", default=",".join(GATEWAYS))
     parser.add_argument("--rate", type=float, default=200.0, help="calls a second")
     parser.add_argument("--note", default="", help="what was particular about this run")
+    parser.add_argument("--more", type=Path, metavar="FILE", help="go on with these results")
     parser.add_argument("--table", type=Path, metavar="FILE", help="only the table of these results")
     parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
     asked = parser.parse_args()
     try:
-        file = asked.table or measure(asked.gateways.split(","), asked.rate, asked.note)
+        file = asked.table or measure(asked.gateways.split(","), asked.rate, asked.note, asked.more)
     except MissingError as why:
         sys.exit(str(why))
     results = json.loads(file.read_text())

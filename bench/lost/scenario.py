@@ -17,9 +17,9 @@ from bench.lost.gateways import Gateway
 from tests.chaos.calls import Call, Client
 from tests.chaos.fleet import Fleet
 
-QUIET = 2.0  # seconds before each kind of event in which nothing happens; its calls count for nothing
+QUIET = 1.0  # seconds before each kind of event in which nothing happens; its calls count for nothing
 AFTER = 1.5  # seconds after the last event of a kind, which count for it
-SPELL = 6.0  # seconds of GOAWAY or REFUSED_STREAM
+SPELL = 5.0  # seconds of GOAWAY or REFUSED_STREAM
 EVENTS = {
     "none": "nothing happens",
     "stop": "SIGTERM of an origin",
@@ -62,7 +62,7 @@ class Scenario:
         load = asyncio.ensure_future(client.run(over))
         await asyncio.sleep(1.0)
         works: dict[str, Callable[[], int]] = {
-            "none": lambda: time.sleep(3.0) or 0,
+            "none": lambda: time.sleep(2.0) or 0,
             "stop": lambda: self._restart(signal.SIGTERM),
             "kill": lambda: self._restart(signal.SIGKILL),
             "goaway": self._goaway,
@@ -102,10 +102,10 @@ class Scenario:
         return self._fleet.count("refused") - before
 
     def _reload(self) -> int:
-        for _ in range(5):
+        for _ in range(4):
             self._gateway.reload()
             time.sleep(1.5)
-        return 5
+        return 4
 
     def _replace(self) -> int:
         for _ in range(3):

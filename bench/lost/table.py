@@ -8,6 +8,7 @@ from bench.load.table import END, begin
 from bench.lost.scenario import EVENTS
 
 NAME = "lost"
+COUNTED = ("goaway", "refuse")  # how many there are depends on the gateway's connections and whom it avoids
 
 
 def table(results: dict[str, Any]) -> str:
@@ -17,15 +18,16 @@ def table(results: dict[str, Any]) -> str:
     for row in results["rows"]:
         name = f"{row['gateway']}, retries on" if row["policy"] else row["gateway"]
         events = row["events"]
-        cells = [_cell(events[event]) for event in EVENTS]
+        cells = [_cell(events[event], event in COUNTED) for event in EVENTS]
         twice = sum(events[event]["twice"] for event in EVENTS)
         lines.append(f"| {' | '.join([name, *cells, str(twice)])} |")
     return "\n".join(lines)
 
 
-def _cell(figures: dict[str, Any]) -> str:
+def _cell(figures: dict[str, Any], counted: bool) -> str:
     failed, unreached = figures["failed"], figures["unreached"]
-    return f"{failed} ({unreached})" if failed else "0"
+    words = f"{failed} ({unreached})" if failed else "0"
+    return f"{words} / {figures['events']}" if counted else words
 
 
 def describe(results: dict[str, Any]) -> str:

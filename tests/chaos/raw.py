@@ -1,7 +1,7 @@
 """A cleartext origin of raw frames, `python -m tests.chaos.raw PORT JOURNAL goaway|refuse SECONDS`.
 
-goaway  every connection gets a GOAWAY that often, without the warning of a first one: streams above the
-        last that was read are ignored, those below it are served to their end, and then it closes
+goaway  every connection gets a GOAWAY that often, without the warning of a first one: streams that came in
+        the last tenth of the time are above its last number and ignored, those below are served to their end
 refuse  for a tenth of each such time every new stream is refused (REFUSED_STREAM)
 
 It serves the four kinds of calls of `tests.chaos.origin`, without `x-pace`. SIGUSR1 makes it an honest one,
@@ -45,26 +45,27 @@ class Connection:
         self.peer, self.journal, self.manner, self.every = peer, journal, manner, every
         self.calls: dict[int, Call] = {}
         self.last = 0  # the highest stream that is served
-        self.refused: set[int] = set()
+        self.due = 0.0  # when it gets its GOAWAY
+        self.ignores = False  # new streams: they will be above the last of that
         self.gone = False
 
     def serve(self) -> None:
         theirs = self.peer.begin((Setting.MAX_CONCURRENT_STREAMS, 100))
         self.peer.encoder.header_table_size = theirs.settings.get(Setting.HEADER_TABLE_SIZE, 4096)
-        due = time.monotonic() + self.every
+        self.due = time.monotonic() + self.every
         while not (self.gone and not self.calls):
             try:
-                left = due - time.monotonic() if self.manner == "goaway" else 1.0
+                left = self.due - time.monotonic() if self.manner == "goaway" else 1.0
                 self._take(self.peer.read(0.05 if self.gone else max(0.01, left)))
             except TimeoutError:
                 pass
-            if self.manner == "goaway" and not self.gone and time.monotonic() >= due:
-                due += self.every
+            if self.manner == "goaway" and not self.gone and time.monotonic() >= self.due:
+                self.due += self.every
                 self._go()
         self._leave()
 
     def _go(self) -> None:
-        if not honest.is_set():
+        if self.ignores or not honest.is_set():
             self.gone = True
             self.peer.send(frames.goaway(self.last, Code.NO_ERROR))
             self.journal.note("goaway")
@@ -103,7 +104,9 @@ class Connection:
                 self.peer.send(frames.window_update(frame.stream_id, size))
 
     def _begin(self, stream: int, fields: dict[bytes, bytes]) -> None:
-        if self.gone:
+        if self.manner == "goaway" and not honest.is_set():
+            self.ignores |= time.monotonic() > self.due - PART * self.every
+        if self.gone or self.ignores:
             return
         refuses = self.manner == "refuse" and not honest.is_set()
         if refuses and time.monotonic() % self.every < PART * self.every:
