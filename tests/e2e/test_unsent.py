@@ -107,8 +107,6 @@ def test_calls_of_a_connection_that_breaks_a_rule(gateway):
         with channel(house.address, ca_pem=None) as opened:
             refused = Refused(lambda: Echo(opened).unary(b"x", timeout=5))
             assert refused.code == grpc.StatusCode.INTERNAL
-            assert refused.fastgw_error.startswith(
-                "origin_bad_response; side=origin; phase=stream; endpoint="
-            )
+            assert refused.fastgw_error.startswith("origin_bad_response; side=origin; phase=stream;")
             assert "frame_too_large" in refused.message
             assert Echo(opened).unary(b"next", timeout=5) == b"next"

@@ -17,7 +17,6 @@ from tests.support.frames import ACK, Code, Frame, Setting, Type
 from tests.support.house import House, alive
 from tests.support.raw import Answer, ClosedError, RawClient
 from tests.support.raw_origin import GRPC_HEAD, OK, RawOrigin, RawServer
-from tests.support.steady import clock
 
 WINDOW = 65535
 Fields = list[tuple[bytes, bytes]]
@@ -52,7 +51,7 @@ class Attempt:
     stream_id: int
     fields: Fields
     act: str
-    at: float = field(default_factory=clock.now)
+    at: float = field(default_factory=time.monotonic)
     body: bytearray = field(default_factory=bytearray)
     ended: bool = False
     reset: Code | None = None
@@ -184,7 +183,7 @@ class Stage(RawOrigin):
     def _take(self, peer: RawServer, frame: Frame, open_ones: dict[int, Attempt]) -> None:
         one = open_ones.get(frame.stream_id)
         if frame.type == Type.PING and not frame.flags & ACK:
-            self.pings.append(clock.now())
+            self.pings.append(time.monotonic())
             if not self.mute:
                 peer.send(frames.ping(frame.payload, ack=True))
         elif frame.type == Type.HEADERS:
@@ -309,7 +308,7 @@ class Caller:
         elif frame.type == Type.RST_STREAM and heard is not None:
             heard.reset = frame.code
         if heard is not None and not heard.over and (frame.ends_stream or frame.type == Type.RST_STREAM):
-            heard.over, heard.at = True, clock.now()
+            heard.over, heard.at = True, time.monotonic()
         return frame
 
     def sync(self) -> None:

@@ -13,19 +13,22 @@ class SteadyClock:
     """Seconds like time.monotonic(), less the time in which a sleeping thread of this process was not woken.
 
     Whatever holds up this process (another one on the same cores, the machine's host) counts as time that did
-    not pass. A gateway that is slow holds up only its peers, and so is seen.
+    not pass. A gateway that is slow holds up only its peers, and so is seen. For upper limits only: time is lost,
+    never made.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lost = 0.0
         self._beaten = time.monotonic()
+        self._shown = 0.0
         threading.Thread(target=self._beat, name="steady", daemon=True).start()
 
     def now(self) -> float:
         with self._lock:
             now = time.monotonic()
-            return now - self._lost - self._late(now)
+            self._shown = max(self._shown, now - self._lost - self._late(now))
+            return self._shown
 
     def _late(self, now: float) -> float:
         """What of the time since the last beat was lost."""
