@@ -13,8 +13,8 @@ class SteadyClock:
     """Seconds like time.monotonic(), less the time in which a sleeping thread of this process was not woken.
 
     Whatever holds up this process (another one on the same cores, the machine's host) counts as time that did
-    not pass. A gateway that is slow holds up only its peers, and so is seen. For upper limits only: time is lost,
-    never made.
+    not pass. A gateway that is slow holds up only its peers, and so is seen. For upper
+    limits only: time may be missing.
     """
 
     def __init__(self) -> None:
