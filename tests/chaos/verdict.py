@@ -9,7 +9,7 @@ import grpc
 from tests.chaos.calls import Call
 from tests.chaos.fleet import Origin
 
-# What grpcio says of a call whose end came while it was writing, whatever the status was. The access log has it.
+# What grpcio says of a call whose end came while it was writing, whatever the status was.
 HIDDEN = "Internal error from Core"
 OUTCOMES = ("", "killed", "cancelled", "lost", "wrong")
 Event = tuple[float, str]
