@@ -58,6 +58,8 @@ A, B = "origin 127.0.0.1:1111 closed", "origin 127.0.0.1:2222 closed"
         (19.8, CANCELLED, "CANCELLED", "", 0, 0, False, "cancelled"),
         (19.8, CANCELLED, "CANCELLED", "", 0, 1, False, "lost"),
         (19.8, CANCELLED, "CANCELLED", KILLED, 0, 0, False, "lost"),
+        (19.8, INTERNAL, HIDDEN, "", 0, 0, False, "cancelled"),
+        (19.8, INTERNAL, HIDDEN, "", 0, 1, False, "lost"),
         (12.0, CANCELLED, "CANCELLED", "", 0, 0, False, "lost"),
     ],
 )

@@ -9,7 +9,7 @@ import grpc
 from tests.chaos.calls import Call
 from tests.chaos.fleet import Origin
 
-# What grpcio says of an upload whose end came while it was writing, whatever the status was.
+# What grpcio says of a call whose end came while it was writing, whatever the status was.
 HIDDEN = "Internal error from Core"
 OUTCOMES = ("", "killed", "cancelled", "lost", "wrong")
 Event = tuple[float, str]
@@ -31,11 +31,12 @@ def verdict(call: Call, reached: int, origins: list[Origin], policy: bool) -> st
         return "wrong"
     if call.code is grpc.StatusCode.OK:
         return ""
-    if call.code is grpc.StatusCode.CANCELLED and not call.error and reached == 0:
-        stopping = any(origin.stopping(call.begun, call.ended) for origin in origins)
-        return "cancelled" if stopping else "lost"
-    if call.words == HIDDEN and any(origin.killed(call.begun, call.ended) for origin in origins):
+    hidden = call.words == HIDDEN
+    stopping = any(origin.stopping(call.begun, call.ended) for origin in origins)
+    if hidden and any(origin.killed(call.begun, call.ended) for origin in origins):
         return "killed"
+    if (hidden or call.code is grpc.StatusCode.CANCELLED) and not call.error and reached == 0:
+        return "cancelled" if stopping else "lost"
     named = call.code is grpc.StatusCode.UNAVAILABLE and call.error == KILLED
     if not named or not any(
         f"127.0.0.1:{origin.port} " in call.words and origin.killed(call.begun, call.ended)
