@@ -121,6 +121,12 @@ def test_the_faster_ones_get_the_calls(theatre, three, start):
     print("calls in 2 s:", calls)
     assert 0 < calls[2] < 0.05 * sum(calls)
     assert min(calls[:2]) > 0.2 * sum(calls)
+    slow.delay = 0.0
+    caller = Caller(house)
+    ends = time.monotonic() + 25
+    while share(theatre, caller, three, 60)[2] < 12:
+        assert time.monotonic() < ends, "what was slow is forgotten after ten seconds"
+        time.sleep(0.2)
 
 
 def test_one_that_was_slow_is_fast_after_one_answer_once_its_past_is_forgotten():
