@@ -37,7 +37,7 @@ def verdict(call: Call, reached: int, origins: list[Origin], policy: bool) -> st
         return "killed"
     if (hidden or call.code is grpc.StatusCode.CANCELLED) and not call.error and reached == 0:
         return "cancelled" if stopping else "lost"
-    named = call.code is grpc.StatusCode.UNAVAILABLE and call.error == KILLED
+    named = call.code is grpc.StatusCode.UNAVAILABLE and call.error.startswith(KILLED)
     if not named or not any(
         f"127.0.0.1:{origin.port} " in call.words and origin.killed(call.begun, call.ended)
         for origin in origins
