@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-grpc_health = pytest.importorskip("grpc_health.v1.health")
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # noqa: E402
-
-from tests.support.grpc_echo import Echo, Origin, channel  # noqa: E402
+from tests.support.grpc_echo import Echo, Origin, channel
 
 
 def until(look, timeout=5.0):

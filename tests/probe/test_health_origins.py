@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from grpc_health.v1 import health_pb2 as pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -281,18 +282,16 @@ def test_nothing_is_left_while_checks_hang(check):  # noqa: F811
 
 # the two messages
 
-pb2: Callable[..., Any] = pytest.importorskip("grpc_health.v1.health_pb2")  # type: ignore[assignment]
-
 
 @given(st.text(max_size=300))
 def test_the_request_is_what_protobuf_makes(service):
-    made = pb2.HealthCheckRequest(service=service).SerializeToString()  # type: ignore[attr-defined]
+    made = pb2.HealthCheckRequest(service=service).SerializeToString()
     assert _request(service) == pack(made)
 
 
 @given(st.sampled_from([0, 1, 2, 3]), st.binary(max_size=40), st.integers(2, 1000))
 def test_the_answer_is_read_as_protobuf_reads_it(status, more, number):
-    made = pb2.HealthCheckResponse(status=status).SerializeToString()  # type: ignore[attr-defined]
+    made = pb2.HealthCheckResponse(status=status).SerializeToString()
     assert _serving_status(made) == status
     unknown = _varint(number << 3 | 2) + _varint(len(more)) + more
     assert _serving_status(unknown + made) == _serving_status(made + unknown) == status
