@@ -299,7 +299,6 @@ cdef void _begin(Exchange *self, Link *link, FieldSection *section, const Reques
         exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
         return
     self.origin = stream
-    self.origin_link = link
     self.attempt_at = self.desk.loop.now
     self.replayed = self.paid
     if self.kept.length > 0 and stream.conn != NULL:
@@ -359,7 +358,6 @@ cdef void attempt_hedge(Exchange *self) noexcept nogil:
     self.attempts += 1
     endpoint_begin(endpoint.state)
     self.rival = stream
-    self.rival_link = link
     self.rival_endpoint = endpoint
     self.rival_began_at = desk.loop.now
     desk.meter.attempts_hedged += 1
@@ -385,7 +383,6 @@ cdef bint attempt_lose_one(Exchange *self, Stream *loser) noexcept nogil:
         attempt_drop_rival(self)
         return True
     self.origin = self.rival
-    self.origin_link = self.rival_link
     self.endpoint = self.rival_endpoint
     self.attempt_at = self.rival_began_at
     self.replayed = self.kept.length        # it pays nobody: the request had come whole

@@ -134,7 +134,6 @@ cdef LocalReply _decide_host(Exchange *self, Link *link, const FieldSection *sec
         else:
             snprintf(text, TEXT_SIZE, b"the record of %s is DNS-only: set proxied = true to serve it here", shown)
         return ZONE_UNKNOWN
-    self.host = host
     self.zone = &data.zones[host.zone]
     self.row = &data.origins[host.origin]
     self.route = route_of(data, self.zone, hostname, length, section, head)

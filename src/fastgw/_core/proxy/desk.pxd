@@ -115,13 +115,11 @@ cdef struct Exchange:
     # One request and its response.
     Desk *desk
     SnapshotUse *use
-    const HostRow *host         # NULL: none was found
     const ZoneRow *zone
     const RouteRow *route
     const OriginRow *row        # where it goes
     const EndpointRow *endpoint     # of this attempt; NULL: there was none
     Link *client_link           # good while `client` is not NULL
-    Link *origin_link           # good while `origin` is not NULL
     Stream *client              # NULL: has ended or broken
     Stream *origin              # NULL: not leased yet, has ended or broken
     Pool *waits_for             # in this pool's queue, next and previous are its neighbours
@@ -146,7 +144,6 @@ cdef struct Exchange:
     uint64_t again_at           # ns, when the next attempt begins; 0: none is waited for
     uint64_t hedge_at           # ns, when a rival is sent after the first attempt; 0: none will be
     Stream *rival               # a second attempt beside the first: who answers first serves; NULL: there is none
-    Link *rival_link
     const EndpointRow *rival_endpoint
     uint64_t rival_began_at     # ns
     uint64_t deadline_at        # ns; 0: none

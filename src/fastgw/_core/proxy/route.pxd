@@ -94,7 +94,6 @@ ctypedef struct RouteRow:
 ctypedef struct CertificateRow:
     SSL_CTX *context            # NULL: shown to nobody any more, kept for connections that were opened with it
     const char *names           # SAN DNS names, lower case, each zero-terminated, an empty one ends the list
-    const char *identity        # fingerprint in hexadecimal digits: equal for equal certificates
     uint64_t key                # of the identity, the same in every snapshot; never 0
 
 cdef enum HostKind:

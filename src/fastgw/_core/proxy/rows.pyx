@@ -75,7 +75,6 @@ cdef void rows_certificates(SnapshotData *self, list entries, list texts) except
         listed = b"".join([name + b"\0" for name in lowered])
         texts.append(listed)
         row.names = <const char *>listed
-        row.identity = rows_text(identity.hex(), texts)
         row.key = int.from_bytes(blake2b(identity, digest_size=8).digest()) or 1
         self.certificate_count += 1
 
