@@ -250,6 +250,19 @@ def test_replace_keeps_what_did_not_change(check, reports):
         assert reports.next()[:2] == ("kept", False)
 
 
+def test_a_watch_stays_while_nothing_changes(check, reports):
+    """Its connection too: a grpcio server ends those with too many PINGs and no data between them."""
+    with Served() as served:
+        checks = check(target(served.address, kind="watch", interval=0.05, fall=1))
+        assert reports.next()[1] is True
+        channel = checks._checks[1][0]._channel
+        assert reports.silent(1.0), "20 intervals"
+        assert checks._checks[1][0]._channel is channel
+        assert channel.reusable
+        served.states.set("", S.NOT_SERVING)
+        assert reports.next()[1] is False
+
+
 def test_connections_are_kept_between_checks(check, reports):
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener, Served() as served:
         accepted = []

@@ -234,6 +234,51 @@ def test_a_watch_that_falls_silent_is_asked_whether_it_lives(check, reports):  #
         assert "did not answer within 0.2 s" in why
 
 
+@pytest.mark.parametrize("how", ["UNIMPLEMENTED", "reset"])
+def test_any_answer_to_the_check_beside_a_silent_watch_is_life(check, reports, how):  # noqa: F811
+    asked: list[bytes] = []
+
+    def play(peer: RawServer) -> None:
+        peer.begin()
+        for stream_id, fields in peer.requests():
+            asked.append(dict(fields)[b":path"])
+            if asked[-1].endswith(b"/Watch"):
+                peer.head(stream_id, GRPC_HEAD)
+                peer.send(frames.data(stream_id, message(SERVING)))
+            elif how == "reset":
+                peer.send(frames.rst_stream(stream_id, Code.INTERNAL_ERROR))
+            else:
+                peer.head(stream_id, [*GRPC_HEAD, (b"grpc-status", b"12")], end=True)
+
+    with RawOrigin(play, None) as origin:
+        check(target(("127.0.0.1", origin.port), kind="watch", fall=1))
+        assert reports.next()[1] is True
+        assert reports.silent(0.4)
+        assert origin.peers == 1
+    assert asked.count(b"/grpc.health.v1.Health/Watch") == 1
+    assert len(asked) > 3
+
+
+@pytest.mark.parametrize("more", [b"", frames.ping()], ids=["", "and-ping"])
+def test_a_watch_moves_when_its_connection_goes_away(check, reports, more):  # noqa: F811
+    """GOAWAY without an error is how servers renew connections; often a PING follows (RFC 9113 6.8)."""
+
+    def play(peer: RawServer) -> None:
+        peer.begin()
+        stream_id, _ = peer.request()
+        peer.head(stream_id, GRPC_HEAD)
+        peer.send(frames.data(stream_id, message(SERVING)))
+        time.sleep(0.05)
+        peer.send(frames.goaway(stream_id) + more)
+        hang(peer)
+
+    with RawOrigin(play, None) as origin:
+        check(target(("127.0.0.1", origin.port), kind="watch", fall=1))
+        assert reports.next()[1] is True
+        assert reports.silent(0.8)
+        assert origin.peers > 2
+
+
 def test_a_watch_comes_back_with_growing_pauses(check, reports):  # noqa: F811
     with RawOrigin(close_at_once, None) as origin:
         check(target(("127.0.0.1", origin.port), kind="watch", interval=60.0))

@@ -1,11 +1,11 @@
-"""One HTTP/2 connection for probes on asyncio: a request out, its answer in, all of it bounded."""
+"""One HTTP/2 connection for probes on asyncio: requests out, their answers in, all of it bounded."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import h2.errors
@@ -24,7 +24,9 @@ MESSAGE_MAX = 4096  # octets of a message; an answer of the health service has t
 WINDOW = 65535
 UNSENT_MAX = 65536  # octets that may wait for a peer who does not read
 HEARD_MAX = 131072  # octets a peer may say for one thing asked of it
-_SETTINGS = b"\x04"  # type of the frame that comes first (RFC 9113 section 3.4)
+HEADER = 9  # octets of a frame header (RFC 9113 section 4.1)
+FRAME_MAX = 16384  # octets of a payload, which is all that a peer may send to who has not allowed more
+_SETTINGS = 4  # type of the frame that comes first (RFC 9113 section 3.4)
 
 Address = tuple[str, int] | str  # host and port, or the path of a unix socket
 Fields = list[tuple[bytes, bytes]]
@@ -93,9 +95,9 @@ class Channel:
         self._pipe = pipe
         self._h2 = open_connection(client_side=True, window=WINDOW, head=HEAD_MAX)
         self._heard = 0
-        self._first = b""
-        self._exchange: Exchange | None = None
-        self._ponged: asyncio.Future[None] | None = None
+        self._held = bytearray()  # of a frame that is not whole
+        self._begun = False  # the first frame was there
+        self._exchanges: dict[int, Exchange] = {}  # those that have not ended, by stream id
         self._send()
         self._task = asyncio.create_task(self._read())
 
@@ -107,14 +109,12 @@ class Channel:
     def begin(
         self, fields: Fields, body: bytes | None, on_message: Callable[[bytes], None] | None = None
     ) -> Exchange:
-        """Make the one request of now; one with a body is a gRPC call. Raise ProbeError.
+        """Make a request, beside those that have not ended; one with a body is a gRPC call. Raise StaleError.
 
         Messages go to `on_message`; without it one is kept.
         """
         if self.closed is not None:
             raise StaleError(str(self.closed))
-        if self._exchange is not None:
-            self.abandon(self._exchange)
         self._heard = 0
         try:
             stream_id = self._h2.get_next_available_stream_id()
@@ -125,29 +125,18 @@ class Channel:
             raise StaleError(f"{self.where} takes no request: {error}") from None
         exchange = Exchange(stream_id, asyncio.get_running_loop().create_future(), on_message)
         exchange.unpacker = None if body is None else Unpacker(MESSAGE_MAX)
-        self._exchange = exchange
+        self._exchanges[stream_id] = exchange
         self._send()
         return exchange
 
     def abandon(self, exchange: Exchange) -> None:
         """The rest of the answer is of no interest."""
-        if self._exchange is exchange:
-            self._exchange = None
+        self._exchanges.pop(exchange.stream_id, None)
         if not exchange.done.done() and self.closed is None:
             exchange.done.cancel()
             with contextlib.suppress(h2.exceptions.ProtocolError):
                 self._h2.reset_stream(exchange.stream_id, h2.errors.ErrorCodes.CANCEL)
             self._send()
-
-    async def ping(self) -> None:
-        """Return when the peer has answered. Raise ProbeError."""
-        if self.closed is not None:
-            raise self.closed
-        self._heard = 0
-        self._ponged = asyncio.get_running_loop().create_future()
-        self._h2.ping(b"fastgw-?")
-        self._send()
-        await self._ponged
 
     async def close(self) -> None:
         """End at once."""
@@ -178,26 +167,34 @@ class Channel:
         if self._heard > HEARD_MAX:
             raise ProbeError(f"{self.where} says more than a probe listens to")
         plain = octets if self._pipe is None else self._pipe.feed(octets)
-        if len(self._first) < 4:
-            # The library waits for a frame to be whole before it judges its length, garbage or not.
-            self._first += plain[: 4 - len(self._first)]
-            if self._first[3:] not in (b"", _SETTINGS):
-                raise ProbeError(f"{self.where} does not speak HTTP/2")
-        for event in self._h2.receive_data(plain) if plain else ():
-            self._take(event)
+        for frame in self._frames(plain):
+            for event in self._h2.receive_data(frame):
+                self._take(event)
         self._send()
+
+    def _frames(self, octets: bytes) -> Iterator[bytes]:
+        """Whole frames, one at a time, up to GOAWAY: what comes after it would make the library lose it."""
+        self._held += octets
+        while not self.leaving and len(self._held) >= 4:
+            size = int.from_bytes(self._held[:3], "big")
+            # Judged before the frame is whole: garbage may call itself 16 MiB long.
+            if size > FRAME_MAX or not (self._begun or self._held[3] == _SETTINGS):
+                raise ProbeError(f"{self.where} does not speak HTTP/2")
+            if len(self._held) < HEADER + size:
+                return
+            self._begun = True
+            frame = bytes(self._held[: HEADER + size])
+            del self._held[: HEADER + size]
+            yield frame
 
     def _lose(self, error: ProbeError) -> None:
         if self.closed is not None:
             return
         self.closed = error
-        exchange = self._exchange
-        if exchange is not None:
+        for exchange in self._exchanges.values():
             untouched = self.used and not exchange.head
             exchange.fail(StaleError(str(error)) if untouched else error)
-        if self._ponged is not None and not self._ponged.done():
-            self._ponged.set_exception(error)
-            self._ponged.exception()
+        self._exchanges.clear()
         self._writer.transport.abort()
 
     def _send(self) -> None:
@@ -212,9 +209,6 @@ class Channel:
         match event:
             case h2.events.ConnectionTerminated():
                 self._leave(event)
-            case h2.events.PingAckReceived():
-                if self._ponged is not None and not self._ponged.done():
-                    self._ponged.set_result(None)
             case h2.events.DataReceived(stream_id=int(stream_id)):
                 with contextlib.suppress(h2.exceptions.ProtocolError):
                     self._h2.acknowledge_received_data(event.flow_controlled_length or 0, stream_id)
@@ -224,16 +218,16 @@ class Channel:
 
     def _leave(self, event: h2.events.ConnectionTerminated) -> None:
         self.leaving = True
-        exchange = self._exchange
-        last = event.last_stream_id
         if event.error_code != h2.errors.ErrorCodes.NO_ERROR:
             raise ProbeError(f"{self.where} ended the connection with GOAWAY, error code {event.error_code}")
-        if exchange is not None and last is not None and exchange.stream_id > last:
+        # Those it would still answer, too: the library reads nothing after GOAWAY. Asking again does no harm.
+        for exchange in self._exchanges.values():
             exchange.fail(StaleError(f"{self.where} is going away"))
+        self._exchanges.clear()
 
     def _of_exchange(self, event: h2.events.Event) -> None:
-        exchange = self._exchange
-        if exchange is None or getattr(event, "stream_id", None) != exchange.stream_id:
+        exchange = self._exchanges.get(getattr(event, "stream_id", None) or 0)
+        if exchange is None:
             return
         match event:
             case h2.events.ResponseReceived(headers=list(headers)):
@@ -249,8 +243,10 @@ class Channel:
             case h2.events.StreamReset():
                 text = f"{self.where} reset the request with error code {event.error_code}"
                 refused = event.error_code == h2.errors.ErrorCodes.REFUSED_STREAM
+                del self._exchanges[exchange.stream_id]
                 exchange.fail(StaleError(text) if refused else ProbeError(text))
             case h2.events.StreamEnded():
+                del self._exchanges[exchange.stream_id]
                 exchange.head_came.set()
                 if not exchange.done.done():
                     exchange.done.set_result(None)

@@ -229,9 +229,7 @@ class _Check:
         return f"{where(self.target.address)} answered GET {self.target.path} with {text}"
 
     async def _serves(self) -> str:
-        timeout = b"%dm" % max(1, round(self.target.timeout * 1000))
-        fields = [*self._fields(b"POST", SERVICE + "Check"), *_GRPC, (b"grpc-timeout", timeout)]
-        exchange = await self._ask(fields, _request(self.target.service))
+        exchange = await self._ask(*self._check())
         try:
             self._judge(exchange)
         except _UnimplementedError:
@@ -239,6 +237,12 @@ class _Check:
         if not exchange.messages:
             raise ProbeError(f"{where(self.target.address)} answered without a message")
         return self._unfit(self._status(exchange.messages[0]))
+
+    def _check(self) -> tuple[Fields, bytes]:
+        """The request Health/Check."""
+        timeout = b"%dm" % max(1, round(self.target.timeout * 1000))
+        fields = [*self._fields(b"POST", SERVICE + "Check"), *_GRPC, (b"grpc-timeout", timeout)]
+        return fields, _request(self.target.service)
 
     async def _ask(self, fields: Fields, body: bytes | None) -> Exchange:
         """Make one request, on a new connection if the old one has gone meanwhile. Raise ProbeError."""
@@ -341,6 +345,10 @@ class _Check:
                 return
             except TimeoutError:
                 self._result(False, self._silent())
+            except StaleError as error:
+                # It goes away in order, as servers do with old connections: that says nothing bad of it.
+                if not self._said:
+                    self._result(False, str(error))
             except ProbeError as error:
                 self._result(False, str(error))
             await self._drop()
@@ -371,12 +379,22 @@ class _Check:
         while not exchange.done.done():
             await asyncio.wait({exchange.done}, timeout=self.target.interval)
             if not exchange.done.done():
-                # A peer that has vanished says nothing either: silence is only good if it answers this.
-                async with asyncio.timeout(self.target.timeout):
-                    await channel.ping()
+                await self._lives(channel)
         await exchange.done
         self._judge(exchange)
         raise ProbeError(f"{where(self.target.address)} ended the watch")
+
+    async def _lives(self, channel: Channel) -> None:
+        """Return once a silent peer has answered a Check. Raise TimeoutError, or ProbeError if it has gone.
+
+        Any answer is good: what it says of itself comes on the watch. It is no PING, because gRPC servers
+        take several of those without data between them for abuse, and end the connection.
+        """
+        async with asyncio.timeout(self.target.timeout):
+            asked = channel.begin(*self._check())
+            await asyncio.wait({asked.done})
+        if channel.closed is not None:
+            raise channel.closed
 
 
 _GRPC: Fields = [(b"te", b"trailers"), (b"content-type", b"application/grpc")]
