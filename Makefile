@@ -7,6 +7,11 @@ PY = $(BIN)/python
 TESTS ?= tests
 # The tests run on the installed package: what users get, not what lies in the tree.
 PYTEST = $(PY) -m pytest
+# What `make asan` leaves out: those read sources. And `make asan-short`: where no compiled code runs, or only what
+# runs elsewhere too.
+UNSANITIZED = tests/guards
+UNSANITIZED_SHORT = tests/bench tests/cli tests/config tests/policy tests/probe
+
 # How long `make fuzz` looks, all targets together, and how many run at a time.
 FUZZ_SECONDS ?= 3600
 FUZZ_JOBS ?= 1
@@ -23,7 +28,7 @@ CHAOS_SECONDS ?= 120
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan fuzz corpus soak chaos generate bench bench-load bench-lost rfc dist clean
+.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost rfc dist wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -59,7 +64,10 @@ asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on i
 	  -C cmake.build-type=Debug -C cmake.define.FASTGW_SANITIZE=ON -C build-dir=build/asan .
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 --ignore=tests/guards $(TESTS)
+	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 $(addprefix --ignore=,$(UNSANITIZED)) $(TESTS)
+
+asan-short: UNSANITIZED += $(UNSANITIZED_SHORT)
+asan-short: asan ## the same, without what sanitizers have little to say about
 
 fuzz: build/fuzz/.built ## look for inputs that break a promise: FUZZ_SECONDS (3600), FUZZ_JOBS (1)
 	$(FUZZ) --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
@@ -92,10 +100,14 @@ rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 	$(PY) -m tests.support.rfc
 
 dist: $(VENV)/.tools ## the sdist and a wheel made from it, in dist/
-	@rm -rf dist
+	@rm -rf dist build/dist
 	$(PY) -m pip install -q "build>=1.3"
-	$(PY) -m build -q --outdir dist .
+	$(PY) -m build -q --outdir dist -C build-dir="$(abspath build/dist)" .
 	@ls -l dist
+
+wheel: dist ## the same, and the wheel in .venv: what follows runs on what users get
+	$(PY) -m pip install -q --no-deps --force-reinstall dist/*.whl
+	@touch $(VENV)/.installed
 
 clean: ## all that was made here, .venv included
 	rm -rf $(VENV) build dist .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
