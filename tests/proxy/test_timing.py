@@ -10,7 +10,7 @@ from tests.support import frames
 from tests.support.calls import eventually
 from tests.support.frames import Code, Setting
 from tests.support.stage import Caller, Stage, Theatre, config, pushback, settles
-from tests.support.steady import clock
+from tests.support.steady import clock, starved
 
 WINDOWS = "stream_window = 65535\nconnection_window = 65535"
 NO_WINDOW = (Setting.INITIAL_WINDOW_SIZE, 0)
@@ -84,24 +84,26 @@ def a_hundred_deadlines(caller: Caller) -> list[float]:
 
 
 def test_a_hundred_deadlines_of_50_ms(one, start):
-    """Never early, and not later than 60 ms, in the best of five rounds, unless the machine stalls."""
+    """Never early, and not later than 60 ms, in the best of five rounds, unless the machine is busy."""
     caller = start()
     rounds = 0
     for _ in range(5):
-        lost = time.monotonic() - clock.now()
+        lost, waited = time.monotonic() - clock.now(), starved()
         spent = a_hundred_deadlines(caller)
-        lost = time.monotonic() - clock.now() - lost
+        lost, waited = time.monotonic() - clock.now() - lost, starved() - waited
         rounds += 1
         print(
             "ms until DEADLINE_EXCEEDED:",
             *(f"{spent[at]:.1f}" for at in (0, 25, 50, 75, 95, 99)),
             "lost",
             lost,
+            "waited",
+            waited,
         )
         assert spent[0] >= 50, "early"
         if spent[99] <= 60:
             break
-    assert spent[95] <= 60 or lost > 0.01
+    assert spent[95] <= 60 or lost > 0.01 or waited > 0.2
     eventually(lambda: [attempt.reset for attempt in one.attempts] == [Code.CANCEL] * 100 * rounds)
 
 

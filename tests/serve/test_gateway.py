@@ -17,6 +17,7 @@ import pytest
 from fastgw import ConfigError, FastgwError, Gateway, StartupError
 from fastgw.policy import limits
 from fastgw.serve.access_log import peer_text
+from tests.support.calls import eventually
 
 
 def test_each_worker_gets_a_socket_for_each_address(core, config):
@@ -280,7 +281,7 @@ def test_finished_calls_become_lines(core, config, tmp_path):
         assert all(worker.log for worker in core.made)
         core.made[0].finished = [{"zone": 0, "path": b"/demo.Echo/\xff", "grpc_status": 0}] * 1500
         core.made[1].finished = [{"zone": 7}]
-        time.sleep(0.5)
+        eventually(lambda: (tmp_path / "access.log").read_text().count("\n") >= 1501)
         lines = (tmp_path / "access.log").read_text().splitlines()
         core.made[0].finished = [{"zone": 0}]
     assert len(lines) == 1501
