@@ -67,11 +67,14 @@ def lives(caller: Caller, call: int, seconds: float) -> bool:
 # ---- deadline
 
 
-def a_hundred_deadlines(caller: Caller) -> list[float]:
-    """Milliseconds until each of 100 calls with a deadline of 50 was answered, sorted."""
-    spent = []
+def a_hundred_deadlines(caller: Caller) -> tuple[list[float], list[float]]:
+    """Milliseconds until each of 100 calls with a deadline of 50 was answered, sorted.
+
+    And the same less what threads of this process waited for a core meanwhile: by what the gateway was late.
+    """
+    spent, own = [], []
     for _ in range(20):
-        begun = time.monotonic()
+        begun, waited = time.monotonic(), starved()
         calls = [caller.open("hold", end=True, fields=timeout("50m")) for _ in range(5)]
         for call in calls:
             answer = caller.result(call)
@@ -79,31 +82,27 @@ def a_hundred_deadlines(caller: Caller) -> list[float]:
             assert answer.trailers[b"fastgw-error"].startswith(
                 b"deadline_exceeded; side=origin; phase=stream; endpoint="
             )
-            spent.append(1000 * (caller.streams[call].at - begun))
-    return sorted(spent)
+        waited = starved() - waited
+        spent += [1000 * (caller.streams[call].at - begun) for call in calls]
+        own += [1000 * (caller.streams[call].at - begun - waited) for call in calls]
+    return sorted(spent), sorted(own)
 
 
 def test_a_hundred_deadlines_of_50_ms(one, start):
-    """Never early, and not later than 60 ms, in the best of five rounds, unless the machine is busy."""
+    """Never early, and not later than 60 ms, in the best of five rounds, unless the machine stalls."""
     caller = start()
     rounds = 0
     for _ in range(5):
-        lost, waited = time.monotonic() - clock.now(), starved()
-        spent = a_hundred_deadlines(caller)
-        lost, waited = time.monotonic() - clock.now() - lost, starved() - waited
+        lost = time.monotonic() - clock.now()
+        spent, own = a_hundred_deadlines(caller)
+        lost = time.monotonic() - clock.now() - lost
         rounds += 1
-        print(
-            "ms until DEADLINE_EXCEEDED:",
-            *(f"{spent[at]:.1f}" for at in (0, 25, 50, 75, 95, 99)),
-            "lost",
-            lost,
-            "waited",
-            waited,
-        )
+        for name, row in (("all", spent), ("own", own)):
+            print("ms until DEADLINE_EXCEEDED:", name, *(f"{row[at]:.1f}" for at in (0, 50, 75, 95, 99)))
         assert spent[0] >= 50, "early"
-        if spent[99] <= 60:
+        if own[99] <= 60:
             break
-    assert spent[95] <= 60 or lost > 0.01 or waited > 0.2
+    assert own[95] <= 60 or lost > 0.01
     eventually(lambda: [attempt.reset for attempt in one.attempts] == [Code.CANCEL] * 100 * rounds)
 
 
