@@ -67,14 +67,19 @@ def lives(caller: Caller, call: int, seconds: float) -> bool:
 # ---- deadline
 
 
+def not_ours() -> float:
+    """Seconds so far in which the machine stood still or threads of this process waited for a core."""
+    return time.monotonic() - clock.now() + starved()
+
+
 def a_hundred_deadlines(caller: Caller) -> tuple[list[float], list[float]]:
     """Milliseconds until each of 100 calls with a deadline of 50 was answered, sorted.
 
-    And the same less what threads of this process waited for a core meanwhile: by what the gateway was late.
+    And the same less what was not ours meanwhile: by that the gateway was late.
     """
     spent, own = [], []
     for _ in range(20):
-        begun, waited = time.monotonic(), starved()
+        begun, waited = time.monotonic(), not_ours()
         calls = [caller.open("hold", end=True, fields=timeout("50m")) for _ in range(5)]
         for call in calls:
             answer = caller.result(call)
@@ -82,27 +87,25 @@ def a_hundred_deadlines(caller: Caller) -> tuple[list[float], list[float]]:
             assert answer.trailers[b"fastgw-error"].startswith(
                 b"deadline_exceeded; side=origin; phase=stream; endpoint="
             )
-        waited = starved() - waited
+        waited = not_ours() - waited
         spent += [1000 * (caller.streams[call].at - begun) for call in calls]
         own += [1000 * (caller.streams[call].at - begun - waited) for call in calls]
     return sorted(spent), sorted(own)
 
 
 def test_a_hundred_deadlines_of_50_ms(one, start):
-    """Never early, and not later than 60 ms, in the best of five rounds, unless the machine stalls."""
+    """Never early, and not later than 60 ms, in the best of five rounds."""
     caller = start()
     rounds = 0
     for _ in range(5):
-        lost = time.monotonic() - clock.now()
         spent, own = a_hundred_deadlines(caller)
-        lost = time.monotonic() - clock.now() - lost
         rounds += 1
         for name, row in (("all", spent), ("own", own)):
             print("ms until DEADLINE_EXCEEDED:", name, *(f"{row[at]:.1f}" for at in (0, 50, 75, 95, 99)))
         assert spent[0] >= 50, "early"
         if own[99] <= 60:
             break
-    assert own[95] <= 60 or lost > 0.01
+    assert own[95] <= 60
     eventually(lambda: [attempt.reset for attempt in one.attempts] == [Code.CANCEL] * 100 * rounds)
 
 
