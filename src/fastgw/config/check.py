@@ -13,6 +13,7 @@ from fastgw.config.model import DEFAULT_LISTEN, ServerTable
 from fastgw.config.records import Placed, check_names, take_records
 from fastgw.config.report import Report
 from fastgw.config.routes import check_shares, take_origin, take_retry, take_routes
+from fastgw.config.settings import take_settings
 from fastgw.config.tables import ZoneParts
 from fastgw.config.values import Listen
 from fastgw.policy.limits import CATALOGUE, LimitValues
@@ -88,7 +89,7 @@ def check_zones(
     for part, name in zip(parts, names, strict=True):
         if name is None:
             continue
-        settings = _settings(report, part)
+        settings = take_settings(part.settings)
         mine = take_records(report, part, name, [other for other in names if other and other != name])
         placed += mine
         records = tuple(entry.record for entry in mine)
@@ -142,19 +143,6 @@ def _zone_names(report: Report, parts: Sequence[ZoneParts]) -> list[str | None]:
         else:
             names.append(name)
     return names
-
-
-def _settings(report: Report, part: ZoneParts) -> Settings:
-    table = part.settings
-    return Settings(
-        grpc=table.grpc == "on",
-        http=table.http == "on",
-        ssl=table.ssl,
-        origin_connect_timeout_ms=table.origin_connect_timeout,
-        origin_handshake_timeout_ms=table.origin_handshake_timeout,
-        proxy_read_timeout_ms=table.proxy_read_timeout,
-        long_lived_grpc=table.long_lived_grpc == "on",
-    )
 
 
 def _check_modes(report: Report, part: ZoneParts, settings: Settings, served: Sequence[Placed]) -> None:

@@ -9,21 +9,20 @@ from pydantic import BeforeValidator, Field, create_model
 from fastgw.config.fields import (
     ComplaintError,
     Duration,
-    DurationText,
     OnOff,
     Port,
-    PositiveDuration,
     Table,
     Text,
     duration_ms,
     kind_of,
 )
 from fastgw.config.routing import OriginTable, PriorityField, RetryTable, RouteTable, WeightField
+from fastgw.config.settings import SettingsTable
 from fastgw.policy import limits
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
 from fastgw.policy.records import ORIGIN_PORT
-from fastgw.policy.settings import CATALOGUE
+from fastgw.policy.settings import EncryptionMode
 
 WORKERS_MAX = 256
 DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
@@ -118,41 +117,11 @@ LimitsTable: type[Table] = create_model(
 )
 
 
-def _some_silence(value: object) -> object:
-    milliseconds = duration_ms(value)
-    if milliseconds == 0:
-        raise ComplaintError("is 0, so that no stream could wait", 'long_lived_grpc = "on" lifts it')
-    return value
-
-
 class CertTable(Table):
     """A certificate chain and its key."""
 
     file: Annotated[Text, Field(description="PEM, leaf first")]
     key: Annotated[Text, Field(description="PEM, not encrypted")]
-
-
-class SettingsTable(Table):
-    """A zone's settings, by the names of the reference product."""
-
-    grpc: Annotated[OnOff, Field(description=CATALOGUE["grpc"].effect)] = "off"
-    http: Annotated[OnOff, Field(description=CATALOGUE["http"].effect)] = "off"
-    ssl: Annotated[
-        Literal["off", "flexible", "full", "strict", "origin_pull"],
-        Field(description=CATALOGUE["ssl"].effect),
-    ] = "full"
-    origin_connect_timeout: Annotated[
-        PositiveDuration, Field(description=CATALOGUE["origin_connect_timeout"].effect)
-    ] = 19_000
-    origin_handshake_timeout: Annotated[
-        PositiveDuration, Field(description=CATALOGUE["origin_handshake_timeout"].effect)
-    ] = 10_000
-    proxy_read_timeout: Annotated[
-        Duration,
-        BeforeValidator(_some_silence, json_schema_input_type=DurationText),
-        Field(description=CATALOGUE["proxy_read_timeout"].effect),
-    ] = 100_000
-    long_lived_grpc: Annotated[OnOff, Field(description=CATALOGUE["long_lived_grpc"].effect)] = "off"
 
 
 class RecordTable(Table):
@@ -181,12 +150,9 @@ class ZoneTable(Table):
     name: Annotated[Text, Field(description='the domain, as in "example.com"')]
     grpc: Annotated[OnOff | None, Field(description="as in settings")] = None
     http: Annotated[OnOff | None, Field(description="as in settings")] = None
-    ssl: Annotated[
-        Literal["off", "flexible", "full", "strict", "origin_pull"] | None,
-        Field(description="as in settings"),
-    ] = None
+    ssl: Annotated[EncryptionMode | None, Field(description="as in settings")] = None
     cert: Annotated[CertTable | None, Field(description="what is shown to clients")] = None
-    settings: Annotated[SettingsTable, Field(description="the zone's switches")] = SettingsTable()
+    settings: SettingsTable = Field(default=SettingsTable(), description="the zone's switches")  # type: ignore[valid-type]
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None

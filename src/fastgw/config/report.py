@@ -11,8 +11,9 @@ from pydantic_core import ErrorDetails
 
 from fastgw.config.fields import ComplaintError, Table, kind_of
 from fastgw.config.lines import Path, line_of
-from fastgw.config.model import LimitsTable, LogTable, ServerTable, SettingsTable, ZoneTable
+from fastgw.config.model import LimitsTable, LogTable, ServerTable, ZoneTable
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, RetryTable, RouteTable
+from fastgw.config.settings import SettingsTable
 from fastgw.errors import Problem
 
 Model = TypeVar("Model", bound=Table)

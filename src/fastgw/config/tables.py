@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastgw.config.fields import kind_of
+from fastgw.config.fields import Table, kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import CertTable, RecordTable, SettingsTable, ZoneTable
+from fastgw.config.model import CertTable, RecordTable, ZoneTable
 from fastgw.config.report import Report
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
+from fastgw.config.settings import SettingsTable
 from fastgw.policy.routes import MATCHES_MAX
 
 # Settings that may also stand directly in the zone.
@@ -35,7 +36,7 @@ class ZoneParts:
 
     path: Path
     table: ZoneTable
-    settings: SettingsTable
+    settings: Table
     settings_known: bool
     cert: CertTable | None
     cert_given: bool
@@ -142,8 +143,8 @@ def _matches(report: Report, entry: Mapping[str, object], where: Path) -> tuple[
 
 
 def _merge(
-    report: Report, data: Mapping[str, object], table: ZoneTable, settings: SettingsTable, path: Path
-) -> SettingsTable:
+    report: Report, data: Mapping[str, object], table: ZoneTable, settings: Table, path: Path
+) -> Table:
     inner = data.get("settings", {})
     update: dict[str, object] = {}
     for key in SHORTCUTS:
@@ -153,4 +154,4 @@ def _merge(
         if isinstance(inner, Mapping) and key in inner:
             report.error((*path, key), "is given twice, here and in settings", "keep one of the two")
         update[key] = value
-    return settings.model_copy(update=update)
+    return settings.model_copy(update=update) if update else settings

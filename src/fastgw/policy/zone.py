@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from fastgw.policy.catalogue import Plan
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.routes import Retry, Route
 from fastgw.policy.settings import Settings
-
-Plan = Literal["free", "pro", "business", "enterprise"]
 
 
 @dataclass(frozen=True, slots=True)
