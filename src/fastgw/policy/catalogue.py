@@ -127,7 +127,7 @@ _EFFECTIVE = (
         "ssl",
         ("off", "flexible", "full", "strict", "origin_pull"),
         "full",
-        "TLS toward the origin: full does not judge its certificate, strict and origin_pull do; gRPC needs TLS",
+        "TLS toward the origin: full does not judge its certificate, strict and origin_pull do",
         "spec 5, reference 2.1",
     ),
     _wait("origin_connect_timeout", 19_000, "longest wait for TCP toward the origin", "spec 10"),
