@@ -94,6 +94,7 @@ TABLES = {
     "ZoneTable": "## `[[zone]]`",
     "CertTable": "## `cert` of a zone",
     "RecordTable": "## An entry of `dns`",
+    "RecordSettingsTable": "## `settings` of an entry of `dns`",
     "OriginTable": "## `[zone.origin]`",
     "HealthTable": "## `[zone.origin.health]`",
     "RouteTable": "## `[[zone.route]]`",

@@ -73,14 +73,14 @@ def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | N
     limits = report.table(LimitsTable, data.get("limits", {}), ("limits",)) or LimitsTable()
     listen = check_server(report, server, data)
     parts = _zones(report, data.get("zone", []))
-    zones = check_zones(report, parts, listen, base)
+    judged = check_zones(report, parts, listen, base)
     access = _access_log(report, log, base)
     values = check_limits(report, limits)
     problems = report.sorted()
     if report.failed:
         raise ConfigError(problems)
     return Config(
-        zones=zones,
+        zones=tuple([one.zone for one in judged]),
         listen=listen,
         workers=server.workers,
         drain_timeout_ms=server.drain_timeout,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -42,33 +43,44 @@ _KINDS = {
 class Report:
     """The problems of one configuration, and the knowledge of which line each key stands on."""
 
-    def __init__(self, file: str, lines: dict[Path, int]) -> None:
+    def __init__(self, file: str, lines: dict[Path, int], *, deep: bool = False) -> None:
         self.file = file
         self.lines = lines
-        self.problems: list[Problem] = []
+        self.deep = deep  # are notes wanted, and what takes its time to find?
+        self.failed = False  # is there an error among the problems?
+        self._found: dict[Problem, None] = {}
 
-    def error(self, path: Path, sentence: str, hint: str = "") -> None:
+    def error(self, path: Path, sentence: str, hint: str = "", *, rule: str = "invalid") -> None:
         """`sentence` goes on where the name of the field ends."""
-        self._add(path, sentence, hint, warning=False)
+        self._add(path, Problem("", sentence, hint, rule=rule))
+        self.failed = True
 
-    def warning(self, path: Path, sentence: str, hint: str = "") -> None:
+    def warning(self, path: Path, sentence: str, hint: str = "", *, rule: str = "questionable") -> None:
         """Something that works, but hardly as meant."""
-        self._add(path, sentence, hint, warning=True)
+        self._add(path, Problem("", sentence, hint, warning=True, rule=rule))
 
-    @property
-    def failed(self) -> bool:
-        """Is there an error among the problems?"""
-        return any(not problem.warning for problem in self.problems)
+    def note(self, path: Path, sentence: str, hint: str = "", *, rule: str) -> None:
+        """Something worth knowing, as it may well be meant; for those who ask for all."""
+        if self.deep:
+            self._add(path, Problem("", sentence, hint, warning=True, rule=rule, note=True))
 
     def sorted(self) -> tuple[Problem, ...]:
         """The problems by line."""
         return tuple(sorted(self.problems, key=lambda problem: problem.line))
 
-    def _add(self, path: Path, sentence: str, hint: str, *, warning: bool) -> None:
+    @property
+    def count(self) -> int:
+        """How many problems were found so far."""
+        return len(self._found)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What was found so far, each thing once."""
+        return list(self._found)
+
+    def _add(self, path: Path, problem: Problem) -> None:
         line = line_of(self.lines, path)
-        problem = Problem(field_text(path), sentence, hint, self.file, line, warning)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._found[replace(problem, field=field_text(path), file=self.file, line=line)] = None
 
     def table(self, model: type[Model], data: object, path: Path) -> Model | None:
         """`data` as a `model`, or None if what is left of it is too little to go on with.

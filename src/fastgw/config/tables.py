@@ -46,25 +46,33 @@ class ZoneParts:
     retry: RetryTable
 
 
+class _DEFAULTS:
+    settings: Table = SettingsTable()
+    origin: OriginWords = OriginTable()
+    retry = RetryTable()
+
+
 def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
     """Read one zone and report what is wrong with its single fields."""
     if not isinstance(data, Mapping):
         report.error(path, f"must be a table, not {kind_of(data)}", "write [[zone]]")
         return None
-    before = len(report.problems)
+    before = report.count
     shallow = {key: value for key, value in data.items() if key not in _APART}
     table = report.table(ZoneTable, shallow, path)
-    settings = report.table(SettingsTable, data.get("settings", {}), (*path, "settings"))
-    settings_known = settings is not None and len(report.problems) == before
+    settings = _DEFAULTS.settings
+    if "settings" in data:
+        settings = report.table(SettingsTable, data["settings"], (*path, "settings")) or settings
+    settings_known = report.count == before
     cert = report.table(CertTable, data["cert"], (*path, "cert")) if "cert" in data else None
     records = _records(report, data.get("dns", []), (*path, "dns"))
-    origin = _origin(report, data.get("origin", {}), (*path, "origin"))
-    routes = _routes(report, data.get("route", []), (*path, "route"))
-    retry = report.table(RetryTable, data.get("retry", {}), (*path, "retry"))
+    origin = _origin(report, data["origin"], (*path, "origin")) if "origin" in data else _DEFAULTS.origin
+    routes = _routes(report, data["route"], (*path, "route")) if "route" in data else ()
+    retry = report.table(RetryTable, data["retry"], (*path, "retry")) if "retry" in data else None
     if table is None:
         # The name is unusable; the rest is judged under one that can belong to nobody.
-        table = ZoneTable(name=f"zone-{path[-1]}.invalid")
-    merged = _merge(report, data, table, settings or SettingsTable(), path)
+        table = ZoneTable(name=f"zone-{path[-1] if path else 0}.invalid")
+    merged = _merge(report, data, table, settings, path)
     return ZoneParts(
         path=path,
         table=table,
@@ -75,7 +83,7 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
         records=records,
         origin=origin,
         routes=routes,
-        retry=retry or RetryTable(),
+        retry=retry or _DEFAULTS.retry,
     )
 
 

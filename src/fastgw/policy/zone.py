@@ -27,3 +27,11 @@ class Zone:
     origin: OriginPolicy = field(default_factory=OriginPolicy)
     routes: tuple[Route, ...] = ()
     retry: Retry = field(default_factory=Retry)
+
+    @property
+    def carries_grpc(self) -> bool:
+        """May gRPC go to its origins: over TLS, or without it on purpose at each proxied record?"""
+        if self.settings.encrypted:
+            return True
+        proxied = [record for record in self.records if record.proxied]
+        return bool(proxied) and all(record.origin_protocol == "h2c" for record in proxied)
