@@ -146,6 +146,9 @@ class RecordSettingsTable(Table):
     flatten_cname: Annotated[bool, Field(description="kept: DNS answers with the target's addresses")] = False
 
 
+_NO_RECORD_SETTINGS = RecordSettingsTable()
+
+
 class RecordTable(Table):
     """One entry of a zone's `dns`."""
 
@@ -182,7 +185,13 @@ class RecordTable(Table):
     tags: Annotated[list[Text], Field(max_length=20, description='kept, as in ["team:payments"]')] = Field(
         default_factory=list
     )
-    settings: RecordSettingsTable = Field(default_factory=RecordSettingsTable, description="kept, for DNS")
+    settings: RecordSettingsTable = Field(
+        default_factory=lambda: _NO_RECORD_SETTINGS, description="kept, for DNS"
+    )
+
+
+# Frozen, so that one of each serves all.
+_NO_SETTINGS, _NO_ORIGIN, _NO_RETRY = SettingsTable(), OriginTable(), RetryTable()
 
 
 class ZoneTable(Table):
@@ -193,14 +202,16 @@ class ZoneTable(Table):
     http: Annotated[OnOff | None, Field(description="as in settings")] = None
     ssl: Annotated[EncryptionMode | None, Field(description="as in settings")] = None
     cert: Annotated[CertTable | None, Field(description="what is shown to clients")] = None
-    settings: SettingsTable = Field(default_factory=SettingsTable, description="the zone's switches")  # type: ignore[valid-type]
+    settings: SettingsTable = Field(default_factory=lambda: _NO_SETTINGS, description="the zone's switches")  # type: ignore[valid-type]
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
     dns: list[RecordTable] = Field(default_factory=list, description="names, and what they lead to")
-    origin: OriginTable = Field(default_factory=OriginTable, description="how endpoints are used")  # type: ignore[valid-type]
+    origin: OriginTable = Field(default_factory=lambda: _NO_ORIGIN, description="how endpoints are used")  # type: ignore[valid-type]
     route: list[RouteTable] = Field(default_factory=list, description="what holds for some of the calls")
-    retry: RetryTable = Field(default_factory=RetryTable, description="which failed calls are tried again")
+    retry: RetryTable = Field(
+        default_factory=lambda: _NO_RETRY, description="which failed calls are tried again"
+    )
     paused: Annotated[bool, Field(description="everything is carried and nothing inspected")] = False
     plan: Annotated[
         Plan,

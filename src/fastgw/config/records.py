@@ -45,7 +45,9 @@ def take_records(report: Report, part: ZoneParts, zone: str, zones: Container[st
         content = _content(report, path, table)
         server_name = _server_name(report, path, table) if table.origin_server_name is not None else ""
         host = _host(report, path, table) if table.origin_host is not None else ""
-        _check_kept(report, path, table, plan)
+        kept = not table.model_fields_set.isdisjoint(_KEPT)
+        if kept:
+            _check_kept(report, path, table, plan)
         if name is None or content is None:
             continue
         record = Record(
@@ -60,7 +62,7 @@ def take_records(report: Report, part: ZoneParts, zone: str, zones: Container[st
             table.priority,
             host,
         )
-        if not table.model_fields_set.isdisjoint(_KEPT):
+        if kept:
             record = replace(
                 record,
                 ttl=table.ttl,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -48,6 +49,9 @@ class Report:
         self.lines = lines
         self.deep = deep  # are notes wanted, and what takes its time to find?
         self.failed = False  # is there an error among the problems?
+        self.settings: dict[
+            tuple[tuple[str, str], ...], Table
+        ] = {}  # tables that are good, by what is written
         self._found: dict[Problem, None] = {}
 
     def error(self, path: Path, sentence: str, hint: str = "", *, rule: str = "invalid") -> None:
@@ -90,10 +94,12 @@ class Report:
         if not isinstance(data, Mapping):
             self.error(path, f"must be a table, not {kind_of(data)}")
             return None
-        kept = {key: value for key, value in data.items() if key in model.model_fields}
-        for key in data:
-            if key not in kept:
-                self._unknown(model, key, path)
+        known = _fields(model)
+        kept = {key: value for key, value in data.items() if key in known}
+        if len(kept) < len(data):
+            for key in data:
+                if key not in kept:
+                    self._unknown(model, key, path)
         try:
             return model.model_validate(kept)
         except ValidationError as error:
@@ -116,6 +122,11 @@ class Report:
             else:
                 hint = f"known here: {', '.join(model.model_fields)}"
         self.error((*path, key), "is not a known key", hint)
+
+
+@functools.cache
+def _fields(model: type[Table]) -> frozenset[str]:
+    return frozenset(model.model_fields)
 
 
 def field_text(path: Path) -> str:

@@ -18,9 +18,14 @@ from fastgw.policy.routes import RETRIABLE, STATUSES, Match, Retry, Route
 _ONLY_FOR = {"service": ("grpc", "watch"), "path": ("http",), "interval": ("grpc", "tcp", "http")}
 
 
+_ORIGIN, _RETRY = OriginPolicy(), Retry()  # of those that say nothing
+
+
 def take_origin(report: Report, part: ZoneParts) -> OriginPolicy:
     """[zone.origin] as a value."""
     table, path = part.origin, (*part.path, "origin")
+    if not table.model_fields_set:
+        return _ORIGIN
     if table.balance == "hash" and table.hash_key is None:
         report.error(
             (*path, "balance"), 'is "hash", but hash_key is missing', 'name the metadata, as in "x-user"'
@@ -99,6 +104,8 @@ def check_shares(report: Report, part: ZoneParts, served: Sequence[Placed]) -> N
 
 def take_retry(report: Report, table: RetryTable, path: Path) -> Retry:
     """A retry table as a value."""
+    if not table.model_fields_set:
+        return _RETRY
     for index, name in enumerate(table.on):
         if name not in RETRIABLE:
             report.warning(

@@ -170,9 +170,14 @@ SettingsTable: type[Table] = create_model(
 """What may be written; every row of the catalogue once."""
 
 
+_DEFAULT = Settings()
+
+
 def take_settings(table: Table) -> Settings:
     """The values of a judged table; what was not written has its default."""
     written: dict[str, object] = {}
+    if not table.model_fields_set:
+        return _DEFAULT
     for key in table.model_fields_set:
         value = getattr(table, key)
         written[key] = value.model_dump(exclude_unset=True) if isinstance(value, Table) else value

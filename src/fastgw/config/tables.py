@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter, ValidationError
+
 from fastgw.config.fields import Table, kind_of
 from fastgw.config.lines import Path
 from fastgw.config.model import CertTable, RecordTable, ZoneTable
@@ -17,6 +19,7 @@ from fastgw.policy.routes import MATCHES_MAX
 SHORTCUTS = ("grpc", "http", "ssl")
 
 
+_RECORDS = TypeAdapter(list[RecordTable])
 _APART = ("dns", "cert", "settings", "origin", "route", "retry")
 
 
@@ -46,10 +49,10 @@ class ZoneParts:
     retry: RetryTable
 
 
-class _DEFAULTS:
-    settings: Table = SettingsTable()
-    origin: OriginWords = OriginTable()
-    retry = RetryTable()
+# One of each, for all zones that say nothing.
+_SETTINGS: Table = SettingsTable()
+_ORIGIN: OriginWords = OriginTable()
+_RETRY = RetryTable()
 
 
 def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
@@ -60,13 +63,13 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
     before = report.count
     shallow = {key: value for key, value in data.items() if key not in _APART}
     table = report.table(ZoneTable, shallow, path)
-    settings = _DEFAULTS.settings
+    settings = _SETTINGS
     if "settings" in data:
-        settings = report.table(SettingsTable, data["settings"], (*path, "settings")) or settings
+        settings = _settings(report, data["settings"], (*path, "settings")) or settings
     settings_known = report.count == before
     cert = report.table(CertTable, data["cert"], (*path, "cert")) if "cert" in data else None
     records = _records(report, data.get("dns", []), (*path, "dns"))
-    origin = _origin(report, data["origin"], (*path, "origin")) if "origin" in data else _DEFAULTS.origin
+    origin = _origin(report, data["origin"], (*path, "origin")) if "origin" in data else _ORIGIN
     routes = _routes(report, data["route"], (*path, "route")) if "route" in data else ()
     retry = report.table(RetryTable, data["retry"], (*path, "retry")) if "retry" in data else None
     if table is None:
@@ -83,14 +86,35 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
         records=records,
         origin=origin,
         routes=routes,
-        retry=retry or _DEFAULTS.retry,
+        retry=retry or _RETRY,
     )
+
+
+def _settings(report: Report, data: object, path: Path) -> Table | None:
+    """Most zones of a big configuration say the same: equal words are judged once."""
+    key = None
+    if isinstance(data, Mapping) and all(type(value) is str for value in data.values()):
+        key = tuple(data.items())
+        known = report.settings.get(key)
+        if known is not None:
+            return known
+    before = report.count
+    table = report.table(SettingsTable, data, path)
+    if key is not None and table is not None and report.count == before:
+        report.settings[key] = table
+    return table
 
 
 def _records(report: Report, data: object, path: Path) -> tuple[tuple[Path, RecordTable], ...]:
     if not isinstance(data, list):
         report.error(path, f"must be an array of records, not {kind_of(data)}", "put the records in [ ]")
         return ()
+    try:
+        tables = _RECORDS.validate_python(data)
+    except ValidationError:
+        pass  # one by one, so that one bad record hides no other
+    else:
+        return tuple([((*path, index), record) for index, record in enumerate(tables)])
     found = []
     for index, entry in enumerate(data):
         record = report.table(RecordTable, entry, (*path, index))

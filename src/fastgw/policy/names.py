@@ -46,6 +46,12 @@ def record_name(text: str, zone: str) -> str:
     A full name ends in the zone's name; a dot at the end says that nothing is to be added. In `*.*.x` only
     the first star stands for others, the second is a label like any other.
     """
+    if _PLAIN.fullmatch(text):
+        if text == zone or text.endswith("." + zone):
+            return text
+        full = f"{text}.{zone}"
+        if len(full) <= HOSTNAME_MAX:
+            return full
     name = text.strip()
     if name == "@":
         return zone
@@ -70,8 +76,8 @@ def record_name(text: str, zone: str) -> str:
 
 def address(text: str) -> str | None:
     """`text` as an IP address in its usual form, or None if it is none."""
-    if _V4.fullmatch(text):
-        return text
+    if ":" not in text:
+        return text if _V4.fullmatch(text) else None
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
