@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
 from fastgw.config.checkcert import Files, check_certificate, check_trust_store
 from fastgw.config.fields import Table
+from fastgw.config.judged import Judged
 from fastgw.config.lines import Path
 from fastgw.config.model import DEFAULT_LISTEN, ServerTable
 from fastgw.config.modes import check_modes
@@ -79,20 +79,6 @@ def check_limits(report: Report, table: Table) -> LimitValues:
             sentence = f"is {values[whole]}, less than {part} ({values[part]}), which is never met then"
             report.warning(("limits", whole), sentence)
     return tuple((row.core_key, values[row.id]) for row in CATALOGUE.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One zone, with the place in the file of all that it is made of."""
-
-    part: ZoneParts
-    zone: Zone
-    placed: tuple[Placed, ...]
-
-    @property
-    def served(self) -> list[Placed]:
-        """The records whose name the gateway answers for."""
-        return [entry for entry in self.placed if entry.served]
 
 
 def check_zones(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -41,6 +42,10 @@ _KINDS = {
 }
 
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_TELLING = 4  # characters: shorter values are part of too many words
+
+
 class Report:
     """The problems of one configuration, and the knowledge of which line each key stands on."""
 
@@ -52,6 +57,7 @@ class Report:
         self.settings: dict[
             tuple[tuple[str, str], ...], Table
         ] = {}  # tables that are good, by what is written
+        self.hidden: dict[str, str] = {}  # what came from elsewhere, and how it is written: never shown
         self._found: dict[Problem, None] = {}
 
     def error(self, path: Path, sentence: str, hint: str = "", *, rule: str = "invalid") -> None:
@@ -84,7 +90,32 @@ class Report:
 
     def _add(self, path: Path, problem: Problem) -> None:
         line = line_of(self.lines, path)
+        if self.hidden:
+            problem = replace(
+                problem, sentence=self._covered(problem.sentence), hint=self._covered(problem.hint)
+            )
         self._found[replace(problem, field=field_text(path), file=self.file, line=line)] = None
+
+    def place(self, path: Path) -> Problem:
+        """A problem there that nothing is said of yet."""
+        return Problem(field_text(path), "", "", self.file, line_of(self.lines, path))
+
+    def hide(self, value: str, written: str) -> None:
+        """Never show `value`, but what is `written` in its place."""
+        self.hidden[value] = self.hidden[repr(value)[1:-1]] = written
+
+    def _covered(self, text: str) -> str:
+        """`text` without what is hidden: neither whole nor in quoted parts of it."""
+        for value, written in self.hidden.items():
+            if len(value) >= _TELLING:
+                text = text.replace(value, written)
+
+            def quoted(found: re.Match[str], value: str = value, written: str = written) -> str:
+                inside = found[0][1:-1]
+                return f"'{written}'" if inside and (inside in value or value in inside) else found[0]
+
+            text = _QUOTED.sub(quoted, text)
+        return text
 
     def table(self, model: type[Model], data: object, path: Path) -> Model | None:
         """`data` as a `model`, or None if what is left of it is too little to go on with.

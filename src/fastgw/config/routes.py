@@ -152,6 +152,7 @@ def _route(report: Report, parts: RouteParts, matches: tuple[Match, ...]) -> Rou
             (*parts.path, "timeout"),
             "ends streams too: this route takes calls of any method, and some may be streams",
             "name the method in match, or write idle_timeout",
+            rule="timeout-ends-streams",
         )
     if table.timeout and (table.idle_timeout or 0) > table.timeout:
         report.warning(
@@ -188,6 +189,7 @@ def _match(
                 (*path, "host"),
                 f"is {host}, which no proxied record of the zone serves, so no call fits",
                 f"served here: {', '.join(sorted(names))}",
+                rule="route-host-not-served",
             )
     return Match(host, table.service or "", table.method or "", tuple(sorted(table.headers.items())))
 

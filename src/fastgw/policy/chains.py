@@ -15,13 +15,21 @@ class ZoneNames(Mapping[str, list[Record]]):
     """The names of zones as `Known`, without a table of them all: the zone of a name is found by its end."""
 
     def __init__(self, zones: Iterable[Zone]) -> None:
-        self._zones = {zone.name: zone for zone in zones}
+        self._zones: dict[str, Zone] = {}
+        self._places: dict[str, int] = {}
+        for place, zone in enumerate(zones):
+            self._zones[zone.name] = zone
+            self._places[zone.name] = place
         self._found: dict[str, dict[str, list[Record]]] = {}
 
     def put(self, zone: Zone) -> None:
         """Exchange or add one zone."""
         self._zones[zone.name] = zone
         self._found.pop(zone.name, None)
+
+    def place(self, name: str) -> int | None:
+        """The position of this zone among those given at first."""
+        return self._places.get(name)
 
     def with_name(self, name: str) -> Container[str]:
         """The names of the zones, and this one."""
