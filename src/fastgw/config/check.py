@@ -127,7 +127,9 @@ def _zone(
     listen: Sequence[Listen],
     files: Files,
 ) -> Judged:
-    settings = take_settings(part.settings)
+    settings = report.values.get(id(part.settings))
+    if settings is None:
+        settings = report.values[id(part.settings)] = take_settings(part.settings)
     served = [entry for entry in placed if entry.served]
     needed = any(place.tls for place in listen)
     certificate = check_certificate(report, part, served, files, needed=needed)
