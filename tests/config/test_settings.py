@@ -240,7 +240,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(CATALOGUE)), VALUES)
 def test_the_schema_says_what_is_taken(key: str, value: Any):
     row = CATALOGUE[key]
