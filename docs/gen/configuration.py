@@ -91,6 +91,7 @@ TABLES = {
     "FileTable": "## The file",
     "ServerTable": "## `[server]`",
     "LogTable": "## `[log]`",
+    "StoreTable": "## `[store]`",
     "ZoneTable": "## `[[zone]]`",
     "SettingsTable": "## `[zone.settings]`",
     "CertTable": "## `cert` of a zone",

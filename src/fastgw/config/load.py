@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from fastgw.config.check import check_limits, check_server, check_zones
 from fastgw.config.lines import key_lines
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report
+from fastgw.config.store import take_store
 from fastgw.config.tables import ZoneParts, zone_parts
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, Problem
@@ -32,20 +33,32 @@ def load(source: ConfigLike, server: Mapping[str, Any] | None = None) -> Config:
     if isinstance(source, Mapping):
         return _judge(_with(source, server), Report("config", {}), Path.cwd(), None)
     path = Path(source)
+    return load_text(read_text(path), path, server)
+
+
+def read_text(path: Path) -> str:
+    """What stands in the file. Raise ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise _alone(path, "the file does not exist") from None
     except UnicodeDecodeError:
         raise _alone(path, "the file is not UTF-8 text") from None
     except OSError as error:
         raise _alone(path, f"the file cannot be read: {_why(error)}") from None
-    return load_text(text, path, server)
 
 
-def load_text(text: str, path: Path, server: Mapping[str, Any] | None = None) -> Config:
-    """The configuration `text`, which stands in the file `path`; `server` as in `load`."""
-    if not text.strip():
+def load_text(
+    text: str,
+    path: Path,
+    server: Mapping[str, Any] | None = None,
+    stored: Sequence[Mapping[str, Any]] | None = None,
+) -> Config:
+    """The configuration `text`, which stands in the file `path`; `server` as in `load`.
+
+    `stored` are zones of a store, which come after those of the text; None: there is no store.
+    """
+    if not text.strip() and stored is None:
         raise _alone(
             path, "the file is empty", "the smallest configuration is one [[zone]] with a name and dns"
         )
@@ -55,7 +68,10 @@ def load_text(text: str, path: Path, server: Mapping[str, Any] | None = None) ->
         raise _syntax(error, text, path) from None
     normal = text.replace("\r\n", "\n")
     report = Report(str(path), key_lines(normal))
-    return _judge(_with(data, server), report, path.resolve().parent, path)
+    zones = data.get("zone", [])
+    if stored is not None and isinstance(zones, list):
+        data = {**data, "zone": [*zones, *stored]}
+    return _judge(_with(data, server), report, path.resolve().parent, path, stored is not None)
 
 
 def _with(data: Mapping[str, Any], server: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -65,14 +81,18 @@ def _with(data: Mapping[str, Any], server: Mapping[str, Any] | None) -> Mapping[
     return {**data, "server": {**table, **server}}
 
 
-def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | None) -> Config:
-    top = report.table(FileTable, {**data, "server": {}, "log": {}, "limits": {}, "zone": [_PLACEHOLDER]}, ())
+def _judge(
+    data: Mapping[str, Any], report: Report, base: Path, source: Path | None, storing: bool = False
+) -> Config:
+    apart: dict[str, Any] = {"server": {}, "log": {}, "store": {}, "limits": {}, "zone": [_PLACEHOLDER]}
+    top = report.table(FileTable, {**data, **apart}, ())
     assert top is not None
     server = report.table(ServerTable, data.get("server", {}), ("server",)) or ServerTable()
     log = report.table(LogTable, data.get("log", {}), ("log",)) or LogTable()
     limits = report.table(LimitsTable, data.get("limits", {}), ("limits",)) or LimitsTable()
     listen = check_server(report, server, data)
-    parts = _zones(report, data.get("zone", []))
+    store = take_store(report, data.get("store", {}), base)
+    parts = _zones(report, data.get("zone", []), storing or store is not None)
     zones = check_zones(report, parts, listen, base)
     access = _access_log(report, log, base)
     values = check_limits(report, limits)
@@ -88,6 +108,7 @@ def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | N
         access_log=access,
         limits=values,
         source=source,
+        store=store,
         warnings=problems,
     )
 
@@ -96,11 +117,11 @@ def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | N
 _PLACEHOLDER: dict[str, Any] = {"name": "placeholder"}
 
 
-def _zones(report: Report, data: object) -> list[ZoneParts]:
+def _zones(report: Report, data: object, storing: bool) -> list[ZoneParts]:
     if not isinstance(data, list):
         report.error(("zone",), "must be an array of tables", "write [[zone]] with two brackets")
         return []
-    if not data:
+    if not data and not storing:
         report.error((), "there is no zone, so nothing would be served", "add a [[zone]] with a name and dns")
     found = [zone_parts(report, table, ("zone", index)) for index, table in enumerate(data)]
     return [parts for parts in found if parts is not None]
