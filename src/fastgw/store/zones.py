@@ -68,10 +68,15 @@ class Zones:
         assert self._config is not None, "not loaded"
         return self._config
 
+    @property
+    def seen(self) -> int:
+        """The revision of the store that is in force."""
+        return self._seen
+
     # the whole
 
     def load(self) -> Config:
-        """Read everything anew. Raise ConfigError or StoreError; then all is as it was before."""
+        """Read everything anew and publish it. Raise FastgwError; then all is as it was before."""
         with self._lock:
             file = None if self._path is None else FileStore(self._path, read_text(self._path))
             choice = self._wanted
@@ -79,13 +84,17 @@ class Zones:
                 choice = store_of(file.data, file.path.resolve().parent)
             if choice is None:
                 judge = Judge(file, self._server, None)
-                self._take(judge.file_alone(), judge, None)
-                return self.config
+                config = judge.file_alone()
+                self.publish(config)
+                self._documents, self.left_out, self._seen = {}, {}, 0
+                self._take(config, judge, None)
+                return config
             store = SqliteStore(choice, create=self._create)
             try:
                 judge = Judge(file, self._server, choice)
                 snapshot = store.snapshot()
                 config, documents, left_out = judge.usable(snapshot)
+                self.publish(config)
             except BaseException:
                 store.close()
                 raise
@@ -123,13 +132,13 @@ class Zones:
                 if not self._store.written_elsewhere() and not self.trouble:
                     return False
                 changed = self._catch_up()
+                self._put_in_force()
             except StoreError as error:
                 if str(error) != self.trouble:
                     logger.error("the zones in force are kept: %s", error)
                 self.trouble = str(error)
                 return False
             self.trouble = ""
-            self._put_in_force()
             return changed
 
     def _catch_up(self) -> bool:
