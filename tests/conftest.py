@@ -15,7 +15,7 @@ from tests.support.certs import Authority, Leaf
 from tests.support.grpc_echo import Echo, Origin, channel
 from tests.support.house import House
 
-# Gateways that tests start are not found at the usual place: tests of the control socket name one of their own.
+# Gateways that tests start are not found at the usual place: who tests the control socket names another.
 os.environ.setdefault("FASTGW_SERVE_CONTROL", "none")
 
 

@@ -23,7 +23,7 @@ HEAD = """\
 
 TOML. `fastgw check` says all that is wrong with a file, with line and hint; times are text with a unit, as
 in `"10s"` or `"500ms"`. Only `[[zone]]` with its `name` is needed. The keys of `[limits]` are in
-[limits.md](limits.md).
+[limits.md](limits.md), those of `[zone.settings]` in [settings.md](settings.md).
 """
 
 ORIGINS = """\
@@ -93,9 +93,9 @@ TABLES = {
     "LogTable": "## `[log]`",
     "StoreTable": "## `[store]`",
     "ZoneTable": "## `[[zone]]`",
-    "SettingsTable": "## `[zone.settings]`",
     "CertTable": "## `cert` of a zone",
     "RecordTable": "## An entry of `dns`",
+    "RecordSettingsTable": "## `settings` of an entry of `dns`",
     "OriginTable": "## `[zone.origin]`",
     "HealthTable": "## `[zone.origin.health]`",
     "RouteTable": "## `[[zone.route]]`",
@@ -173,7 +173,8 @@ def text() -> str:
         cells = [[cell.replace("|", chr(92) + "|") for cell in row] for row in rows(name, model)]
         body = table(["key", "default", "what may be written", "effect"], cells)
         parts.append(f"{title}\n\n{sentence(model['description'])}\n\n{body}")
-    missing = {name for name in whole["$defs"]} - {*TABLES, "LimitsTable"}
+    elsewhere = {"LimitsTable", "SettingsTable", *(name for name in tables if name.endswith("Value"))}
+    missing = {name for name in whole["$defs"]} - {*TABLES, *elsewhere}
     assert not missing, f"no place for {missing}"
     assert FileTable.__name__ in TABLES
     return "\n".join(parts)

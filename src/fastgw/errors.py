@@ -12,7 +12,10 @@ class FastgwError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, or questionable, in a configuration."""
+    """One thing that is wrong, questionable (`warning`) or worth knowing (`note`, which never counts).
+
+    `rule` is the id of the check that found it: a key of `fastgw.config.checks.RULES`.
+    """
 
     field: str
     sentence: str
@@ -20,10 +23,17 @@ class Problem:
     file: str = "config"
     line: int = 0
     warning: bool = False
+    rule: str = ""
+    note: bool = False
+
+    @property
+    def level(self) -> str:
+        """error, warning or note."""
+        return "note" if self.note else "warning" if self.warning else "error"
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        kind = "warning: " if self.warning else ""
+        kind = f"{self.level}: " if self.warning else ""
         named = f"{self.field}: " if self.field else ""
         text = f"{place}: {kind}{named}{self.sentence}"
         return f"{text}\n  hint: {self.hint}" if self.hint else text

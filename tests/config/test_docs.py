@@ -7,15 +7,21 @@ import pytest
 
 from fastgw.config import load_text
 from fastgw.config.model import schema
+from fastgw.policy.catalogue import CATALOGUE
 from tests.guards.tree import ROOT
 from tests.support.certs import Authority
 
 PAGE = (ROOT / "docs/configuration.md").read_text()
 ORIGINS = (ROOT / "docs/origins.md").read_text()
-BLOCKS, MORE = (re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S) for page in (PAGE, ORIGINS))
+SETTINGS = (ROOT / "docs/settings.md").read_text()
+BLOCKS, MORE, THIRD = (
+    re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S) for page in (PAGE, ORIGINS, SETTINGS)
+)
+# Their keys are on pages of their own, or are those of one value.
+APART = {"LimitsTable", "SettingsTable"}
 
 
-@pytest.mark.parametrize("toml", [*BLOCKS, *MORE])
+@pytest.mark.parametrize("toml", [*BLOCKS, *MORE, *THIRD])
 def test_each_example_is_good(toml: str, tmp_path: Path, ca: Authority) -> None:
     leaf = ca.leaf("example.com", "*.example.com")
     for name, source in (("example.com.pem", leaf.certificate), ("example.com.key", leaf.key)):
@@ -40,5 +46,12 @@ def test_each_key_has_its_line_with_an_effect() -> None:
     assert BLOCKS
     found = schema()
     for name, table in {**found["$defs"], "FileTable": found}.items():
-        for key in table["properties"] if name != "LimitsTable" else ():
+        for key in table["properties"] if name not in APART and not name.endswith("Value") else ():
             assert re.search(rf"^\| `{key}` \|.*\|.*\| \S.* \|$", PAGE, re.M), f"{name}.{key}"
+
+
+def test_each_setting_has_its_line() -> None:
+    for key, row in CATALOGUE.items():
+        line = re.search(rf"^\| `{key}` \|.*$", SETTINGS, re.M)
+        assert line, key
+        assert row.kept or row.effect in line[0]

@@ -95,8 +95,8 @@ CASES = {
     ),
     "bad record type": (
         'content = "127.0.0.1"',
-        'content = "127.0.0.1", type = "MX"',
-        'f:9: zone[0].dns[0].type: must be one of "A", "AAAA", "CNAME", not the text \'MX\'',
+        'content = "127.0.0.1", type = "MY"',
+        'f:9: zone[0].dns[0].type: must be one of "A", "AAAA", "CNAME", "CAA", ',
     ),
     "missing content": (
         'content = "127.0.0.1", ',

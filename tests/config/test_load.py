@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from fastgw.config import Config, Listen, load, load_text
-from fastgw.config.model import FileTable, SettingsTable, schema
+from fastgw.config.model import FileTable, schema
+from fastgw.config.settings import SettingsTable
 from fastgw.errors import ConfigError
+from fastgw.policy.catalogue import CATALOGUE
 from fastgw.policy.records import Record
-from fastgw.policy.settings import CATALOGUE
 
 WHOLE = """\
 [server]

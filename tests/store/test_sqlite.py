@@ -102,7 +102,7 @@ def test_the_expected_revision_is_that_of_the_zone(store):
 
 
 def test_a_zone_that_is_not_there_cannot_go(store):
-    with pytest.raises(StoreError, match="there is no zone a.test"):
+    with pytest.raises(StoreError, match=r"there is no zone a\.test"):
         store.delete("a.test", actor="ann")
 
 

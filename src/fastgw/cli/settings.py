@@ -19,7 +19,7 @@ from fastgw.cli.common import (
 )
 from fastgw.cli.documents import change_zone, get_zone, value
 from fastgw.config.tables import SHORTCUTS
-from fastgw.policy.settings import CATALOGUE
+from fastgw.policy.catalogue import CATALOGUE
 
 
 @click.group(cls=Group)
@@ -107,10 +107,11 @@ def _row(document: dict[str, Any], name: str) -> dict[str, Any]:
     row = CATALOGUE[name]
     table = document.get("settings")
     places = [table if isinstance(table, dict) else {}, document if name in SHORTCUTS else {}]
+    default = row.text(row.default).strip('"') if row.type == "duration" else row.default
     written = [place[name] for place in places if name in place]
     return {
         "id": name,
-        "value": written[0] if written else row.default,
+        "value": written[0] if written else default,
         "set": bool(written),
         "effect": row.effect,
     }

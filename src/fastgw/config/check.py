@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from fastgw.config.checkcert import check_certificate, check_trust_store
+from fastgw.config.checkcert import Files, check_certificate, check_trust_store
 from fastgw.config.fields import Table
+from fastgw.config.judged import Judged
 from fastgw.config.lines import Path
 from fastgw.config.model import DEFAULT_LISTEN, ServerTable
-from fastgw.config.records import Placed, check_names, take_records
+from fastgw.config.modes import check_modes
+from fastgw.config.records import Placed, check_names, mark_served, take_records
 from fastgw.config.report import Report
 from fastgw.config.routes import check_shares, take_origin, take_retry, take_routes
+from fastgw.config.settings import take_settings
 from fastgw.config.tables import ZoneParts
 from fastgw.config.values import Listen
+from fastgw.policy.chains import ZoneNames, by_name
 from fastgw.policy.limits import CATALOGUE, LimitValues
 from fastgw.policy.names import HostnameError, address, host_and_port, hostname
-from fastgw.policy.settings import ENCRYPTED, VERIFIED, Settings
 from fastgw.policy.zone import Zone
 
 
@@ -80,46 +83,76 @@ def check_limits(report: Report, table: Table) -> LimitValues:
 
 def check_zones(
     report: Report, parts: Sequence[ZoneParts], listen: Sequence[Listen], base: FilePath
-) -> tuple[Zone, ...]:
+) -> tuple[Judged, ...]:
     """The zones as values; what cannot be used is reported and left out."""
     names = _zone_names(report, parts)
-    placed: list[Placed] = []
-    zones: list[Zone] = []
-    for part, name in zip(parts, names, strict=True):
-        if name is None:
-            continue
-        settings = _settings(report, part)
-        mine = take_records(report, part, name, [other for other in names if other and other != name])
-        placed += mine
-        records = tuple(entry.record for entry in mine)
-        served = [entry for entry in mine if entry.served]
-        files = check_certificate(report, part, served, base, needed=any(place.tls for place in listen))
-        trust = check_trust_store(report, part, settings, base)
-        _check_modes(report, part, settings, served)
-        _check_loops(report, served, listen)
-        check_shares(report, part, served)
-        zones.append(
-            Zone(
-                name=name,
-                settings=settings,
-                records=records,
-                certificate=files,
-                trust_store=trust,
-                paused=part.table.paused,
-                plan=part.table.plan,
-                origin=take_origin(report, part),
-                routes=take_routes(report, part, name, served),
-                retry=take_retry(report, part.retry, (*part.path, "retry")),
-            )
-        )
-    check_names(report, placed)
-    if zones and not report.failed and not any(entry.served for entry in placed):
+    held = {name for name in names if name}
+    taken = [
+        (part, name, take_records(report, part, name, held))
+        for part, name in zip(parts, names, strict=True)
+        if name is not None
+    ]
+    known = by_name(entry.record for _, _, mine in taken for entry in mine)
+    files = Files(base)
+    judged = [
+        _zone(report, part, name, mark_served(mine, known), listen, files) for part, name, mine in taken
+    ]
+    placed = [entry for one in judged for entry in one.placed]
+    check_names(report, placed, known, lambda name, zone: False)
+    if judged and not report.failed and not any(entry.served for entry in placed):
         report.warning(("zone",), "has no proxied record, so nothing is served", "write proxied = true")
-    return tuple(zones)
+    return tuple(judged)
+
+
+def check_one(
+    report: Report, part: ZoneParts, rest: ZoneNames, listen: Sequence[Listen], base: FilePath
+) -> Judged | None:
+    """One zone, judged against the others, which are good; `rest` holds it afterwards."""
+    (name,) = _zone_names(report, [part])
+    if name is None:
+        return None
+    mine = take_records(report, part, name, rest.with_name(name))
+    rest.put(Zone(name, records=tuple(entry.record for entry in mine)))
+    judged = _zone(report, part, name, mark_served(mine, rest), listen, Files(base))
+    check_names(report, judged.placed, rest, rest.elsewhere)
+    rest.put(judged.zone)
+    return judged
+
+
+def _zone(
+    report: Report,
+    part: ZoneParts,
+    name: str,
+    placed: Sequence[Placed],
+    listen: Sequence[Listen],
+    files: Files,
+) -> Judged:
+    settings = take_settings(part.settings)
+    served = [entry for entry in placed if entry.served]
+    needed = any(place.tls for place in listen)
+    certificate = check_certificate(report, part, served, files, needed=needed)
+    trust = check_trust_store(report, part, settings, files)
+    check_modes(report, part, settings, served)
+    _check_loops(report, served, listen)
+    check_shares(report, part, served)
+    zone = Zone(
+        name=name,
+        settings=settings,
+        records=tuple([entry.record for entry in placed]),
+        certificate=certificate,
+        trust_store=trust,
+        paused=part.table.paused,
+        plan=part.table.plan,
+        origin=take_origin(report, part),
+        routes=take_routes(report, part, name, served),
+        retry=take_retry(report, part.retry, (*part.path, "retry")),
+    )
+    return Judged(part, zone, tuple(placed))
 
 
 def _zone_names(report: Report, parts: Sequence[ZoneParts]) -> list[str | None]:
     names: list[str | None] = []
+    seen: set[str] = set()
     for part in parts:
         path = (*part.path, "name")
         text = part.table.name
@@ -134,61 +167,15 @@ def _zone_names(report: Report, parts: Sequence[ZoneParts]) -> list[str | None]:
                 path, f"is {text!r}, which is an address", "a zone is a domain; its dns holds the addresses"
             )
             names.append(None)
-        elif name in names:
+        elif name in seen:
             report.error(
                 path, f"is {text!r}, a zone that is already there", "put all records in one [[zone]]"
             )
             names.append(None)
         else:
+            seen.add(name)
             names.append(name)
     return names
-
-
-def _settings(report: Report, part: ZoneParts) -> Settings:
-    table = part.settings
-    return Settings(
-        grpc=table.grpc == "on",
-        http=table.http == "on",
-        ssl=table.ssl,
-        origin_connect_timeout_ms=table.origin_connect_timeout,
-        origin_handshake_timeout_ms=table.origin_handshake_timeout,
-        proxy_read_timeout_ms=table.proxy_read_timeout,
-        long_lived_grpc=table.long_lived_grpc == "on",
-    )
-
-
-def _check_modes(report: Report, part: ZoneParts, settings: Settings, served: Sequence[Placed]) -> None:
-    """gRPC needs an encrypted mode; a record may still ask for a cleartext origin, in so many words."""
-    where = part.path if part.table.ssl is not None else (*part.path, "settings")
-    if settings.grpc and settings.ssl not in ENCRYPTED:
-        report.error(
-            (*where, "ssl"),
-            f'is "{settings.ssl}", but gRPC is on and is carried over TLS only',
-            'write ssl = "full"; a single cleartext origin is origin_protocol = "h2c" on its record',
-        )
-    for entry in served:
-        if entry.record.origin_protocol == "h2c" and settings.ssl in VERIFIED:
-            report.warning(
-                (*entry.path, "origin_protocol"),
-                'is "h2c": calls to this origin are cleartext, '
-                f'though ssl = "{settings.ssl}" verifies the others',
-            )
-        if (
-            entry.record.wildcard
-            and entry.record.type != "CNAME"
-            and not entry.record.origin_server_name
-            and entry.record.origin_protocol == "h2"
-            and settings.ssl in VERIFIED
-        ):
-            report.error(
-                entry.path,
-                "is a wildcard, so no name is known to verify the origin's certificate against",
-                "add origin_server_name",
-            )
-    if served and part.settings_known and not (settings.grpc or settings.http or part.table.paused):
-        report.warning(
-            part.path, "has grpc and http off, so every request is denied", 'write grpc = "on" in the zone'
-        )
 
 
 def _check_loops(report: Report, served: Sequence[Placed], listen: Sequence[Listen]) -> None:

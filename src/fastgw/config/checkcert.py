@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastgw.config.records import Placed
@@ -11,15 +12,41 @@ from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts
 from fastgw.errors import CertificateError
 from fastgw.policy.certificates import CertificateFiles
-from fastgw.policy.names import covers
+from fastgw.policy.names import covers, readable
 from fastgw.policy.settings import Settings
 from fastgw.tls.material import Material, read_material, read_trust_store
 
 SOON = datetime.timedelta(days=7)
+NOTICE = datetime.timedelta(days=30)
+
+
+@dataclass(slots=True)
+class Files:
+    """The files that one configuration names, each read once; `base` is what their paths are relative to."""
+
+    base: Path
+    _materials: dict[CertificateFiles, Material | CertificateError] = field(default_factory=dict)
+
+    def path(self, text: str) -> Path:
+        """The whole path of what is written."""
+        return self.base / Path(text).expanduser()
+
+    def material(self, files: CertificateFiles) -> Material:
+        """A certificate and its key. Raise CertificateError."""
+        found = self._materials.get(files)
+        if found is None:
+            try:
+                found = read_material(files.file, files.key)
+            except CertificateError as error:
+                found = error
+            self._materials[files] = found
+        if isinstance(found, CertificateError):
+            raise found
+        return found
 
 
 def check_certificate(
-    report: Report, part: ZoneParts, served: Sequence[Placed], base: Path, *, needed: bool
+    report: Report, part: ZoneParts, served: Sequence[Placed], files: Files, *, needed: bool
 ) -> CertificateFiles | None:
     """The zone's certificate, judged. `needed`: some listener speaks TLS."""
     path = (*part.path, "cert")
@@ -31,17 +58,15 @@ def check_certificate(
                 'add cert = { file = "...", key = "..." }, or listen on "h2c://HOST:PORT" only',
             )
         return None
-    file = base / Path(part.cert.file).expanduser()
-    key = base / Path(part.cert.key).expanduser()
-    files = CertificateFiles(file, key)
+    shown = CertificateFiles(files.path(part.cert.file), files.path(part.cert.key))
     try:
-        material = read_material(file, key)
+        material = files.material(shown)
     except CertificateError as error:
-        report.error((*path, error.part), str(error), error.hint)
-        return files
+        report.error((*path, error.part), str(error), error.hint, rule="certificate-unusable")
+        return shown
     _check_dates(report, (*path, "file"), material)
     if not needed:
-        return files
+        return shown
     seen: set[str] = set()
     for entry in served:
         name = entry.record.name
@@ -49,19 +74,20 @@ def check_certificate(
             names = ", ".join(material.names) or "no name at all"
             report.warning(
                 (*path, "file"),
-                f"does not cover {name}: calls to it over TLS are denied",
+                f"does not cover {readable(name)}: calls to it over TLS are denied",
                 f"the certificate covers {names}",
+                rule="certificate-does-not-cover",
             )
         seen.add(name)
-    return files
+    return shown
 
 
-def check_trust_store(report: Report, part: ZoneParts, settings: Settings, base: Path) -> Path | None:
+def check_trust_store(report: Report, part: ZoneParts, settings: Settings, files: Files) -> Path | None:
     """The zone's trust store, judged."""
     if part.table.trust_store is None:
         return None
     path = (*part.path, "trust_store")
-    file = base / Path(part.table.trust_store).expanduser()
+    file = files.path(part.table.trust_store)
     try:
         store = read_trust_store(file)
     except CertificateError as error:
@@ -77,11 +103,18 @@ def check_trust_store(report: Report, part: ZoneParts, settings: Settings, base:
 
 def _check_dates(report: Report, path: tuple[str | int, ...], material: Material) -> None:
     now = datetime.datetime.now(datetime.UTC)
-    if now > material.not_after:
-        report.warning(path, f"expired on {material.not_after:%Y-%m-%d}: clients will refuse it", "renew it")
+    left = material.not_after - now
+    if left < datetime.timedelta(0):
+        sentence = f"expired on {material.not_after:%Y-%m-%d}: clients will refuse it"
+        report.warning(path, sentence, "renew it", rule="certificate-expired")
     elif now < material.not_before:
-        report.warning(
-            path, f"is not valid before {material.not_before:%Y-%m-%d %H:%M} UTC", "check the clock"
-        )
-    elif now > material.not_after - SOON:
-        report.warning(path, f"expires on {material.not_after:%Y-%m-%d}", "renew it")
+        sentence = f"is not valid before {material.not_before:%Y-%m-%d %H:%M} UTC"
+        report.warning(path, sentence, "check the clock", rule="certificate-not-yet-valid")
+    elif left < SOON:
+        day = datetime.timedelta(days=1)
+        when = "in less than a day" if left < day else f"in {left // day} day{'s' if left >= 2 * day else ''}"
+        sentence = f"expires on {material.not_after:%Y-%m-%d}, {when}"
+        report.warning(path, sentence, "renew it", rule="certificate-expires")
+    elif left < NOTICE:
+        sentence = f"expires on {material.not_after:%Y-%m-%d}"
+        report.note(path, sentence, "plan to renew it", rule="certificate-expires")

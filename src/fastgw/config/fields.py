@@ -22,6 +22,7 @@ class ComplaintError(ValueError):
 
 
 def duration_ms(value: object) -> object:
+    """`"1.5s"` as milliseconds."""
     hint = 'write a number and a unit in quotes, as in "30s", "500ms" or "2m"'
     if not isinstance(value, str):
         raise ComplaintError(f"must be a duration in quotes, not {kind_of(value)}", hint)
@@ -34,16 +35,8 @@ def duration_ms(value: object) -> object:
     return milliseconds
 
 
-def _positive_ms(value: object) -> object:
-    milliseconds = duration_ms(value)
-    if milliseconds == 0:
-        raise ComplaintError(
-            "is 0, so that nothing could ever succeed", 'write a time above zero, as in "10s"'
-        )
-    return milliseconds
-
-
-def _switch(value: object) -> object:
+def switch(value: object) -> object:
+    """A truth is not a switch; all else is left to the type."""
     if isinstance(value, bool):
         word = "on" if value else "off"
         raise ComplaintError(f'must be "on" or "off" in quotes, not {kind_of(value)}', f'write "{word}"')
@@ -73,8 +66,7 @@ def kind_of(value: object) -> str:
 
 DurationText = Annotated[str, Field(pattern=f"^{_DURATION.pattern}$")]
 Duration = Annotated[int, BeforeValidator(duration_ms, json_schema_input_type=DurationText)]
-PositiveDuration = Annotated[int, BeforeValidator(_positive_ms, json_schema_input_type=DurationText)]
-OnOff = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+OnOff = Annotated[Literal["on", "off"], BeforeValidator(switch)]
 Port = Annotated[int, BeforeValidator(_port)]
 Text = Annotated[str, Field(min_length=1)]
 

@@ -9,21 +9,21 @@ from pydantic import BeforeValidator, Field, create_model
 from fastgw.config.fields import (
     ComplaintError,
     Duration,
-    DurationText,
     OnOff,
     Port,
-    PositiveDuration,
     Table,
     Text,
     duration_ms,
     kind_of,
 )
 from fastgw.config.routing import OriginTable, PriorityField, RetryTable, RouteTable, WeightField
+from fastgw.config.settings import SettingsTable
 from fastgw.policy import limits
+from fastgw.policy.catalogue import Plan
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
-from fastgw.policy.records import ORIGIN_PORT
-from fastgw.policy.settings import CATALOGUE
+from fastgw.policy.records import ORIGIN_PORT, TTL_AUTO, TTL_LEAST, TTL_LEAST_ENTERPRISE, TTL_MOST, OtherType
+from fastgw.policy.settings import EncryptionMode
 
 WORKERS_MAX = 256
 STORE_NAME = "fastgw.db"
@@ -129,13 +129,6 @@ LimitsTable: type[Table] = create_model(
 )
 
 
-def _some_silence(value: object) -> object:
-    milliseconds = duration_ms(value)
-    if milliseconds == 0:
-        raise ComplaintError("is 0, so that no stream could wait", 'long_lived_grpc = "on" lifts it')
-    return value
-
-
 class CertTable(Table):
     """A certificate chain and its key."""
 
@@ -143,27 +136,28 @@ class CertTable(Table):
     key: Annotated[Text, Field(description="PEM, not encrypted")]
 
 
-class SettingsTable(Table):
-    """A zone's settings, by the names of the reference product."""
+def _ttl(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool) or value == TTL_AUTO:
+        return value
+    if not TTL_LEAST_ENTERPRISE <= value <= TTL_MOST:
+        raise ComplaintError(
+            f"is {value}; it must be {TTL_LEAST} to {TTL_MOST} seconds, or 1", "1 lets DNS choose"
+        )
+    return value
 
-    grpc: Annotated[OnOff, Field(description=CATALOGUE["grpc"].effect)] = "off"
-    http: Annotated[OnOff, Field(description=CATALOGUE["http"].effect)] = "off"
-    ssl: Annotated[
-        Literal["off", "flexible", "full", "strict", "origin_pull"],
-        Field(description=CATALOGUE["ssl"].effect),
-    ] = "full"
-    origin_connect_timeout: Annotated[
-        PositiveDuration, Field(description=CATALOGUE["origin_connect_timeout"].effect)
-    ] = 19_000
-    origin_handshake_timeout: Annotated[
-        PositiveDuration, Field(description=CATALOGUE["origin_handshake_timeout"].effect)
-    ] = 10_000
-    proxy_read_timeout: Annotated[
-        Duration,
-        BeforeValidator(_some_silence, json_schema_input_type=DurationText),
-        Field(description=CATALOGUE["proxy_read_timeout"].effect),
-    ] = 100_000
-    long_lived_grpc: Annotated[OnOff, Field(description=CATALOGUE["long_lived_grpc"].effect)] = "off"
+
+_TTL: Any = {"anyOf": [{"const": TTL_AUTO}, {"minimum": TTL_LEAST_ENTERPRISE, "maximum": TTL_MOST}]}
+
+
+class RecordSettingsTable(Table):
+    """`settings` of a record: kept and shown, since they are for DNS to obey."""
+
+    ipv4_only: Annotated[bool, Field(description="kept: DNS answers with A only")] = False
+    ipv6_only: Annotated[bool, Field(description="kept: DNS answers with AAAA only")] = False
+    flatten_cname: Annotated[bool, Field(description="kept: DNS answers with the target's addresses")] = False
+
+
+_NO_RECORD_SETTINGS = RecordSettingsTable()
 
 
 class RecordTable(Table):
@@ -174,7 +168,8 @@ class RecordTable(Table):
         Text, Field(description='an address, for CNAME a name, or "unix:" and the path of a socket')
     ]
     type: Annotated[
-        Literal["A", "AAAA", "CNAME"] | None, Field(description="follows from the content if left out")
+        Literal["A", "AAAA", "CNAME", OtherType] | None,
+        Field(description="A, AAAA, CNAME follow from the content if left out; others only stop wildcards"),
     ] = None
     proxied: Annotated[bool, Field(description="is the name served by the gateway")] = False
     origin_port: Annotated[Port, Field(description="where the target listens")] = ORIGIN_PORT
@@ -182,8 +177,32 @@ class RecordTable(Table):
     origin_server_name: Annotated[
         Text | None, Field(description="SNI and certificate name asked of the origin; default: the name")
     ] = None
+    origin_host: Annotated[
+        Text | None, Field(description="the :authority sent to the origin; default: that of the call")
+    ] = None
     weight: WeightField = 1
     priority: PriorityField = 0
+    ttl: Annotated[
+        int,
+        BeforeValidator(_ttl),
+        Field(
+            description="kept: seconds, 1 is automatic; below 60 on the plan enterprise only",
+            json_schema_extra={
+                "anyOf": [{"const": TTL_AUTO}, {"minimum": TTL_LEAST_ENTERPRISE, "maximum": TTL_MOST}]
+            },
+        ),
+    ] = TTL_AUTO
+    comment: Annotated[str, Field(max_length=500, description="kept, for people")] = ""
+    tags: Annotated[list[Text], Field(max_length=20, description='kept, as in ["team:payments"]')] = Field(
+        default_factory=list
+    )
+    settings: RecordSettingsTable = Field(
+        default_factory=lambda: _NO_RECORD_SETTINGS, description="kept, for DNS"
+    )
+
+
+# Frozen, so that one of each serves all.
+_NO_SETTINGS, _NO_ORIGIN, _NO_RETRY = SettingsTable(), OriginTable(), RetryTable()
 
 
 class ZoneTable(Table):
@@ -192,23 +211,22 @@ class ZoneTable(Table):
     name: Annotated[Text, Field(description='the domain, as in "example.com"')]
     grpc: Annotated[OnOff | None, Field(description="as in settings")] = None
     http: Annotated[OnOff | None, Field(description="as in settings")] = None
-    ssl: Annotated[
-        Literal["off", "flexible", "full", "strict", "origin_pull"] | None,
-        Field(description="as in settings"),
-    ] = None
+    ssl: Annotated[EncryptionMode | None, Field(description="as in settings")] = None
     cert: Annotated[CertTable | None, Field(description="what is shown to clients")] = None
-    settings: Annotated[SettingsTable, Field(description="the zone's switches")] = SettingsTable()
+    settings: SettingsTable = Field(default_factory=lambda: _NO_SETTINGS, description="the zone's switches")  # type: ignore[valid-type]
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
-    dns: list[RecordTable] = Field(default=[], description="names, and what they lead to")
-    origin: OriginTable = Field(default=OriginTable(), description="how endpoints are used")  # type: ignore[valid-type]
-    route: list[RouteTable] = Field(default=[], description="what holds for some of the calls")
-    retry: RetryTable = Field(default=RetryTable(), description="which failed calls are tried again")
+    dns: list[RecordTable] = Field(default_factory=list, description="names, and what they lead to")
+    origin: OriginTable = Field(default_factory=lambda: _NO_ORIGIN, description="how endpoints are used")  # type: ignore[valid-type]
+    route: list[RouteTable] = Field(default_factory=list, description="what holds for some of the calls")
+    retry: RetryTable = Field(
+        default_factory=lambda: _NO_RETRY, description="which failed calls are tried again"
+    )
     paused: Annotated[bool, Field(description="everything is carried and nothing inspected")] = False
     plan: Annotated[
-        Literal["free", "pro", "business", "enterprise"],
-        Field(description="changes nothing: kept for those who ask for it"),
+        Plan,
+        Field(description="kept, for those who ask for it; every plan may do everything"),
     ] = "free"
 
 

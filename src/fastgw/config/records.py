@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 from fastgw.config.lines import Path
 from fastgw.config.model import RecordTable
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts
-from fastgw.policy.compile import follow
-from fastgw.policy.names import HostnameError, address, hostname, record_name
+from fastgw.policy.catalogue import Plan
+from fastgw.policy.chains import Known, follow, is_served, leads_back
+from fastgw.policy.names import (
+    HostnameError,
+    address,
+    host_and_port,
+    hostname,
+    parents,
+    readable,
+    record_name,
+)
 from fastgw.policy.origins import ENDPOINTS_MAX
-from fastgw.policy.records import UNIX, Record, RecordType
-
-Known = Mapping[str, list[Record]]
+from fastgw.policy.records import TARGETS, TTL_AUTO, TTL_LEAST, UNIX, Record, RecordType
 
 SOCKET_PATH_MAX = 107  # octets: what the kernel has room for
 
@@ -26,99 +33,166 @@ class Placed:
     path: Path
     record: Record
     served: bool
+    zone: str
 
 
-def take_records(report: Report, part: ZoneParts, zone: str, others: Sequence[str]) -> list[Placed]:
-    """The records of one zone as values. `others` are the names of the other zones."""
+def take_records(report: Report, part: ZoneParts, zone: str, zones: Container[str]) -> list[Placed]:
+    """The records of one zone as values, chains not yet followed. `zones` are the names of all zones."""
     found = []
+    plan = part.table.plan
     for path, table in part.records:
-        name = _name(report, path, table, zone, others)
+        name = _name(report, path, table, zone, zones)
         content = _content(report, path, table)
-        server_name = _server_name(report, path, table)
+        server_name = _server_name(report, path, table) if table.origin_server_name is not None else ""
+        host = _host(report, path, table) if table.origin_host is not None else ""
+        kept = not table.model_fields_set.isdisjoint(_KEPT)
+        if kept:
+            _check_kept(report, path, table, plan)
         if name is None or content is None:
             continue
         record = Record(
-            name=name,
-            type=content[0],
-            content=content[1],
-            proxied=table.proxied,
-            origin_port=table.origin_port,
-            origin_protocol=table.origin_protocol,
-            origin_server_name=server_name,
-            weight=table.weight,
-            priority=table.priority,
+            name,
+            content[0],
+            content[1],
+            table.proxied,
+            table.origin_port,
+            table.origin_protocol,
+            server_name,
+            table.weight,
+            table.priority,
+            host,
         )
+        if kept:
+            record = replace(
+                record,
+                ttl=table.ttl,
+                comment=table.comment,
+                tags=tuple(table.tags),
+                ipv4_only=table.settings.ipv4_only,
+                ipv6_only=table.settings.ipv6_only,
+                flatten_cname=table.settings.flatten_cname,
+            )
         if record.type == "CNAME" and record.content == record.name:
             report.error(
                 (*path, "content"), f"is {table.content!r}, the record's own name", "name the origin"
             )
             continue
-        found.append(Placed(path, record, table.proxied))
-    proxied = {entry.record.name for entry in found if entry.served}
-    return [replace(entry, served=entry.record.name in proxied) for entry in found]
+        found.append(Placed(path, record, record.proxied, zone))
+    return found
 
 
-def check_names(report: Report, placed: Sequence[Placed]) -> None:
-    """Look at all records of all zones together: doubles, company of a CNAME, endless chains, numbers."""
+_KEPT = ("ttl", "comment", "tags", "settings")
+
+
+def _check_kept(report: Report, path: Path, table: RecordTable, plan: Plan) -> None:
+    if table.ttl != TTL_AUTO and table.ttl < TTL_LEAST and plan != "enterprise":
+        report.error(
+            (*path, "ttl"),
+            f"is {table.ttl}; below {TTL_LEAST} seconds the zone must be of the plan enterprise",
+            'write 1, which lets DNS choose, or plan = "enterprise" in the zone',
+        )
+    if table.settings.ipv4_only and table.settings.ipv6_only:
+        report.error((*path, "settings"), "is both ipv4_only and ipv6_only", "keep one of them")
+
+
+def mark_served(placed: Sequence[Placed], known: Known) -> list[Placed]:
+    """The records of one zone with the truth of `served`: one proxied record, or a chain through one."""
+    names: dict[str, bool] = {}
+    for entry in placed:
+        if entry.served:
+            names[entry.record.name] = True
+    for entry in placed:
+        name = entry.record.name
+        if name not in names:
+            names[name] = is_served(known[name], known)
+    return [
+        entry if entry.served == names[entry.record.name] else replace(entry, served=not entry.served)
+        for entry in placed
+    ]
+
+
+def check_names(
+    report: Report, placed: Sequence[Placed], known: Known, elsewhere: Callable[[str, str], bool]
+) -> None:
+    """Look at all these records together: doubles, company of a CNAME, endless chains, numbers of targets.
+
+    `elsewhere(name, zone)`: does a zone other than `zone`, and none of these, hold `name`?
+    """
     groups: dict[str, list[Placed]] = {}
     for entry in placed:
         groups.setdefault(entry.record.name, []).append(entry)
-    known = {name: [entry.record for entry in entries] for name, entries in groups.items()}
     for name, entries in groups.items():
-        for index, entry in enumerate(entries[1:], 1):
-            earlier = entries[:index]
-            if any(other.path[1] != entry.path[1] for other in earlier):
-                report.error(
-                    (*entry.path, "name"), f"is {name}, which another zone holds too", "keep one of the two"
-                )
-            elif any(_same_target(other.record, entry.record) for other in earlier):
-                report.error(entry.path, f"repeats a record of {name}", "remove one of the two")
-            elif not entry.served and "CNAME" in {
-                entry.record.type,
-                *(other.record.type for other in earlier),
-            }:
-                # A name that is served is ours, and its records are targets; others are for DNS to answer.
-                report.error(
-                    entry.path, f"adds to {name}, but in DNS a CNAME stands alone", "remove one of the two"
-                )
-    for entry in placed:
-        if entry.served and _endless(entry.record, known):
-            report.error((*entry.path, "content"), "is a CNAME that leads back to itself", "name the origin")
-    for name, entries in groups.items():
-        _check_count(report, name, [entry for entry in entries if entry.served], known)
+        if len(entries) > 1:
+            _check_company(report, name, entries)
+        if elsewhere(name, entries[0].zone):
+            _held_twice(report, entries[0])
+        if not entries[0].served:
+            continue
+        if len(entries) <= ENDPOINTS_MAX and all(entry.record.type != "CNAME" for entry in entries):
+            _check_leading(report, name, entries)
+            continue
+        for entry in entries:
+            _check_chain(report, entry, known)
+        _check_leading(report, name, entries)
+        _check_count(report, name, entries, known)
+
+
+def _check_company(report: Report, name: str, entries: Sequence[Placed]) -> None:
+    targets = {(entries[0].record.type, entries[0].record.content, entries[0].record.origin_port)}
+    cname = entries[0].record.type == "CNAME"
+    for entry in entries[1:]:
+        target = (entry.record.type, entry.record.content, entry.record.origin_port)
+        if entry.zone != entries[0].zone:
+            _held_twice(report, entry)
+        elif target in targets:
+            report.error(entry.path, f"repeats a record of {readable(name)}", "remove one of the two")
+        elif not entry.served and (cname or entry.record.type == "CNAME"):
+            # A name that is served is ours, and its records are targets; others are for DNS to answer.
+            report.error(
+                entry.path,
+                f"adds to {readable(name)}, but in DNS a CNAME stands alone",
+                "remove one of the two",
+            )
+        targets.add(target)
+        cname = cname or entry.record.type == "CNAME"
+
+
+def _held_twice(report: Report, entry: Placed) -> None:
+    sentence = f"is {readable(entry.record.name)}, which another zone holds too"
+    report.error((*entry.path, "name"), sentence, "keep one of the two", rule="name-twice")
+
+
+def _check_chain(report: Report, entry: Placed, known: Known) -> None:
+    record = entry.record
+    if record.type != "CNAME":
+        return
+    where = (*entry.path, "content")
+    if leads_back(record, known):
+        report.error(where, "is a CNAME that leads back to itself", "name the origin", rule="cname-loop")
+    elif follow(record, known) == [""]:
+        sentence = f"leads to {readable(record.content)}, a name of ours that has no address"
+        report.error(where, sentence, "name the origin", rule="cname-loop")
+
+
+def _check_leading(report: Report, name: str, entries: Sequence[Placed]) -> None:
+    if not entries[0].record.callable:
+        sentence = f"is {name}, which no call can name: only its first star stands for other labels"
+        report.warning((*entries[0].path, "name"), sentence, "one star covers any depth", rule="second-star")
 
 
 def _check_count(report: Report, name: str, entries: Sequence[Placed], known: Known) -> None:
     count = 0
     for entry in entries:
-        before, count = count, count + len(follow(entry.record, known))
+        before, count = count, count + (len(follow(entry.record, known)) if entry.record.leads else 0)
         if before <= ENDPOINTS_MAX < count:
             report.error(
                 entry.path,
-                f"is one target of {name} too many; at most {ENDPOINTS_MAX} are allowed",
+                f"is one target of {readable(name)} too many; at most {ENDPOINTS_MAX} are allowed",
                 "remove some",
             )
 
 
-def _same_target(one: Record, other: Record) -> bool:
-    return (one.type, one.content, one.origin_port) == (other.type, other.content, other.origin_port)
-
-
-def _endless(record: Record, known: Known) -> bool:
-    """Does it lead to its own name, or to nothing at all?"""
-    seen: set[str] = set()
-    ahead = [record.content] if record.type == "CNAME" else []
-    while ahead:
-        name = ahead.pop()
-        if name == record.name:
-            return True
-        if name not in seen:
-            seen.add(name)
-            ahead += [other.content for other in known.get(name, ()) if other.type == "CNAME"]
-    return follow(record, known) == [""]
-
-
-def _name(report: Report, path: Path, table: RecordTable, zone: str, others: Sequence[str]) -> str | None:
+def _name(report: Report, path: Path, table: RecordTable, zone: str, zones: Container[str]) -> str | None:
     where = (*path, "name")
     try:
         name = record_name(table.name, zone)
@@ -129,10 +203,10 @@ def _name(report: Report, path: Path, table: RecordTable, zone: str, others: Seq
     written = table.name.lower().removesuffix(".")
     if name == zone or written == name:
         return name
-    for other in others:
-        if written == other or written.endswith("." + other):
+    for end in (written, *parents(written)):
+        if end != zone and end in zones:
             # The longer zone holds the name, as it would in DNS.
-            report.error(where, f"is {table.name!r}, which belongs to the zone {other}, not to {zone}")
+            report.error(where, f"is {table.name!r}, which belongs to the zone {end}, not to {zone}")
             return None
     top = zone.rpartition(".")[2]
     if "." in written and written.rpartition(".")[2] == top and top != zone:
@@ -148,7 +222,9 @@ def _content(report: Report, path: Path, table: RecordTable) -> tuple[RecordType
         return _socket(report, path, table, text)
     found = address(text.removeprefix("[").removesuffix("]")) if text.startswith("[") else address(text)
     kind: RecordType = ("AAAA" if ":" in found else "A") if found else "CNAME"
-    wanted = table.type or kind
+    wanted: RecordType = table.type or kind
+    if wanted not in TARGETS:
+        return _other(report, path, table, wanted, text)
     if wanted in ("A", "AAAA"):
         if wanted == kind and found:
             return kind, found
@@ -172,6 +248,26 @@ def _content(report: Report, path: Path, table: RecordTable) -> tuple[RecordType
         hint = "write an IP address or a name; a port goes into origin_port"
         report.error(where, f"is {text!r}, which {error}", hint)
         return None
+
+
+_OF_TARGETS = ("origin_port", "origin_protocol", "origin_server_name", "origin_host", "weight")
+
+
+def _other(
+    report: Report, path: Path, table: RecordTable, kind: RecordType, text: str
+) -> tuple[RecordType, str] | None:
+    """For DNS to answer: whatever it says is kept as it is; calls are never carried there."""
+    if table.proxied:
+        report.error(
+            (*path, "proxied"),
+            f"is true, but records of type {kind} are never proxied",
+            "only A, AAAA and CNAME lead to an origin",
+        )
+        return None
+    for key in _OF_TARGETS:
+        if key in table.model_fields_set:
+            report.warning((*path, key), f"has no effect on a record of type {kind}")
+    return kind, text
 
 
 def _socket(report: Report, path: Path, table: RecordTable, text: str) -> tuple[RecordType, str] | None:
@@ -202,9 +298,7 @@ def _looks_numeric(text: str) -> bool:
 
 
 def _server_name(report: Report, path: Path, table: RecordTable) -> str:
-    if table.origin_server_name is None:
-        return ""
-    where, text = (*path, "origin_server_name"), table.origin_server_name
+    where, text = (*path, "origin_server_name"), table.origin_server_name or ""
     if table.origin_protocol == "h2c":
         report.warning(where, "has no effect on an h2c origin")
     literal = address(text)
@@ -219,4 +313,26 @@ def _server_name(report: Report, path: Path, table: RecordTable) -> str:
         return hostname(text)
     except HostnameError as error:
         report.error(where, f"is {text!r}, which {error}", "name the origin's certificate bears")
+        return ""
+
+
+def _host(report: Report, path: Path, table: RecordTable) -> str:
+    """The :authority for the origin: a name or an address, with a port or without one."""
+    where, text = (*path, "origin_host"), (table.origin_host or "").strip()
+    name, port = text, ""
+    if text.rpartition(":")[2].isdigit() and address(text) is None:
+        try:
+            name, number = host_and_port(text)
+        except ValueError as error:
+            report.error(where, f"is {text!r}, which {error}", 'write a name, as in "api.internal"')
+            return ""
+        port = f":{number}"
+    name = name.removeprefix("[").removesuffix("]")
+    literal = address(name)
+    if literal is not None:
+        return (f"[{literal}]" if ":" in literal else literal) + port
+    try:
+        return hostname(name) + port
+    except HostnameError as error:
+        report.error(where, f"is {text!r}, which {error}", 'write a name, as in "api.internal"')
         return ""

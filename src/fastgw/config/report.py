@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -11,8 +14,9 @@ from pydantic_core import ErrorDetails
 
 from fastgw.config.fields import ComplaintError, Table, kind_of
 from fastgw.config.lines import Path, line_of
-from fastgw.config.model import LimitsTable, LogTable, ServerTable, SettingsTable, StoreTable, ZoneTable
+from fastgw.config.model import LimitsTable, LogTable, ServerTable, StoreTable, ZoneTable
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, RetryTable, RouteTable
+from fastgw.config.settings import SettingsTable
 from fastgw.errors import Problem
 
 Model = TypeVar("Model", bound=Table)
@@ -39,36 +43,80 @@ _KINDS = {
 }
 
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_TELLING = 4  # characters: shorter values are part of too many words
+
+
 class Report:
     """The problems of one configuration, and the knowledge of which line each key stands on."""
 
-    def __init__(self, file: str, lines: dict[Path, int]) -> None:
+    def __init__(self, file: str, lines: dict[Path, int], *, deep: bool = False) -> None:
         self.file = file
         self.lines = lines
-        self.problems: list[Problem] = []
+        self.deep = deep  # are notes wanted, and what takes its time to find?
+        self.failed = False  # is there an error among the problems?
+        self.settings: dict[
+            tuple[tuple[str, str], ...], Table
+        ] = {}  # tables that are good, by what is written
+        self.hidden: dict[str, str] = {}  # what came from elsewhere, and how it is written: never shown
+        self._found: dict[Problem, None] = {}
 
-    def error(self, path: Path, sentence: str, hint: str = "") -> None:
+    def error(self, path: Path, sentence: str, hint: str = "", *, rule: str = "invalid") -> None:
         """`sentence` goes on where the name of the field ends."""
-        self._add(path, sentence, hint, warning=False)
+        self._add(path, Problem("", sentence, hint, rule=rule))
+        self.failed = True
 
-    def warning(self, path: Path, sentence: str, hint: str = "") -> None:
+    def warning(self, path: Path, sentence: str, hint: str = "", *, rule: str = "questionable") -> None:
         """Something that works, but hardly as meant."""
-        self._add(path, sentence, hint, warning=True)
+        self._add(path, Problem("", sentence, hint, warning=True, rule=rule))
 
-    @property
-    def failed(self) -> bool:
-        """Is there an error among the problems?"""
-        return any(not problem.warning for problem in self.problems)
+    def note(self, path: Path, sentence: str, hint: str = "", *, rule: str) -> None:
+        """Something worth knowing, as it may well be meant; for those who ask for all."""
+        if self.deep:
+            self._add(path, Problem("", sentence, hint, warning=True, rule=rule, note=True))
 
     def sorted(self) -> tuple[Problem, ...]:
         """The problems by line."""
         return tuple(sorted(self.problems, key=lambda problem: problem.line))
 
-    def _add(self, path: Path, sentence: str, hint: str, *, warning: bool) -> None:
+    @property
+    def count(self) -> int:
+        """How many problems were found so far."""
+        return len(self._found)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What was found so far, each thing once."""
+        return list(self._found)
+
+    def _add(self, path: Path, problem: Problem) -> None:
         line = line_of(self.lines, path)
-        problem = Problem(field_text(path), sentence, hint, self.file, line, warning)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        if self.hidden:
+            problem = replace(
+                problem, sentence=self._covered(problem.sentence), hint=self._covered(problem.hint)
+            )
+        self._found[replace(problem, field=field_text(path), file=self.file, line=line)] = None
+
+    def place(self, path: Path) -> Problem:
+        """A problem there that nothing is said of yet."""
+        return Problem(field_text(path), "", "", self.file, line_of(self.lines, path))
+
+    def hide(self, value: str, written: str) -> None:
+        """Never show `value`, but what is `written` in its place."""
+        self.hidden[value] = self.hidden[repr(value)[1:-1]] = written
+
+    def _covered(self, text: str) -> str:
+        """`text` without what is hidden: neither whole nor in quoted parts of it."""
+        for value, written in self.hidden.items():
+            if len(value) >= _TELLING:
+                text = text.replace(value, written)
+
+            def quoted(found: re.Match[str], value: str = value, written: str = written) -> str:
+                inside = found[0][1:-1]
+                return f"'{written}'" if inside and (inside in value or value in inside) else found[0]
+
+            text = _QUOTED.sub(quoted, text)
+        return text
 
     def table(self, model: type[Model], data: object, path: Path) -> Model | None:
         """`data` as a `model`, or None if what is left of it is too little to go on with.
@@ -78,10 +126,12 @@ class Report:
         if not isinstance(data, Mapping):
             self.error(path, f"must be a table, not {kind_of(data)}")
             return None
-        kept = {key: value for key, value in data.items() if key in model.model_fields}
-        for key in data:
-            if key not in kept:
-                self._unknown(model, key, path)
+        known = _fields(model)
+        kept = {key: value for key, value in data.items() if key in known}
+        if len(kept) < len(data):
+            for key in data:
+                if key not in kept:
+                    self._unknown(model, key, path)
         try:
             return model.model_validate(kept)
         except ValidationError as error:
@@ -104,6 +154,11 @@ class Report:
             else:
                 hint = f"known here: {', '.join(model.model_fields)}"
         self.error((*path, key), "is not a known key", hint)
+
+
+@functools.cache
+def _fields(model: type[Table]) -> frozenset[str]:
+    return frozenset(model.model_fields)
 
 
 def field_text(path: Path) -> str:

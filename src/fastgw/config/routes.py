@@ -18,9 +18,14 @@ from fastgw.policy.routes import RETRIABLE, STATUSES, Match, Retry, Route
 _ONLY_FOR = {"service": ("grpc", "watch"), "path": ("http",), "interval": ("grpc", "tcp", "http")}
 
 
+_ORIGIN, _RETRY = OriginPolicy(), Retry()  # of those that say nothing
+
+
 def take_origin(report: Report, part: ZoneParts) -> OriginPolicy:
     """[zone.origin] as a value."""
     table, path = part.origin, (*part.path, "origin")
+    if not table.model_fields_set:
+        return _ORIGIN
     if table.balance == "hash" and table.hash_key is None:
         report.error(
             (*path, "balance"), 'is "hash", but hash_key is missing', 'name the metadata, as in "x-user"'
@@ -99,6 +104,8 @@ def check_shares(report: Report, part: ZoneParts, served: Sequence[Placed]) -> N
 
 def take_retry(report: Report, table: RetryTable, path: Path) -> Retry:
     """A retry table as a value."""
+    if not table.model_fields_set:
+        return _RETRY
     for index, name in enumerate(table.on):
         if name not in RETRIABLE:
             report.warning(
@@ -145,6 +152,7 @@ def _route(report: Report, parts: RouteParts, matches: tuple[Match, ...]) -> Rou
             (*parts.path, "timeout"),
             "ends streams too: this route takes calls of any method, and some may be streams",
             "name the method in match, or write idle_timeout",
+            rule="timeout-ends-streams",
         )
     if table.timeout and (table.idle_timeout or 0) > table.timeout:
         report.warning(
@@ -181,6 +189,7 @@ def _match(
                 (*path, "host"),
                 f"is {host}, which no proxied record of the zone serves, so no call fits",
                 f"served here: {', '.join(sorted(names))}",
+                rule="route-host-not-served",
             )
     return Match(host, table.service or "", table.method or "", tuple(sorted(table.headers.items())))
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fastgw.config.fields import kind_of
+from pydantic import TypeAdapter, ValidationError
+
+from fastgw.config.fields import Table, kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import CertTable, RecordTable, SettingsTable, ZoneTable
+from fastgw.config.model import CertTable, RecordTable, ZoneTable
 from fastgw.config.report import Report
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
+from fastgw.config.settings import SettingsTable
 from fastgw.policy.routes import MATCHES_MAX
 
 # Settings that may also stand directly in the zone.
 SHORTCUTS = ("grpc", "http", "ssl")
 
 
+_RECORDS = TypeAdapter(list[RecordTable])
 _APART = ("dns", "cert", "settings", "origin", "route", "retry")
 
 
@@ -35,7 +39,7 @@ class ZoneParts:
 
     path: Path
     table: ZoneTable
-    settings: SettingsTable
+    settings: Table
     settings_known: bool
     cert: CertTable | None
     cert_given: bool
@@ -45,25 +49,33 @@ class ZoneParts:
     retry: RetryTable
 
 
+# One of each, for all zones that say nothing.
+_SETTINGS: Table = SettingsTable()
+_ORIGIN: OriginWords = OriginTable()
+_RETRY = RetryTable()
+
+
 def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
     """Read one zone and report what is wrong with its single fields."""
     if not isinstance(data, Mapping):
         report.error(path, f"must be a table, not {kind_of(data)}", "write [[zone]]")
         return None
-    before = len(report.problems)
+    before = report.count
     shallow = {key: value for key, value in data.items() if key not in _APART}
     table = report.table(ZoneTable, shallow, path)
-    settings = report.table(SettingsTable, data.get("settings", {}), (*path, "settings"))
-    settings_known = settings is not None and len(report.problems) == before
+    settings = _SETTINGS
+    if "settings" in data:
+        settings = _settings(report, data["settings"], (*path, "settings")) or settings
+    settings_known = report.count == before
     cert = report.table(CertTable, data["cert"], (*path, "cert")) if "cert" in data else None
     records = _records(report, data.get("dns", []), (*path, "dns"))
-    origin = _origin(report, data.get("origin", {}), (*path, "origin"))
-    routes = _routes(report, data.get("route", []), (*path, "route"))
-    retry = report.table(RetryTable, data.get("retry", {}), (*path, "retry"))
+    origin = _origin(report, data["origin"], (*path, "origin")) if "origin" in data else _ORIGIN
+    routes = _routes(report, data["route"], (*path, "route")) if "route" in data else ()
+    retry = report.table(RetryTable, data["retry"], (*path, "retry")) if "retry" in data else None
     if table is None:
         # The name is unusable; the rest is judged under one that can belong to nobody.
-        table = ZoneTable(name=f"zone-{path[-1]}.invalid")
-    merged = _merge(report, data, table, settings or SettingsTable(), path)
+        table = ZoneTable(name=f"zone-{path[-1] if path else 0}.invalid")
+    merged = _merge(report, data, table, settings, path)
     return ZoneParts(
         path=path,
         table=table,
@@ -74,14 +86,35 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
         records=records,
         origin=origin,
         routes=routes,
-        retry=retry or RetryTable(),
+        retry=retry or _RETRY,
     )
+
+
+def _settings(report: Report, data: object, path: Path) -> Table | None:
+    """Most zones of a big configuration say the same: equal words are judged once."""
+    key = None
+    if isinstance(data, Mapping) and all(type(value) is str for value in data.values()):
+        key = tuple(data.items())
+        known = report.settings.get(key)
+        if known is not None:
+            return known
+    before = report.count
+    table = report.table(SettingsTable, data, path)
+    if key is not None and table is not None and report.count == before:
+        report.settings[key] = table
+    return table
 
 
 def _records(report: Report, data: object, path: Path) -> tuple[tuple[Path, RecordTable], ...]:
     if not isinstance(data, list):
         report.error(path, f"must be an array of records, not {kind_of(data)}", "put the records in [ ]")
         return ()
+    try:
+        tables = _RECORDS.validate_python(data)
+    except ValidationError:
+        pass  # one by one, so that one bad record hides no other
+    else:
+        return tuple([((*path, index), record) for index, record in enumerate(tables)])
     found = []
     for index, entry in enumerate(data):
         record = report.table(RecordTable, entry, (*path, index))
@@ -142,8 +175,8 @@ def _matches(report: Report, entry: Mapping[str, object], where: Path) -> tuple[
 
 
 def _merge(
-    report: Report, data: Mapping[str, object], table: ZoneTable, settings: SettingsTable, path: Path
-) -> SettingsTable:
+    report: Report, data: Mapping[str, object], table: ZoneTable, settings: Table, path: Path
+) -> Table:
     inner = data.get("settings", {})
     update: dict[str, object] = {}
     for key in SHORTCUTS:
@@ -153,4 +186,4 @@ def _merge(
         if isinstance(inner, Mapping) and key in inner:
             report.error((*path, key), "is given twice, here and in settings", "keep one of the two")
         update[key] = value
-    return settings.model_copy(update=update)
+    return settings.model_copy(update=update) if update else settings

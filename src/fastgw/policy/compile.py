@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastgw.policy.certificates import CertificateFiles
-from fastgw.policy.names import address, joined
+from fastgw.policy.chains import Known, by_name, follow, is_served
+from fastgw.policy.names import joined
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import UNIX, Record
 from fastgw.policy.routes import RouteRow, compile_routes
@@ -90,7 +91,7 @@ class Rows:
 def compile_zones(zones: Iterable[Zone]) -> Rows:
     """The rows of `zones`. Equal origins and equal certificates become one row."""
     all_zones = tuple(zones)
-    known = records_by_name(all_zones)
+    known = by_name(record for zone in all_zones for record in zone.records)
     zone_rows: list[ZoneRow] = []
     hosts: list[HostRow] = []
     origins: dict[OriginRow, int] = {}
@@ -103,9 +104,9 @@ def compile_zones(zones: Iterable[Zone]) -> Rows:
         # A paused zone inspects nothing: both switches stand open, the way to the origin stays as it is.
         grpc, http = settings.grpc or zone.paused, settings.http or zone.paused
         routes = compile_routes(zone.routes, settings.idle_ms, zone.retry)
-        zone_rows.append(ZoneRow(zone.name, grpc, http, settings.encrypted, certificate, routes))
-        for name, records in records_by_name([zone]).items():
-            proxied = served(records)
+        zone_rows.append(ZoneRow(zone.name, grpc, http, zone.carries_grpc, certificate, routes))
+        for name, records in by_name(record for record in zone.records if record.callable).items():
+            proxied = is_served(records, known)
             origin = NONE
             if proxied:
                 row = origin_row(zone, records, known)
@@ -115,28 +116,16 @@ def compile_zones(zones: Iterable[Zone]) -> Rows:
     return Rows(tuple(zone_rows), tuple(hosts), tuple(origins), tuple(certificates), default)
 
 
-def records_by_name(zones: Iterable[Zone]) -> dict[str, list[Record]]:
-    """The records of `zones`, grouped by their full name, in the order they were written."""
-    groups: dict[str, list[Record]] = {}
-    for zone in zones:
-        for record in zone.records:
-            groups.setdefault(record.name, []).append(record)
-    return groups
-
-
-def served(records: Iterable[Record]) -> bool:
-    """One proxied record makes all records of its name proxied (specification section 4)."""
-    return any(record.proxied for record in records)
-
-
-def origin_row(zone: Zone, records: Sequence[Record], known: Mapping[str, list[Record]]) -> OriginRow:
+def origin_row(zone: Zone, records: Sequence[Record], known: Known) -> OriginRow:
     """All that the records of one name point to. A lone target lends its name to the origin."""
-    targets = tuple(dict.fromkeys(row for record in records for row in _targets(zone, record, known)))
+    targets = tuple(
+        dict.fromkeys(row for record in records if record.leads for row in _targets(zone, record, known))
+    )
     label = targets[0].label if len(targets) == 1 else records[0].name
     return OriginRow(label, targets, zone.origin)
 
 
-def _targets(zone: Zone, record: Record, known: Mapping[str, list[Record]]) -> list[TargetRow]:
+def _targets(zone: Zone, record: Record, known: Known) -> list[TargetRow]:
     """Where `record` points to, with what its zone demands of it.
 
     The origin is asked for the served name unless another is written down. A wildcard has no one name to ask
@@ -162,24 +151,3 @@ def _targets(zone: Zone, record: Record, known: Mapping[str, list[Record]]) -> l
         )
         for host in follow(record, known)
     ]
-
-
-def follow(record: Record, known: Mapping[str, list[Record]]) -> list[str]:
-    """Where `record` leads: addresses, sockets, names that none of our zones holds; "" for an endless chain.
-
-    A CNAME onto a name of our own zones is followed here: public DNS would answer with the gateway itself.
-    Weight, priority, port and protocol stay those of `record`.
-    """
-    found: dict[str, None] = {}
-    seen: set[str] = set()
-    open_ends = [record]
-    while open_ends:
-        one = open_ends.pop(0)
-        if one.type != "CNAME":
-            found[address(one.content) or one.content] = None
-        elif one.content not in known:
-            found[one.content] = None
-        elif one.content not in seen:
-            seen.add(one.content)
-            open_ends = known[one.content] + open_ends
-    return list(found) or [""]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Iterator
 
 HOSTNAME_MAX = 253
 LABEL_MAX = 63
@@ -12,12 +14,22 @@ _LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _AMBIGUOUS = frozenset("\u00df\u03c2\u200c\u200d")
 
 
+# What needs no second look: lower-case labels of at most 63 characters, none of them international.
+_PLAIN = re.compile(
+    r"(?!.*(?:^|\.)xn--)"
+    r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
+)
+_V4 = re.compile(r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}", re.ASCII)
+
+
 class HostnameError(ValueError):
     """A name that cannot be a hostname; the text is a sentence without its subject."""
 
 
 def hostname(text: str) -> str:
     """`text` as it is kept: lower case, A-labels, no dot at the end. Raise HostnameError if it is no name."""
+    if len(text) <= HOSTNAME_MAX and _PLAIN.fullmatch(text):
+        return text
     name = text.strip().removesuffix(".")
     if not name:
         raise HostnameError("is empty")
@@ -31,8 +43,15 @@ def hostname(text: str) -> str:
 def record_name(text: str, zone: str) -> str:
     """The full name of a record of `zone`, from `@`, a relative or a full name, with a leading `*` or not.
 
-    A full name ends in the zone's name; a dot at the end says that nothing is to be added.
+    A full name ends in the zone's name; a dot at the end says that nothing is to be added. In `*.*.x` only
+    the first star stands for others, the second is a label like any other.
     """
+    if _PLAIN.fullmatch(text):
+        if text == zone or text.endswith("." + zone):
+            return text
+        full = f"{text}.{zone}"
+        if len(full) <= HOSTNAME_MAX:
+            return full
     name = text.strip()
     if name == "@":
         return zone
@@ -40,6 +59,9 @@ def record_name(text: str, zone: str) -> str:
     star = ""
     if first == "*":
         star, name = "*.", rest if dot else "@"
+        if name == "*" or name.startswith("*."):
+            second = record_name(name, zone)
+            return star + second
     if "*" in name:
         raise HostnameError("has a * that is not the whole first label")
     if name == "@":
@@ -54,6 +76,8 @@ def record_name(text: str, zone: str) -> str:
 
 def address(text: str) -> str | None:
     """`text` as an IP address in its usual form, or None if it is none."""
+    if ":" not in text:
+        return text if _V4.fullmatch(text) else None
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
@@ -77,6 +101,25 @@ def host_and_port(text: str) -> tuple[str, int]:
     if not host:
         raise ValueError("has no host")
     return host, int(digits)
+
+
+def parents(name: str) -> Iterator[str]:
+    """The names above `name`, the nearest first: `a.b.c` has `b.c` and `c`."""
+    _, dot, rest = name.partition(".")
+    while dot:
+        yield rest
+        _, dot, rest = rest.partition(".")
+
+
+def readable(name: str) -> str:
+    """A kept name for people: `b\u00fccher.example (xn--bcher-kva.example)` where the two differ."""
+    if "xn--" not in name:
+        return name
+    try:
+        unicode = name.encode("ascii").decode("idna")
+    except UnicodeError:
+        return name
+    return name if unicode == name else f"{unicode} ({name})"
 
 
 def joined(host: str, port: int) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from fastgw.policy.catalogue import Plan
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.routes import Retry, Route
 from fastgw.policy.settings import Settings
-
-Plan = Literal["free", "pro", "business", "enterprise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +27,11 @@ class Zone:
     origin: OriginPolicy = field(default_factory=OriginPolicy)
     routes: tuple[Route, ...] = ()
     retry: Retry = field(default_factory=Retry)
+
+    @property
+    def carries_grpc(self) -> bool:
+        """May gRPC go to its origins: over TLS, or without it on purpose at each proxied record?"""
+        if self.settings.encrypted:
+            return True
+        proxied = [record for record in self.records if record.proxied]
+        return bool(proxied) and all(record.origin_protocol == "h2c" for record in proxied)

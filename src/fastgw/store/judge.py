@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastgw.config.load import load_text
+from fastgw.config.load import load, load_text, with_zone, without_zone
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, Problem
 from fastgw.store.base import Document, Edit, Snapshot
 from fastgw.store.file import FileStore
 
+MANY = 100  # so many zones at once are judged as a whole, which is faster then
+
 # Where no file says at what addresses zones are served, so that none is asked for a certificate.
-_ALONE = {"listen": ["h2c://127.0.0.1:0"]}
+_ALONE: Mapping[str, Any] = {"server": {"listen": ["h2c://127.0.0.1:0"]}, "store": {"kind": "sqlite"}}
 _INDEX = re.compile(r"zone\[(\d+)\]\.?")
 
 
 class Judge:
     """Judges stored zones as part of what `file` says, or alone; `server` stands in for keys of [server].
 
-    place   the store, for people; paths in its zones are relative to the file, without one to the store
+    place   the store, for people. Paths in its zones are relative to the file's directory.
     """
 
     def __init__(self, file: FileStore | None, server: Mapping[str, Any] | None, place: Path | None) -> None:
@@ -49,7 +51,7 @@ class Judge:
         warnings = [self._named(problem, names) for problem in config.warnings]
         return replace(config, warnings=(*warnings, *self._ignored(stored)))
 
-    def usable(self, snapshot: Snapshot) -> tuple[Config, dict[str, Document], dict[str, str]]:
+    def usable(self, snapshot: Snapshot) -> tuple[Config, dict[str, str]]:
         """The file and those stored zones that can be served; the others, with what is wrong with them.
 
         A zone that was fit when it was stored may be so no more: its certificate is gone, the file has
@@ -59,7 +61,7 @@ class Judge:
         left_out: dict[str, str] = {}
         while True:
             try:
-                return self.together(stored), stored, left_out
+                return self.together(stored), left_out
             except ConfigError as error:
                 bad: dict[str, list[str]] = {}
                 for problem in error.problems:
@@ -72,22 +74,26 @@ class Judge:
                     left_out[name] = "\n".join(sentences)
 
     def with_edits(
-        self, documents: Mapping[str, Document], edits: Sequence[Edit]
-    ) -> tuple[Config, dict[str, Document]]:
-        """What is served and which stored zones are, after `edits` of `documents`. Raise ConfigError."""
-        after = dict(documents)
+        self, config: Config, edits: Sequence[Edit], stored: Callable[[], Mapping[str, Document]]
+    ) -> Config:
+        """`config` after `edits`; `stored` tells which zones of the store are in it. Raise ConfigError."""
+        if len(edits) > MANY:
+            after = dict(stored())
+            for edit in edits:
+                if edit.document is None:
+                    after.pop(edit.zone, None)
+                else:
+                    after[edit.zone] = edit.document
+            return self.together(after)
         for edit in edits:
-            if edit.document is None:
-                after.pop(edit.zone, None)
-            else:
-                after[edit.zone] = edit.document
-        return self.together(after), after
+            if edit.zone not in self.declared:
+                config = _with_edit(config, edit)
+        return config
 
     def _load(self, documents: list[Document]) -> Config:
-        if self._file is not None:
-            return load_text(self._file.text, self._file.path, self._server, documents)
-        assert self._place is not None
-        return replace(load_text("", self._place, _ALONE, documents), source=None)
+        if self._file is None:
+            return load({**_ALONE, "zone": documents})
+        return load_text(self._file.text, self._file.path, self._server, stored=documents)
 
     def _named(self, problem: Problem, names: Sequence[str]) -> Problem:
         """The problem with the name of its zone in place of a file and a line that it does not have."""
@@ -116,3 +122,17 @@ class Judge:
             for name in stored
             if name in self.declared
         ]
+
+
+def _with_edit(config: Config, edit: Edit) -> Config:
+    """`config` with one zone changed, and the warnings of the others kept. Raise ConfigError."""
+    others = tuple(problem for problem in config.warnings if problem.file != edit.zone or problem.line)
+    if edit.document is None:
+        there = any(zone.name == edit.zone for zone in config.zones)
+        return replace(without_zone(config, edit.zone) if there else config, warnings=others)
+    try:
+        changed = with_zone(config, edit.document)
+    except ConfigError as error:
+        raise ConfigError([replace(problem, file=edit.zone) for problem in error.problems]) from None
+    mine = tuple(replace(problem, file=edit.zone) for problem in changed.warnings)
+    return replace(changed, warnings=(*others, *mine))

@@ -14,7 +14,7 @@ from fastgw.config.values import Config
 from fastgw.errors import ConfigError, FastgwError, Problem, StoreError
 from fastgw.store.base import Change, Document, Edit, StoredZone, zone_name
 from fastgw.store.file import FileStore
-from fastgw.store.judge import Judge
+from fastgw.store.judge import MANY, Judge
 from fastgw.store.sqlite import SqliteStore
 
 logger = logging.getLogger("fastgw")
@@ -51,7 +51,6 @@ class Zones:
         self._store: SqliteStore | None = None
         self._config: Config | None = None
         self._published: Config | None = None
-        self._documents: dict[str, Document] = {}  # the zones of the store that are in `_config`
         self._seen = 0  # the revision of the store that `_config` knows of
         self.left_out: dict[str, str] = {}  # zones of the store that cannot be served, and why
         self.trouble = ""  # why the store cannot be read just now
@@ -86,21 +85,21 @@ class Zones:
                 judge = Judge(file, self._server, None)
                 config = judge.file_alone()
                 self.publish(config)
-                self._documents, self.left_out, self._seen = {}, {}, 0
+                self.left_out, self._seen = {}, 0
                 self._take(config, judge, None)
                 return config
             store = SqliteStore(choice, create=self._create)
             try:
                 judge = Judge(file, self._server, choice)
                 snapshot = store.snapshot()
-                config, documents, left_out = judge.usable(snapshot)
+                config, left_out = judge.usable(snapshot)
                 self.publish(config)
             except BaseException:
                 store.close()
                 raise
             for name, why in left_out.items():
                 logger.error("the zone %s of the store cannot be served:\n%s", name, why)
-            self._documents, self.left_out, self._seen = documents, left_out, snapshot.revision
+            self.left_out, self._seen = left_out, snapshot.revision
             self._take(config, judge, store)
             return config
 
@@ -145,16 +144,27 @@ class Zones:
         """Let `_config` follow what has been stored since `_seen`, zone by zone."""
         assert self._store is not None
         changes = self._store.changes(self._seen)
-        for name, change in {change.zone: change for change in changes}.items():
+        last = {change.zone: change for change in changes}
+        if len(last) > MANY:
+            self._config, self.left_out = self._judge.usable(self._store.snapshot())
+            last = {}
+        for name, change in last.items():
             self.left_out.pop(name, None)
             try:
                 edit = Edit(name, change.after, None, change.op)
-                self._config, self._documents = self._judge.with_edits(self._documents, [edit])
+                self._config = self._judge.with_edits(self.config, [edit], dict)
             except ConfigError as error:
                 self.left_out[name] = str(error)
                 logger.error("the zone %s of the store is kept as it was:\n%s", name, error)
+        if changes:
             self._seen = changes[-1].revision
         return bool(changes)
+
+    def _served(self) -> dict[str, Document]:
+        """The zones of the store, but for those that cannot be served."""
+        assert self._store is not None
+        zones = self._store.snapshot().zones
+        return {name: zone.document for name, zone in zones.items() if name not in self.left_out}
 
     # changes of ours
 
@@ -165,17 +175,16 @@ class Zones:
         """
         with self._lock:
             store = self._writable(edits)
-            judged: list[tuple[Config, dict[str, Document]]] = []
+            judged: list[Config] = []
 
             def judge(wanted: Sequence[Edit]) -> None:
                 self._catch_up()
-                judged.append(self._judge.with_edits(self._documents, wanted))
+                judged.append(self._judge.with_edits(self.config, wanted, self._served))
 
             try:
                 revision = store.write(edits, actor=actor, judge=judge)
                 if revision != self._seen:
-                    self._config, self._documents = judged[-1]
-                    self._seen = revision
+                    self._config, self._seen = judged[-1], revision
                     for edit in edits:
                         self.left_out.pop(edit.zone, None)
             finally:
