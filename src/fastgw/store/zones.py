@@ -187,6 +187,8 @@ class Zones:
                     self._config, self._seen = judged[-1], revision
                     for edit in edits:
                         self.left_out.pop(edit.zone, None)
+                    what = edits[0].zone if len(edits) == 1 else f"{len(edits)} zones"
+                    logger.info("revision %d: %s, %s by %s", revision, what, edits[0].op, actor)
             finally:
                 self._put_in_force()
             return revision
