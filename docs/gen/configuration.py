@@ -26,6 +26,35 @@ in `"10s"` or `"500ms"`. Only `[[zone]]` with its `name` is needed. The keys of 
 [limits.md](limits.md), those of `[zone.settings]` in [settings.md](settings.md).
 """
 
+PLACES = """\
+## Values from elsewhere
+
+| in a text | becomes |
+| --- | --- |
+| `${env:NAME}` | the environment variable; an error if it is not set |
+| `${env:NAME:-default}` | the same, or the default if it is not set or empty |
+| `${file:/run/secrets/token}` | what stands in the file, without the last newline; 64 KiB at most |
+| `${cred:name}` | the same, of a credential that systemd passes (`LoadCredential=name:/path`) |
+| `$${` | `${` |
+
+Only texts in quotes, and only in a file: what comes through the API is taken as it stands. Messages name the
+place, never what stood there.
+"""
+
+RECORDS = """\
+## Names
+
+As at the reference product: the exact name decides, else the longest wildcard above it. A `*` is the whole
+first label and covers any depth; in `*.*.x` the second star is a label like any other, which no call can
+name. A record on a name, of any type and DNS-only or not, stops the wildcards above it for that name and all
+names below. One proxied record makes all records of its name proxied, and so does a chain of CNAMEs that
+comes through a proxied name of any zone. Records of other types than A, AAAA and CNAME are kept for that:
+they are never proxied. International names are written either way and kept as A-labels.
+
+`ttl`, `comment`, `tags` and `settings` of a record are kept and shown: they are for DNS, which this gateway
+does not answer.
+"""
+
 ORIGINS = """\
 ## Several targets, routes and retries
 
@@ -167,7 +196,7 @@ def sentence(text: str) -> str:
 def text() -> str:
     whole = schema()
     tables = {**whole["$defs"], "FileTable": whole}
-    parts = [HEAD, ORIGINS]
+    parts = [HEAD, PLACES, RECORDS, ORIGINS]
     for name, title in TABLES.items():
         model = tables[name]
         cells = [[cell.replace("|", chr(92) + "|") for cell in row] for row in rows(name, model)]

@@ -36,7 +36,7 @@ STDIN = Path("-")
     "--probe",
     is_flag=True,
     show_envvar=True,
-    help="Connect to every origin as the gateway would, sending no call.",
+    help="Connect to every origin as the gateway would.",
 )
 @click.option(
     "--probe-timeout",

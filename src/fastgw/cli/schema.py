@@ -20,7 +20,7 @@ def schema(compact: bool) -> None:
     """
     from fastgw.config.model import schema as made
 
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "fastgw.toml", **made()}
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **made(), "title": "fastgw.toml"}
     if compact:
         click.echo(json.dumps(found, separators=(",", ":")))
     else:

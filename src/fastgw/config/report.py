@@ -182,6 +182,8 @@ def _sentence(detail: ErrorDetails, model: type[Table]) -> tuple[str, str]:
     """A complaint of the model as a sentence without its subject, and a hint."""
     kind, value = detail["type"], detail["input"]
     context: dict[str, Any] = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "is not a known key", ""
     if kind == "missing":
         return "is missing", _purpose(model, str(detail["loc"][-1]))
     if isinstance(context.get("error"), ComplaintError):

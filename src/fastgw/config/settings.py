@@ -96,9 +96,7 @@ def _listed(row: Setting) -> Any:
                 if isinstance(one, str) and one.startswith("TLS_"):
                     sentence = f"has {one!r}: the suites of TLS 1.3 are not chosen"
                 elif isinstance(one, str) and row.id == "ciphers":
-                    sentence = (
-                        f"has {one!r}, which HTTP/2 does not allow (RFC 9113 appendix A) or nobody knows"
-                    )
+                    sentence = f"has {one!r}, which is no suite that HTTP/2 allows (RFC 9113 appendix A)"
                 raise ComplaintError(sentence, f"allowed: {listed}")
         doubles = [one for index, one in enumerate(value) if one in value[:index]]
         if doubles:
@@ -109,10 +107,14 @@ def _listed(row: Setting) -> Any:
     return Annotated[list[str], BeforeValidator(judge), Field(json_schema_extra=shown)]
 
 
+def _unset() -> None:
+    """What is not written is not kept; a schema shows no default for it."""
+
+
 def _table(row: Setting) -> Any:
     title = "".join(word.capitalize() for word in row.id.split("_")) + "Value"
     fields: dict[str, Any] = {
-        field.id: (Annotated[_type(field) | None, Field(description=field.effect)], None)
+        field.id: Annotated[_type(field), Field(default_factory=_unset, description=field.effect)]
         for field in row.fields
     }
     return create_model(title, __base__=_Object, __doc__=f"The value of {row.id}.", **fields)
@@ -157,8 +159,7 @@ def _field(row: Setting) -> Any:
     elif row.type == "object":
         shown = {"default": row.default}
     field = Field(description=row.effect, json_schema_extra=shown or None)
-    default = None if row.type == "object" else row.default
-    return Annotated[kind | None if row.type == "object" else kind, field], default
+    return Annotated[kind, field], None if row.type == "object" else row.default
 
 
 SettingsTable: type[Table] = create_model(

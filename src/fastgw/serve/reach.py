@@ -1,4 +1,4 @@
-"""Are the origins there: resolved, connected to and spoken to as the gateway would, all at once, in bounded time."""
+"""Are the origins there: resolved, connected to and spoken to as the gateway would, all at once."""
 
 from __future__ import annotations
 
