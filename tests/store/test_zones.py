@@ -93,7 +93,7 @@ def test_the_file_wins_for_what_it_declares(file):
     (warning,) = [one for one in config.warnings if "declared" in str(one)]
     assert f"the zone declared.test of the store is ignored: {file} declares it" in str(warning)
     assert zones.get("declared.test")[1] is True
-    with pytest.raises(StoreError, match="declared in .*, which wins\n  hint: edit the file"):
+    with pytest.raises(StoreError, match=r"declared in .*, which wins\n  hint: edit the file"):
         zones.write([edit(zone("declared.test"))], "ann")
     zones.write([Edit("declared.test", None, None, "delete")], "ann")
     assert names(zones) == ["declared.test", "a.test"], "only what was in the store is gone"
@@ -179,7 +179,7 @@ def test_a_damaged_store_stops_nothing_that_runs(zones, caplog):
     with contextlib.closing(sqlite3.connect(path)) as other, contextlib.suppress(sqlite3.Error):
         other.execute("PRAGMA user_version = 1")
     zones.store._db.execute("PRAGMA cache_size = 0")
-    with pytest.raises(StoreError, match="damaged|cannot"):
+    with pytest.raises(StoreError, match=r"damaged|cannot"):
         zones.write([edit(zone("b.test"))], "ann")
     with pytest.raises(StoreError):
         zones.load()

@@ -67,8 +67,8 @@ def add(where: Where, zone: str, name: str, content: str, words: tuple[str, ...]
     origin_port, origin_protocol, weight and so on.
 
     \b
-    fastgw records add stored.example api 10.0.0.7 origin_port=50051
-    fastgw records add stored.example plain 10.0.0.8 origin_protocol=h2c --dns-only
+    fastgw records add shop.example api 10.0.0.7 origin_port=50051
+    fastgw records add shop.example plain 10.0.0.8 origin_protocol=h2c --dns-only
     """
     record: dict[str, Any] = {"name": name, "content": content, "proxied": proxied}
     for path, new in assignments(words):
@@ -91,8 +91,8 @@ def set_(
     """Change keys of the record NAME of ZONE.
 
     \b
-    fastgw records set stored.example grpc content=10.0.0.9 weight=3
-    fastgw records set stored.example grpc --content 10.0.0.9 --unset weight
+    fastgw records set shop.example grpc content=10.0.0.9 weight=3
+    fastgw records set shop.example grpc --content 10.0.0.9 --unset weight
     """
     wanted = assignments(words)
     if not wanted and not unset:
@@ -121,8 +121,8 @@ def rm(where: Where, zone: str, name: str, content: str | None) -> None:
     """Remove the records NAME from ZONE; with CONTENT only the one that leads there.
 
     \b
-    fastgw records rm stored.example spare
-    fastgw records rm stored.example spare2 10.0.0.8
+    fastgw records rm shop.example spare
+    fastgw records rm shop.example spare2 10.0.0.8
     """
 
     def change(document: dict[str, Any]) -> None:

@@ -82,8 +82,8 @@ def set_(where: Where, zone: str, name: str, new: str) -> None:
     """Give a SETTING of ZONE a VALUE.
 
     \b
-    fastgw settings set stored.example grpc on
-    fastgw settings set stored.example proxy_read_timeout 30s
+    fastgw settings set shop.example grpc on
+    fastgw settings set shop.example proxy_read_timeout 30s
     """
     _require(name)
 

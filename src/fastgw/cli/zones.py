@@ -134,10 +134,10 @@ def set_(where: Where, zone: str, words: tuple[str, ...], unset: tuple[str, ...]
     """Change keys of ZONE, or all of it.
 
     \b
-    fastgw zones set example.com paused=true
-    fastgw zones set example.com origin.balance=round_robin retry.attempts=3
-    fastgw zones set example.com --unset paused
-    fastgw zones set example.com --from zone.json
+    fastgw zones set shop.example paused=true
+    fastgw zones set shop.example origin.balance=round_robin retry.attempts=3
+    fastgw zones set shop.example --unset paused
+    fastgw zones set shop.example --from zone.json
     """
     if not words and not unset and source is None:
         raise click.UsageError("Say what to change: KEY=VALUE, --unset KEY or --from FILE.")
@@ -221,7 +221,7 @@ def history(where: Where, zone: str | None, most: int, as_json: bool) -> None:
 
     \b
     fastgw zones history
-    fastgw zones history stored.example --most 5 --json
+    fastgw zones history shop.example --most 5 --json
     """
     found = where.ask({"do": "zones.history", "zone": zone, "most": most})["changes"]
     if as_json:
@@ -242,8 +242,8 @@ def diff(where: Where, zone: str, revision: int | None, as_json: bool) -> None:
     """What REVISION, or the last change, has changed in ZONE.
 
     \b
-    fastgw zones diff stored.example
-    fastgw zones diff stored.example 2 --json
+    fastgw zones diff shop.example
+    fastgw zones diff shop.example 2 --json
     """
     found = where.ask({"do": "zones.history", "zone": zone, "most": 1000})["changes"]
     wanted = [row for row in found if revision is None or row["revision"] == revision]
@@ -269,8 +269,8 @@ def rollback(where: Where, zone: str, revision: int | None) -> None:
     """Make ZONE what it was right after REVISION; without one, undo its last change.
 
     \b
-    fastgw zones rollback stored.example
-    fastgw zones rollback stored.example 1
+    fastgw zones rollback shop.example
+    fastgw zones rollback shop.example 1
     """
     answer = where.ask({"do": "zones.rollback", "zone": zone, "revision": revision})
     print_warnings(answer)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from fastgw.errors import StartupError
 
 REQUEST_MAX = 32 * 1024 * 1024  # octets of a line; an import of many zones is one
@@ -181,7 +183,7 @@ class Control:
 
     def _answer(self, line: bytes, caller: _Caller) -> Answer:
         try:
-            request = json.loads(line)
+            request = from_json(line)  # knows a limit for what is nested
         except ValueError:
             return _no("a request is one JSON object on one line")
         if not isinstance(request, dict):
