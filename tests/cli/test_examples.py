@@ -1,7 +1,7 @@
 """Every example that a `--help` shows is run for real: beside a gateway that serves, in a prepared folder.
 
-An example is an indented line `fastgw …` of the help. What it may need is prepared for it by `Place`; one that
-is meant to end otherwise than with 0 is listed in CODES, with the reason.
+An example is an indented line `fastgw …` of the help. What it may need is prepared for it by `Place`; one
+that is meant to end otherwise than with 0 is listed in CODES, with the reason.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Place:
         self._served.__exit__(None, None, None)
 
     def begin_anew(self) -> None:
-        """The zones that examples talk about, as they expect them: shop.example with two changes, old.example."""
+        """The zones that examples talk about: shop.example, which was changed twice, and old.example."""
         for row in ask(self.control, {"do": "zones.list"})["zones"]:
             if row["source"] == "store" and row["name"] not in (SHOP["name"], OLD["name"]):
                 self._must({"do": "zones.delete", "zone": row["name"]})

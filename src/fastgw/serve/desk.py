@@ -17,7 +17,7 @@ from fastgw.policy.certificates import CertificateFiles
 from fastgw.serve.reload import Reloader
 from fastgw.store.requests import Answer, Request, answer, is_about_zones, refused
 from fastgw.store.zones import Zones
-from fastgw.tls.material import read_material
+from fastgw.tls.material import Material, read_material
 
 CERTIFICATES_SHOWN = 20  # those that end first
 
@@ -31,7 +31,7 @@ class Desk:
         self._reloader = reloader
         self._zones = zones
         self._started = time.time()
-        self._ends = _Ends()
+        self._known = _Certificates()
 
     def answer(self, request: Request, actor: str) -> Answer:
         """The answer to one request; `actor`: who asks."""
@@ -66,7 +66,7 @@ class Desk:
             "origin_connections": total["origin_connections_open"],
             "calls": total["exchanges_open"],
             "calls_started": total["exchanges_started"],
-            "certificates": self._certificates(),
+            "certificates": self._certificates()[:CERTIFICATES_SHOWN],
             "warnings": [str(warning) for warning in gateway.warnings],
             "last_reload": None
             if last is None
@@ -84,17 +84,21 @@ class Desk:
             "left_out": dict(zones.left_out),
         }
 
+    def _certs(self) -> Answer:
+        return {"ok": True, "certificates": self._certificates()}
+
     def _certificates(self) -> list[Answer]:
+        """Those of all zones, the first to end first."""
         rows = []
         for zone in self._gateway.config.zones:
             if zone.certificate is not None:
-                ends = self._ends.of(zone.certificate)
-                if ends is not None:
-                    rows.append((ends, zone.name, str(zone.certificate.file)))
+                found = self._known.of(zone.certificate)
+                if found is not None:
+                    rows.append((found.not_after, zone.name, str(zone.certificate.file), list(found.names)))
         now = datetime.datetime.now(datetime.UTC)
         return [
-            {"zone": name, "file": file, "not_after": _iso(ends), "days": (ends - now).days}
-            for ends, name, file in sorted(rows)[:CERTIFICATES_SHOWN]
+            {"zone": name, "file": file, "names": names, "not_after": _iso(ends), "days": (ends - now).days}
+            for ends, name, file, names in sorted(rows)
         ]
 
     def _reload(self) -> Answer:
@@ -110,16 +114,21 @@ class Desk:
             os.kill(os.getpid(), signal.SIGTERM)
         return {"ok": True, "calls": calls, "drain_timeout_s": self._gateway.drain_timeout}
 
-    _verbs: Mapping[str, Callable[[Desk], Answer]] = {"status": _status, "reload": _reload, "drain": _drain}
+    _verbs: Mapping[str, Callable[[Desk], Answer]] = {
+        "status": _status,
+        "reload": _reload,
+        "drain": _drain,
+        "certs": _certs,
+    }
 
 
-class _Ends:
-    """When certificates end; each file is read once as long as it does not change."""
+class _Certificates:
+    """What is in certificates; each file is read once as long as it does not change."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[int, datetime.datetime | None]] = {}
+        self._known: dict[Path, tuple[int, Material | None]] = {}
 
-    def of(self, files: CertificateFiles) -> datetime.datetime | None:
+    def of(self, files: CertificateFiles) -> Material | None:
         """None if it cannot be read now."""
         try:
             changed = files.file.stat().st_mtime_ns
@@ -128,10 +137,10 @@ class _Ends:
         known = self._known.get(files.file)
         if known is None or known[0] != changed:
             try:
-                ends = read_material(files.file, files.key).not_after
+                found = read_material(files.file, files.key)
             except CertificateError:
-                ends = None
-            known = self._known[files.file] = changed, ends
+                found = None
+            known = self._known[files.file] = changed, found
         return known[1]
 
 
