@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from fastgw import __version__
 from fastgw.cli import group
+from fastgw.config.checks import RULES
+from fastgw.probe.echo import EchoOrigin
 
 GOOD = """\
 [server]
@@ -117,3 +120,98 @@ def test_serve_with_a_bad_file_is_exit_code_1(good):
     result = run("serve", "-c", str(good))
     assert result.exit_code == 1
     assert "is not a known key" in result.stderr
+
+
+def test_notes_never_count_and_warnings_do_if_asked(good):
+    assert run("check", str(good), "--strict").exit_code == 0
+    good.write_text(GOOD + 'plan = "pro"\n')
+    assert run("check", str(good), "--strict").exit_code == 0
+    assert "note: zone[0].dns[0].origin_port" in run("check", str(good)).stderr
+    good.write_text(GOOD.replace('grpc = "on"\n', ""))
+    assert run("check", str(good)).exit_code == 0
+    result = run("check", str(good), "--strict", "--quiet")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(f"{good}: 1 warning, which --strict counts\n")
+    assert "note:" not in result.stderr
+
+
+def test_several_files(good, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_text(GOOD.replace("origin_port", "origin_prt"))
+    result = run("check", str(good), str(bad))
+    assert result.exit_code == 1
+    assert result.stdout == f"{good}: good, 1 zone, 1 proxied record\n"
+    assert result.stderr.endswith(f"{bad}: 1 error\n")
+
+
+def test_standard_input():
+    text = GOOD.replace("origin_port", "origin_prt")
+    result = CliRunner().invoke(group, ["check", "-"], input=text, prog_name="fastgw")
+    assert result.exit_code == 1
+    assert "<stdin>:6: zone[0].dns[0].origin_prt: is not a known key" in result.stderr
+
+
+def test_sarif(good):
+    good.write_text(GOOD.replace("origin_port", "origin_prt"))
+    result = run("check", str(good), "--format", "sarif")
+    assert result.exit_code == 1
+    log = json.loads(result.stdout)
+    assert log["version"] == "2.1.0"
+    (first, *_) = log["runs"][0]["results"]
+    assert first["ruleId"] == "invalid"
+    assert first["locations"][0]["physicalLocation"]["region"]["startLine"] == 6
+
+
+def test_the_rules_are_listed():
+    assert len(run("check", "--rules").stdout.splitlines()) == len(RULES)
+    assert [row["id"] for row in json.loads(run("check", "--rules", "--json").stdout)] == list(RULES)
+
+
+def test_probe_says_which_origin_fails(good):
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        good.write_text(GOOD.replace("50051", str(port)))
+        result = run("check", str(good), "--probe", "--probe-timeout", "2")
+    assert result.exit_code == 1
+    wanted = (
+        f"{good}:6: zone[0].dns[0].content: leads to an origin of gw.test that fails: 127.0.0.1:{port} does"
+    )
+    assert wanted in result.stderr
+
+
+def test_probe_is_content_with_an_origin_that_answers(good):
+    with EchoOrigin() as origin:
+        good.write_text(GOOD.replace("50051", str(origin.address[1])))
+        result = run("check", str(good), "--probe")
+    assert (result.exit_code, result.stdout) == (0, f"{good}: good, 1 zone, 1 proxied record\n")
+
+
+def test_the_schema():
+    found = json.loads(run("schema").stdout)
+    assert found["title"] == "fastgw.toml"
+    assert "zone" in found["properties"]
+    assert json.loads(run("schema", "--compact").stdout) == found
+
+
+def test_init_writes_what_is_good_and_never_overwrites(tmp_path):
+    place = tmp_path / "new" / "gateway"
+    result = run("init", str(place))
+    assert (result.exit_code, result.stdout) == (0, f"{place / 'fastgw.toml'}\n")
+    assert f"must trust {place / 'ca.pem'}" in result.stderr
+    checked = run("check", str(place / "fastgw.toml"), "--strict")
+    assert checked.exit_code == 0, checked.stderr
+    assert json.loads((place / "fastgw.schema.json").read_text())["properties"]
+    before = {path: path.read_bytes() for path in place.iterdir()}
+    again = run("init", str(place))
+    assert again.exit_code == 3
+    assert "fastgw.toml is already there, and nothing is overwritten" in again.stderr
+    assert {path: path.read_bytes() for path in place.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["fastgw.toml", "ca.pem", "ca.key", "localhost.pem", "localhost.key"])
+def test_init_touches_nothing_if_one_file_is_there(name, tmp_path):
+    (tmp_path / name).write_text("mine")
+    assert run("init", str(tmp_path)).exit_code == 3
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"

@@ -45,7 +45,7 @@ def cert(stem: str) -> str:
 WILD = '{ name = "*", content = "10.0.0.2", proxied = true }'
 METHOD = 'match = [{ service = "a.B", method = "C" }]\ntimeout = "5s"'
 LOOP = '{ name = "b", content = "c.gw.example", proxied = true }, { name = "c", content = "b.gw.example" }'
-TWO = '\n[[zone]]\nname = "a.gw.example"\ngrpc = "on"\ndns = [{ name = "x", content = "::1", proxied = true }]\n'
+TWO = f'\n[[zone]]\nname = "a.gw.example"\ngrpc = "on"\ndns = [{RECORD.replace("api", "x")}]\n'
 
 # rule: fires, does not
 PAIRS = {
@@ -86,7 +86,10 @@ PAIRS = {
         settings('ssl = "strict"').replace("gw.example", "gw.internal"),
         settings('ssl = "strict"'),
     ),
-    "origin-port": (GOOD.replace("true }", "true, origin_port = 50051 }"), GOOD),
+    "origin-port": (
+        GOOD.replace("true }", "true, origin_port = 5 }") + 'plan = "free"\n',
+        GOOD.replace("true }", "true, origin_port = 5 }"),
+    ),
     "certificate-unusable": (cert("empty"), cert("good")),
     "certificate-expired": (cert("old"), cert("good")),
     "certificate-not-yet-valid": (cert("future"), cert("good")),

@@ -93,7 +93,9 @@ def test_what_cannot_be_used(config, changed, sentence):
 def test_warnings_are_those_of_the_zone(config):
     found = with_zone(config, {**table("b.test", record("api")), "grpc": "off"}).warnings
     assert ["has grpc and http off" in one.sentence for one in found] == [True]
-    deep = with_zone(config, table("b.test", record("*"), record("api", origin_port=5)), deep=True).warnings
+    deep = with_zone(
+        config, table("b.test", record("*"), record("api", origin_port=5), plan="pro"), deep=True
+    ).warnings
     assert {one.rule for one in deep} == {"wildcard-stopped", "origin-port"}
 
 

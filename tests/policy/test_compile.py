@@ -115,6 +115,15 @@ def test_flexible_and_h2c_are_cleartext():
     assert (targets(h2c)[0].tls, targets(h2c)[0].server_name) == (False, "")
 
 
+def test_cleartext_on_purpose_everywhere_carries_grpc_in_any_mode():
+    settings = Settings(grpc=True, ssl="off")
+    purpose = Record("gw.test", "A", "10.0.0.7", True, 80, "h2c")
+    assert rows(purpose, settings=settings).zones[0].encrypted
+    assert rows(purpose, Record("gw.test", "TXT", "words"), settings=settings).zones[0].encrypted
+    assert not rows(purpose, Record("a.gw.test", "A", "10.0.0.7", True), settings=settings).zones[0].encrypted
+    assert not rows(settings=settings).zones[0].encrypted
+
+
 def test_a_wildcard_asks_for_a_name_that_exists():
     settings = Settings(ssl="full")
     by_address = rows(Record("*.gw.test", "A", "10.0.0.7", True), settings=settings)

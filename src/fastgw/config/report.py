@@ -103,7 +103,8 @@ class Report:
 
     def hide(self, value: str, written: str) -> None:
         """Never show `value`, but what is `written` in its place."""
-        self.hidden[value] = self.hidden[repr(value)[1:-1]] = written
+        for form in (value, repr(value)[1:-1], value.lower()):
+            self.hidden[form] = written
 
     def _covered(self, text: str) -> str:
         """`text` without what is hidden: neither whole nor in quoted parts of it."""

@@ -33,7 +33,8 @@ def is_private(name: str) -> bool:
 
 
 def check_origins(report: Report, judged: Judged) -> None:
-    """Each target that calls are sent to."""
+    """Each target that calls are sent to. Ports matter only to who writes down a plan of the reference."""
+    asked = "plan" in judged.part.table.model_fields_set
     for entry in judged.served:
         record = entry.record
         if record.type == "CNAME" and is_private(record.content):
@@ -43,7 +44,7 @@ def check_origins(report: Report, judged: Judged) -> None:
                 "the gateway's own resolver or hosts file must know it",
                 rule="private-name",
             )
-        if record.leads and record.type != "UNIX" and record.origin_port != ORIGIN_PORT:
+        if asked and record.leads and record.type != "UNIX" and record.origin_port != ORIGIN_PORT:
             report.note(
                 (*entry.path, "origin_port"),
                 f"is {record.origin_port}; the reference product carries gRPC to port 443 only",

@@ -149,7 +149,7 @@ _NAMES = (
     Rule(
         "origin-port",
         "note",
-        "The origin listens on another port than 443, which the reference product does not allow for gRPC.",
+        "A zone with a plan has an origin on another port than 443, the only one of the reference for gRPC.",
         "Nothing to do here.",
         "spec 4",
     ),
