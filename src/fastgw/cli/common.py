@@ -124,21 +124,31 @@ def where_options(command: Function) -> Function:
     def put_together(control: Path | None, store: Path | None, **others: Any) -> Any:
         return command(where=Where(control, store), **others)
 
-    put_together.__name__, put_together.__doc__ = command.__name__, command.__doc__
-    put_together.__dict__.update(command.__dict__)  # click keeps the options of a function there
     stored = click.option(
         "--store",
         type=click.Path(path_type=Path, dir_okay=False),
         envvar="FASTGW_STORE",
         show_envvar=True,
         help="Use this database directly, whether or not a gateway runs.",
-    )(put_together)
+    )(_like(command, put_together))
     return gateway_option(stored)  # type: ignore[return-value]
 
 
 def json_option(command: Function) -> Function:
-    """--json, given to the command as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, show_envvar=True, help="Print JSON.")(command)
+    """--json, given to the command as `as_json`; its variable ends in _JSON."""
+
+    def renamed(json: bool, **others: Any) -> Any:
+        return command(as_json=json, **others)
+
+    made = _like(command, renamed)
+    return click.option("--json", is_flag=True, show_envvar=True, help="Print JSON.")(made)  # type: ignore[return-value]
+
+
+def _like(command: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """`wrapper` with the name, the help and the options of `command`."""
+    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+    wrapper.__dict__.update(command.__dict__)  # click keeps the options of a function there
+    return wrapper
 
 
 def config_file(given: Path | None) -> Path | None:

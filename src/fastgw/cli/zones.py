@@ -123,30 +123,26 @@ def add(where: Where, zone: str, words: tuple[str, ...], cert: str | None, key: 
     "--unset", metavar="KEY", multiple=True, show_envvar=True, help="Let this key go; again for more."
 )
 @click.option(
-    "--from",
-    "source",
-    metavar="FILE",
-    show_envvar=True,
-    help="Take the whole document from here; - is standard input.",
+    "--file", metavar="FILE", show_envvar=True, help="Take the whole document from here; - is standard input."
 )
 @where_options
-def set_(where: Where, zone: str, words: tuple[str, ...], unset: tuple[str, ...], source: str | None) -> None:
+def set_(where: Where, zone: str, words: tuple[str, ...], unset: tuple[str, ...], file: str | None) -> None:
     """Change keys of ZONE, or all of it.
 
     \b
     fastgw zones set shop.example paused=true
     fastgw zones set shop.example origin.balance=round_robin retry.attempts=3
     fastgw zones set shop.example --unset paused
-    fastgw zones set shop.example --from zone.json
+    fastgw zones set shop.example --file zone.json
     """
-    if not words and not unset and source is None:
-        raise click.UsageError("Say what to change: KEY=VALUE, --unset KEY or --from FILE.")
+    if not words and not unset and file is None:
+        raise click.UsageError("Say what to change: KEY=VALUE, --unset KEY or --file FILE.")
     wanted = assignments(words)
     whole: dict[str, Any] | None = None
-    if source is not None:
-        whole, *others = read_documents(source)
+    if file is not None:
+        whole, *others = read_documents(file)
         if others or whole.get("name") != zone:
-            fail(f"{source} must hold the zone {zone} and no other")
+            fail(f"{file} must hold the zone {zone} and no other")
 
     def change(document: dict[str, Any]) -> None:
         if whole is not None:
