@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from tests.support.certs import Authority, Leaf
 from tests.support.grpc_echo import Echo, Origin, channel
 from tests.support.house import House
+
+# Gateways that tests start are not found at the usual place: who tests the control socket names another.
+os.environ.setdefault("FASTGW_SERVE_CONTROL", "none")
 
 
 @pytest.fixture(scope="session")

@@ -120,6 +120,7 @@ TABLES = {
     "FileTable": "## The file",
     "ServerTable": "## `[server]`",
     "LogTable": "## `[log]`",
+    "StoreTable": "## `[store]`",
     "ZoneTable": "## `[[zone]]`",
     "CertTable": "## `cert` of a zone",
     "RecordTable": "## An entry of `dns`",

@@ -58,3 +58,16 @@ class CertificateError(FastgwError):
 
 class StartupError(FastgwError):
     """The gateway could not begin to listen."""
+
+
+class StoreError(FastgwError):
+    """Zones cannot be read from or written to a store; what was stored before is still there."""
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        super().__init__(f"{sentence}\n  hint: {hint}" if hint else sentence)
+        self.sentence = sentence
+        self.hint = hint
+
+
+class StaleError(StoreError):
+    """Somebody else changed the zone first: its revision is not the one that was expected."""

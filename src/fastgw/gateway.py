@@ -246,6 +246,12 @@ class Gateway:
             if self._workers and not self._ended and self._looked != self._lookup.revision:
                 self._put_in_force(self.config)
 
+    def reopen_access_log(self) -> None:
+        """Write the next lines to the place where the access log is by then: it may have been moved away."""
+        log = self._access_log
+        if log is not None:
+            log.reopen()
+
     def drain(self) -> None:
         """Take no new connections and let running calls end; returns at once."""
         for worker in self._workers:

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import importlib.util
-
 import click
 
-# Name of the command, its module and its help; the module holds a click command of the same name.
-_COMMANDS = ("serve", "check", "init", "schema", "explain", "demo", "version")
+from fastgw.cli.common import LateGroup
 
 
-class _LateGroup(click.Group):
-    """Loads the module of a command when it is needed: `fastgw check` does not wait for the core to load."""
+class _Commands(LateGroup):
+    """In the order of `fastgw --help`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in _COMMANDS if importlib.util.find_spec(f"fastgw.cli.{name}") is not None]
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self.list_commands(ctx):
-            return None
-        command = getattr(importlib.import_module(f"fastgw.cli.{name}"), name)
-        return command if isinstance(command, click.Command) else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
-            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"No such command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
+    names = (
+        "serve",
+        "check",
+        "schema",
+        "init",
+        "zones",
+        "records",
+        "settings",
+        "certs",
+        "status",
+        "reload",
+        "drain",
+        "doctor",
+        "call",
+        "explain",
+        "demo",
+        "completion",
+        "version",
+    )
 
 
 @click.group(
-    cls=_LateGroup,
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FASTGW"},
-    epilog="Exit codes: 0 all is well, 1 a check failed, 2 wrong usage, 3 the gateway could not start.",
+    epilog="Exit codes: 0 all is well, 1 a check or an order failed, 2 wrong usage, 3 it could not start.",
 )
 def group() -> None:
     """An HTTP/2 gateway for gRPC.
@@ -46,6 +43,7 @@ def group() -> None:
     fastgw serve -c fastgw.toml        serve what the file says
     fastgw serve --to 127.0.0.1:50051  try it without a file
     fastgw check fastgw.toml           judge a file
+    fastgw status                      how is the gateway that runs
     """
 
 

@@ -29,7 +29,14 @@ STDIN = Path("-")
     show_envvar=True,
     help="How to print what was found; sarif: SARIF 2.1.0, for code hosts and editors.",
 )
-@click.option("--json", "as_json", is_flag=True, show_envvar=True, help="The same as --format json.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="FASTGW_CHECK_JSON",
+    show_envvar=True,
+    help="The same as --format json.",
+)
 @click.option("--strict", is_flag=True, show_envvar=True, help="Warnings count as errors; notes never do.")
 @click.option("--quiet", is_flag=True, show_envvar=True, help="Leave out the notes.")
 @click.option(

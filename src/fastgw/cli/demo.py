@@ -71,6 +71,9 @@ def demo() -> None:
 
     Starts an echo origin, a development CA and a gateway on free ports of 127.0.0.1, makes one call of
     each of the four kinds through them, and removes everything again.
+
+    \b
+    fastgw demo
     """
     started = time.perf_counter()
     try:

@@ -21,7 +21,12 @@ from fastgw import __version__
     help="Print a JSON object.",
 )
 def version(as_json: bool) -> None:
-    """Print the version of fastgw and of what it stands on."""
+    """Print the version of fastgw and of what it stands on.
+
+    \b
+    fastgw version
+    fastgw version --json
+    """
     versions = {
         "fastgw": __version__,
         "python": platform.python_version(),

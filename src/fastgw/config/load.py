@@ -6,7 +6,7 @@ import contextlib
 import gc
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from fastgw.config.interpolate import interpolate
 from fastgw.config.judged import Judged
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report, did_you_mean
+from fastgw.config.store import take_store
 from fastgw.config.tables import ZoneParts, zone_parts
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, Problem
@@ -42,11 +43,22 @@ def load(source: ConfigLike, server: Mapping[str, Any] | None = None, *, deep: b
 
 
 def load_text(
-    text: str, path: Path, server: Mapping[str, Any] | None = None, *, deep: bool = False
+    text: str,
+    path: Path,
+    server: Mapping[str, Any] | None = None,
+    *,
+    stored: Sequence[Mapping[str, Any]] | None = None,
+    deep: bool = False,
 ) -> Config:
-    """The configuration `text`, which stands in the file `path`; `server` as in `load`."""
+    """The configuration `text`, which stands in the file `path`; `server` as in `load`.
+
+    `stored` are zones of a store, which come after those of the text; None: there is no store.
+    """
     report, base, data, _ = _read(path, text, deep=deep)
-    return _judge(_with(data, server), report, base, path)
+    zones = data.get("zone", [])
+    if stored is not None and isinstance(zones, list):
+        data = {**data, "zone": [*zones, *stored]}
+    return _judge(_with(data, server), report, base, path, storing=stored is not None)
 
 
 def _read(
@@ -57,7 +69,7 @@ def _read(
         return Report("config", deep=deep), Path.cwd(), source, None
     path = Path(source)
     if text is None:
-        text = _text_of(path)
+        text = read_text(path)
     if not text.strip():
         raise _alone(
             path, "the file is empty", "the smallest configuration is one [[zone]] with a name and dns"
@@ -71,7 +83,8 @@ def _read(
     return report, base, interpolate(report, data, base), path
 
 
-def _text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """What stands in the file. Raise ConfigError."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -167,25 +180,29 @@ def examine(source: Mapping[str, Any] | str | Path, text: str | None = None) -> 
     return Verdict(None if report.failed else config, report.sorted(), places)
 
 
-def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | None) -> Config:
+def _judge(
+    data: Mapping[str, Any], report: Report, base: Path, source: Path | None, *, storing: bool = False
+) -> Config:
     with _undisturbed():
-        config, _ = _judged(data, report, base, source)
+        config, _ = _judged(data, report, base, source, storing=storing)
     if report.failed:
         raise ConfigError(report.sorted())
     return config
 
 
 def _judged(
-    data: Mapping[str, Any], report: Report, base: Path, source: Path | None
+    data: Mapping[str, Any], report: Report, base: Path, source: Path | None, *, storing: bool = False
 ) -> tuple[Config, tuple[Judged, ...]]:
     """The configuration as far as it can be used; the report says whether it can."""
-    top = report.table(FileTable, {**data, "server": {}, "log": {}, "limits": {}, "zone": [_PLACEHOLDER]}, ())
+    apart: dict[str, Any] = {"server": {}, "log": {}, "store": {}, "limits": {}, "zone": [_PLACEHOLDER]}
+    top = report.table(FileTable, {**data, **apart}, ())
     assert top is not None
     server = report.table(ServerTable, data.get("server", {}), ("server",)) or ServerTable()
     log = report.table(LogTable, data.get("log", {}), ("log",)) or LogTable()
     limits = report.table(LimitsTable, data.get("limits", {}), ("limits",)) or LimitsTable()
     listen = check_server(report, server, data)
-    parts = _zones(report, data.get("zone", []))
+    store = take_store(report, data.get("store", {}), base)
+    parts = _zones(report, data.get("zone", []), storing=storing or store is not None)
     judged = check_zones(report, parts, listen, base)
     if report.deep and not report.failed:
         advise(report, judged, by_name(record for one in judged for record in one.zone.records))
@@ -200,6 +217,7 @@ def _judged(
         access_log=access,
         limits=values,
         source=source,
+        store=store,
         warnings=report.sorted(),
     )
     return config, judged
@@ -209,11 +227,11 @@ def _judged(
 _PLACEHOLDER: dict[str, Any] = {"name": "placeholder"}
 
 
-def _zones(report: Report, data: object) -> list[ZoneParts]:
+def _zones(report: Report, data: object, *, storing: bool) -> list[ZoneParts]:
     if not isinstance(data, list):
         report.error(("zone",), "must be an array of tables", "write [[zone]] with two brackets")
         return []
-    if not data:
+    if not data and not storing:
         report.error((), "there is no zone, so nothing would be served", "add a [[zone]] with a name and dns")
     found = [zone_parts(report, table, ("zone", index)) for index, table in enumerate(data)]
     return [parts for parts in found if parts is not None]

@@ -26,6 +26,7 @@ from fastgw.policy.records import ORIGIN_PORT, TTL_AUTO, TTL_LEAST, TTL_LEAST_EN
 from fastgw.policy.settings import EncryptionMode
 
 WORKERS_MAX = 256
+STORE_NAME = "fastgw.db"
 DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
 Group = Literal["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"]
 DEFAULT_GROUPS: tuple[Group, ...] = ("X25519", "P-256")
@@ -87,6 +88,16 @@ class LogTable(Table):
     access: Annotated[
         Text | None, Field(description='file for one JSON line per finished call; "-" is standard output')
     ] = None
+
+
+class StoreTable(Table):
+    """[store]: where zones are kept besides this file, which wins for the zones it declares."""
+
+    kind: Annotated[
+        Literal["file", "sqlite"],
+        Field(description="file: only here; sqlite: also in a database that commands change"),
+    ] = "file"
+    path: Annotated[Text | None, Field(description=f'of the database; default: "{STORE_NAME}"')] = None
 
 
 def _limit(row: Limit) -> Any:
@@ -225,8 +236,11 @@ class FileTable(Table):
     version: Annotated[Literal[1], Field(description="of this format")] = 1
     server: Annotated[ServerTable, Field(description="where to listen")] = ServerTable()
     log: Annotated[LogTable, Field(description="what is written down")] = LogTable()
+    store: Annotated[StoreTable, Field(description="where zones are kept besides this file")] = StoreTable()
     limits: LimitsTable = Field(default=LimitsTable(), description="what peers may ask")  # type: ignore[valid-type]
-    zone: Annotated[list[ZoneTable], Field(min_length=1, description="the domains that are served")]
+    zone: list[ZoneTable] = Field(
+        default=[], description='the domains that are served; at least one under kind = "file"'
+    )
 
 
 def schema() -> dict[str, Any]:

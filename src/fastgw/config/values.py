@@ -29,7 +29,8 @@ class Listen:
 class Config:
     """A configuration fit for use. `workers` None: one per CPU; `access_log` "-": standard output.
 
-    `limits` are numbers by the core's key, every limit of the catalogue once.
+    `limits` are numbers by the core's key, every limit of the catalogue once. `store`: the database that
+    [store] names, whose zones are among `zones` only if somebody has put them there.
     """
 
     zones: tuple[Zone, ...]
@@ -40,4 +41,5 @@ class Config:
     access_log: str | None = None
     limits: LimitValues = DEFAULTS
     source: Path | None = None
+    store: Path | None = None
     warnings: tuple[Problem, ...] = ()

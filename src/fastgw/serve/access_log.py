@@ -34,6 +34,8 @@ class AccessLog:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fastgw-access-log", daemon=True)
         self._own = path != "-"  # then it is ours to close
+        self._path = path
+        self._reopen = False
         self._broken = False
         try:
             self._file: IO[str] = open(path, "a", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
@@ -54,8 +56,24 @@ class AccessLog:
         if self._own:
             self._file.close()
 
+    def reopen(self) -> None:
+        """Open the file anew before the next line: it may have been moved away."""
+        self._reopen = self._own
+
+    def _open_anew(self) -> None:
+        self._reopen = False
+        try:
+            fresh = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            logger.error("the access log cannot be opened anew: %s; the old one is kept", error.strerror)
+            return
+        self._file.close()
+        self._file = fresh
+
     def _run(self) -> None:
         while not self._ended.wait(PERIOD):
+            if self._reopen:
+                self._open_anew()
             self._write_all()
             self._each_turn()
 

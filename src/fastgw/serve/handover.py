@@ -22,6 +22,7 @@ START_TIMEOUT = 60.0  # seconds the next process may take until it serves
 END_TIMEOUT = 2.0  # seconds it may take to end when it is not wanted any more
 
 _OF_SYSTEMD = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
+_NOT_PASSED = (*_OF_SYSTEMD, "WATCHDOG_PID")  # what names this process, or was meant for it alone
 _SAID_MAX = 4096
 _SERVES = b"ready"
 
@@ -166,7 +167,7 @@ class Successor:
 
     def __init__(self, command: Sequence[str], bequest: Bequest, timeout: float = START_TIMEOUT) -> None:
         self._reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        environment = {name: value for name, value in os.environ.items() if name not in _OF_SYSTEMD}
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED}
         environment[SOCKETS] = " ".join(
             f"{place}={','.join(map(str, numbers))}" for place, numbers in bequest
         )

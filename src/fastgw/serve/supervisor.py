@@ -9,50 +9,100 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from fastgw.config.load import ConfigLike
-from fastgw.errors import FastgwError
+from fastgw.errors import StartupError
 from fastgw.gateway import GRACE, Gateway
+from fastgw.serve.control import Control
+from fastgw.serve.desk import Desk
 from fastgw.serve.handover import Inherited, Successor
 from fastgw.serve.notify import Notifier
+from fastgw.serve.reload import Read, Reloader
+from fastgw.serve.watch import FileWatch, StoreWatch
+from fastgw.store.zones import Zones
 
 TURN = 0.5  # seconds between two looks at the workers' health
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+_OTHERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 logger = logging.getLogger("fastgw")
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What a gateway in the foreground has beside its signals.
+
+    control   where commands find it; None: nowhere. `or_none`: it can do without if that place is taken
+    zones     where its configuration comes from, if it may change by single zones
+    watch     a file whose change is a reload
+    """
+
+    control: Path | None = None
+    or_none: bool = False
+    zones: Zones | None = None
+    watch: Path | None = None
 
 
 def supervise(
     gateway: Gateway,
     ready: Callable[[Gateway], None],
-    reload: Callable[[], ConfigLike] | None = None,
+    reload: Read | None = None,
     *,
     command: Sequence[str] = (),
     inherited: Inherited | None = None,
+    keep: Keep | None = None,
 ) -> bool:
     """Start `gateway`, call `ready`, stay until a signal or a failure ends it; only in the main thread.
 
     SIGTERM, SIGINT and SIGQUIT drain, a second one ends at once; SIGHUP publishes what `reload` returns, and
-    keeps what is in force if that is refused; SIGUSR2 runs `command` as the next process, hands it the
-    sockets, and drains once it serves. `inherited` is what the process before this one has handed over.
-    True if the end was asked for.
+    keeps what is in force if that is refused; SIGUSR1 opens the access log anew; SIGUSR2 runs `command` as
+    the next process, hands it the sockets, and drains once it serves. `inherited` is what the process before
+    this one has handed over. True if the end was asked for.
     """
-    inherited = inherited or Inherited()
-    with _signals() as pipe:
+    inherited, keep = inherited or Inherited(), keep or Keep()
+    notifier = Notifier()
+    reloader = Reloader(gateway, reload, notifier)
+    desk = Desk(gateway, reloader, keep.zones)
+    with contextlib.ExitStack() as closing:
+        pipe = closing.enter_context(_signals())
+        control = _control(keep, desk, inherited)
+        if control is not None:
+            closing.callback(control.close)
+        closing.callback(gateway.stop, drain=False)
         gateway.start(inherited)
-        try:
-            ready(gateway)
-            keeper = _Keeper(gateway, pipe, reload, command)
-            if not inherited.succeeds:
-                keeper.notifier.ready()
-            inherited.say_ready()
-            asked = keeper.until_ending()
-            if asked:
-                keeper.notifier.stopping()
-                _drain(gateway, pipe)
-        finally:
-            gateway.stop(drain=False)
+        if keep.zones is not None:
+            keep.zones.publish = gateway.publish
+            store = StoreWatch(keep.zones)
+            closing.callback(store.close)
+            store.start()
+        if control is not None:
+            control.show()
+        ready(gateway)
+        keeper = _Keeper(gateway, pipe, notifier, reloader, command)
+        if keep.watch is not None:
+            keeper.watch = FileWatch(keep.watch)
+        if not inherited.succeeds:
+            notifier.ready()
+        inherited.say_ready()
+        asked = keeper.until_ending()
+        if asked:
+            desk.draining = True
+            notifier.stopping()
+            _drain(gateway, pipe, notifier)
         return asked
+
+
+def _control(keep: Keep, desk: Desk, inherited: Inherited) -> Control | None:
+    if keep.control is None:
+        return None
+    try:
+        return Control(keep.control, desk.answer, after=os.getppid() if inherited.succeeds else 0)
+    except StartupError as error:
+        if not keep.or_none:
+            raise
+        logger.warning("without a control socket: %s", error)
+        return None
 
 
 class _Keeper:
@@ -62,13 +112,15 @@ class _Keeper:
         self,
         gateway: Gateway,
         pipe: int,
-        reload: Callable[[], ConfigLike] | None,
+        notifier: Notifier,
+        reloader: Reloader,
         command: Sequence[str],
     ) -> None:
-        self.notifier = Notifier()
+        self.watch: FileWatch | None = None
+        self._notifier = notifier
         self._gateway = gateway
         self._pipe = pipe
-        self._reload = reload
+        self._reloader = reloader
         self._command = command
         self._successor: Successor | None = None
         self._hung_up = False  # SIGHUP came while a successor was starting, which may have missed it
@@ -81,6 +133,9 @@ class _Keeper:
                 also = () if self._successor is None else (self._successor,)
                 asked = any([self._take(number) for number in _arrived(self._pipe, TURN, also)])
                 asked = asked or self._succeeded()
+                self._notifier.alive()
+                if self.watch is not None and self.watch.changed():
+                    self._reloader.reload()
             return asked
         finally:
             if self._successor is not None:
@@ -93,9 +148,9 @@ class _Keeper:
             return True
         if number == signal.SIGHUP:
             self._hung_up = self._successor is not None
-            self.notifier.reloading()
-            _reload(self._gateway, self._reload)
-            self.notifier.ready()
+            self._reloader.reload()
+        elif number == signal.SIGUSR1:
+            self._gateway.reopen_access_log()
         elif number == signal.SIGUSR2:
             self._replace()
         return False
@@ -128,38 +183,25 @@ class _Keeper:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(successor.pid, signal.SIGHUP)
         logger.info("process %d serves now: draining", successor.pid)
-        self.notifier.hand_over(successor.pid)
+        self._notifier.hand_over(successor.pid)
         return True
 
 
-def _drain(gateway: Gateway, pipe: int) -> None:
+def _drain(gateway: Gateway, pipe: int, notifier: Notifier) -> None:
     gateway.drain()
     deadline = time.monotonic() + gateway.drain_timeout + GRACE
     while not gateway.wait(0) and time.monotonic() < deadline:
+        notifier.alive()
         if any(number in _ENDING for number in _arrived(pipe, 0.05)):
             logger.info("asked twice: ending at once")
             return
-
-
-def _reload(gateway: Gateway, reload: Callable[[], ConfigLike] | None) -> None:
-    if reload is None:
-        logger.warning("SIGHUP: there is no file to read again")
-        return
-    try:
-        revision = gateway.publish(reload())
-    except FastgwError as error:
-        logger.error("the configuration in force is kept, the new one is refused:\n%s", error)
-        return
-    for warning in gateway.warnings:
-        logger.warning("%s", warning)
-    logger.info("configuration %d is in force", revision)
 
 
 @contextlib.contextmanager
 def _signals() -> Iterator[int]:
     """Send the numbers of our signals down a pipe while the body runs; yields the end to read from."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    before = {number: signal.signal(number, _ignore) for number in (*_ENDING, signal.SIGHUP, signal.SIGUSR2)}
+    before = {number: signal.signal(number, _ignore) for number in (*_ENDING, *_OTHERS)}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield reader

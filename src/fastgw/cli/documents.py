@@ -1,0 +1,126 @@
+"""Documents of zones as people write them: words KEY=VALUE, files in TOML or JSON; and pieces of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastgw.cli.common import Answer, Where, fail
+
+Document = dict[str, Any]
+TRIES = 5  # how often a change is made anew because somebody else was faster
+
+# Keys of a zone that name files, which are relative to where the command is called.
+_FILES = (("cert", "file"), ("cert", "key"), ("trust_store",))
+
+
+def assignments(words: Sequence[str]) -> list[tuple[list[str], Any]]:
+    """`settings.grpc=on` as (["settings", "grpc"], "on"). Raise UsageError."""
+    found = []
+    for word in words:
+        key, sign, text = word.partition("=")
+        if not sign or not all(key.split(".")):
+            raise click.UsageError(f"{word!r} is not KEY=VALUE, as in paused=true or settings.grpc=on.")
+        found.append((key.split("."), value(text)))
+    return found
+
+
+def value(text: str) -> Any:
+    """JSON where it is a number, true, false, an array or an object; else text as it stands."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return text if found is None else found
+
+
+def assign(document: Document, path: Sequence[str], new: Any) -> None:
+    """Put a value at a path, making tables on the way."""
+    for key in path[:-1]:
+        inner = document.get(key)
+        if not isinstance(inner, dict):
+            inner = document[key] = {}
+        document = inner
+    document[path[-1]] = new
+
+
+def remove(document: Document, path: Sequence[str]) -> bool:
+    """Let a key go; was it there?"""
+    for key in path[:-1]:
+        inner = document.get(key)
+        if not isinstance(inner, dict):
+            return False
+        document = inner
+    return document.pop(path[-1], None) is not None
+
+
+def read_documents(source: str) -> list[Document]:
+    """The zones in a TOML or JSON file, or standard input for `-`. Ends the command if there are none."""
+    name = "standard input" if source == "-" else source
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except OSError as error:
+        fail(f"{source} cannot be read: {(error.strerror or '').lower()}")
+    except UnicodeDecodeError:
+        fail(f"{name} is not UTF-8 text")
+    try:
+        data: Any = json.loads(text) if text.lstrip()[:1] in ("{", "[") and _is_json(text) else None
+        data = tomllib.loads(text) if data is None else data
+    except tomllib.TOMLDecodeError as error:
+        fail(f"{name} is neither JSON nor TOML: {error}")
+    if isinstance(data, dict):
+        data = data.get("zone", [data] if "name" in data else [])
+    zones = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+    if not zones:
+        fail(f"{name} holds no zone\n  hint: write [[zone]] tables, or what fastgw zones export prints")
+    folder = Path.cwd() if source == "-" else Path(source).resolve().parent
+    for zone in zones:
+        whole_paths(zone, folder)
+    return zones
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def whole_paths(document: Document, folder: Path) -> None:
+    """Make paths absolute: whoever serves the zone works in another directory."""
+    for path in _FILES:
+        table: Any = document
+        for key in path[:-1]:
+            table = table.get(key) if isinstance(table, dict) else None
+        if isinstance(table, dict) and isinstance(table.get(path[-1]), str) and table[path[-1]]:
+            table[path[-1]] = str(folder / Path(table[path[-1]]).expanduser())
+
+
+def get_zone(where: Where, zone: str) -> Answer:
+    """Name, source, revision and document of a zone."""
+    answer: Answer = where.ask({"do": "zones.get", "zone": zone})["zone"]
+    return answer
+
+
+def change_zone(where: Where, zone: str, change: Callable[[Document], None]) -> Answer:
+    """Read the zone, change it and write it; again if somebody else was faster."""
+    for turn in range(TRIES):
+        found = get_zone(where, zone)
+        document: Document = found["document"]
+        change(document)
+        request = {"do": "zones.put", "document": document, "expect_revision": found["revision"]}
+        if found["source"] == "file":
+            del request["expect_revision"]  # refused for a better reason
+        answer = where.try_ask(request) if turn < TRIES - 1 else where.ask(request)
+        if answer.get("ok"):
+            return answer
+        if answer.get("kind") != "stale":
+            fail(str(answer.get("error")))
+    raise AssertionError("the last try ends the command")
