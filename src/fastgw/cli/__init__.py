@@ -9,7 +9,7 @@ import importlib.util
 import click
 
 # Name of the command, its module and its help; the module holds a click command of the same name.
-_COMMANDS = ("serve", "check", "explain", "demo", "version")
+_COMMANDS = ("serve", "check", "doctor", "explain", "demo", "version")
 
 
 class _LateGroup(click.Group):
