@@ -41,7 +41,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_envvar=True,
     help="Seconds that one step may take.",
 )
-@click.option("--json", "as_json", is_flag=True, envvar="FASTGW_DOCTOR_JSON", show_envvar=True, help="Print JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, envvar="FASTGW_DOCTOR_JSON", show_envvar=True, help="Print JSON."
+)
 def doctor(
     endpoint: str,
     ca: Path | None,

@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from cryptography import x509
@@ -93,7 +94,7 @@ def _for_servers(leaf: x509.Certificate) -> bool:
 
 def ordered(chain: Certificates) -> Verdict:
     """Is each followed by its issuer?"""
-    for below, above in zip(chain, chain[1:], strict=False):
+    for below, above in pairwise(chain):
         if not _issued(below, above):
             problem = f"{name_of(below.subject)} is followed by {name_of(above.subject)}, not by its issuer"
             return Verdict(problem)
@@ -136,7 +137,9 @@ def named(leaf: x509.Certificate, asked: str) -> Verdict:
             return Verdict(seen=f"is for {found}")
     all_names = [*listed, *addresses]
     more = f" and {len(all_names) - SHOWN} more" if len(all_names) > SHOWN else ""
-    return Verdict(f"the certificate is for {', '.join(all_names[:SHOWN]) or 'no name'}{more}, not for {asked}")
+    return Verdict(
+        f"the certificate is for {', '.join(all_names[:SHOWN]) or 'no name'}{more}, not for {asked}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

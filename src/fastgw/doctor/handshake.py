@@ -1,4 +1,4 @@
-"""One TLS handshake, looked at from outside: what was agreed on and which chain was sent; nothing is judged."""
+"""One TLS handshake: what was agreed on and which chain was sent; nothing is judged."""
 
 from __future__ import annotations
 

@@ -70,8 +70,12 @@ def judge(facts: Facts, bench: Bench) -> list[Finding]:
         if word == "failed":
             stopped[line.id] = line.id
         bad = word in ("failed", "warning")
-        found.append(Finding(line.id, word, clean(seen), clean(hint or line.fix) if bad else ""))
+        found.append(Finding(line.id, word, clean(seen), clean(hint or _plain(line.fix)) if bad else ""))
     return found
+
+
+def _plain(fix: str) -> str:
+    return (fix[:1].lower() + fix[1:]).removesuffix(".")
 
 
 def clean(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The table of lines: what the doctor asks of an endpoint, in which order, and what to do when a line is not ok.
+"""The table of lines: what the doctor asks of an endpoint, in which order, and what to do about it.
 
 Knows no endpoint: the page docs/doctor.md is written from it.
 """
@@ -59,8 +59,8 @@ LINES: dict[str, Line] = {
             "the certificate leads to a public root, or to one in --ca FILE",
             "Clients refuse the certificate. Self-signed: nobody vouches for it. Unknown authority: somebody "
             "does, whom this machine does not trust, or a certificate in between was not sent.",
-            "Get a certificate from a public authority, send the intermediate ones behind it, or give clients "
-            "the root (--ca here).",
+            "Get a certificate from a public authority, send the intermediate ones behind it, or give "
+            "clients the root (--ca here).",
             ("tls",),
         ),
         Line(
@@ -80,7 +80,7 @@ LINES: dict[str, Line] = {
         Line(
             "expiry",
             "every certificate of the chain is valid today and for some time",
-            "failed: clients refuse it. warning: 30, 7 or 1 days are left, and less than a third of its life.",
+            "failed: clients refuse it. warning: 30, 7 or 1 days are left, less than a third of its life.",
             "Renew it, and see why that has not happened by itself.",
             ("tls",),
         ),
@@ -109,7 +109,7 @@ LINES: dict[str, Line] = {
             "trailers",
             "the call ends with grpc-status, in trailers or in a head that is also the end",
             "Without grpc-status every call fails at the client, although the server did its work.",
-            "A hop on the way drops trailers: speak HTTP/2 on every hop, and no HTTP/1.1 or plain HTTP proxying "
+            "A hop on the way drops trailers: speak HTTP/2 on every hop, without HTTP/1.1 in between "
             "(nginx: grpc_pass, not proxy_pass).",
             ("content",),
         ),
@@ -124,8 +124,8 @@ LINES: dict[str, Line] = {
         Line(
             "ping",
             "PING is answered, and a few in a row are allowed",
-            "A remark: servers end connections that are pinged too often (ENHANCE_YOUR_CALM). failed: PING is "
-            "not answered at all.",
+            "A remark: servers end connections that are pinged too often (ENHANCE_YOUR_CALM). failed: PING "
+            "is not answered at all.",
             "Set the keepalive time of clients above what the server allows; gRPC servers allow one in 5 "
             "minutes unless told otherwise.",
             ("settings",),
@@ -133,7 +133,7 @@ LINES: dict[str, Line] = {
         Line(
             "streams",
             "MAX_CONCURRENT_STREAMS lets a connection carry calls, 100 or more",
-            "failed: 0, so no call may begin. warning: calls beyond a small limit wait or need more connections.",
+            "failed: 0, so no call may begin. warning: calls beyond a small limit wait.",
             "Raise it to 100 or more (RFC 9113 section 6.5.2).",
             ("settings",),
         ),

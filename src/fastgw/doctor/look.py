@@ -35,7 +35,9 @@ async def look(target: Target) -> Facts:
         return facts
     place = good[0], target.port
     if contexts is None:
-        await _talk(facts, place, None)
+        await _talk(facts, place)
+        if facts.settings is None and not facts.speaks:
+            await _try_tls(facts, place)
     elif await _greet(facts, place, contexts[0]):
         return facts
     elif facts.hello is not None and not facts.hello.timed_out:
@@ -118,14 +120,24 @@ async def _greet(facts: Facts, place: tuple[str, int], context: SSL.Context) -> 
     return True
 
 
-async def _talk(facts: Facts, place: tuple[str, int], pipe: SeenPipe | None) -> None:
+async def _talk(facts: Facts, place: tuple[str, int]) -> None:
     """HTTP/2 without TLS, by prior knowledge."""
     try:
         reader, writer = await _open(place, facts.target.timeout)
     except ProbeError as error:
         facts.talk_error = str(error)
         return
-    await _converse(facts, Talk(place, reader, writer, pipe))
+    await _converse(facts, Talk(place, reader, writer, None))
+
+
+async def _try_tls(facts: Facts, place: tuple[str, int]) -> None:
+    """Servers of TLS say nothing to a cleartext preface: do they answer to what they expect?"""
+    pipe = SeenPipe(wide_context(facts.target), facts.target.asked, ("h2", "http/1.1"))
+    with contextlib.suppress(ProbeError):
+        reader, writer = await _open(place, facts.target.timeout)
+        if not (await shake(pipe, reader, writer, facts.target.timeout)).error:
+            facts.speaks = "tls"
+        writer.transport.abort()
 
 
 async def _converse(facts: Facts, talk: Talk) -> None:
@@ -178,9 +190,7 @@ async def _say_preface(place: tuple[str, int], timeout: float) -> bytes:
         writer.transport.abort()
 
 
-async def _open(
-    place: tuple[str, int], timeout: float
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(place: tuple[str, int], timeout: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         async with asyncio.timeout(timeout):
             return await connect(place)
