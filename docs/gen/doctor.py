@@ -26,8 +26,8 @@ It looks as a gRPC client does: TLS 1.2 or newer with the ciphers HTTP/2 allows,
 (`grpc.health.v1.Health/Check`), a few PINGs. If that handshake fails, another that takes anything, and the
 preface of HTTP/2 in cleartext, show what the port speaks instead. Each line has one of four verdicts: *ok*,
 *warning*, *failed*, or *skipped* with the line because of which it could not be asked. The command ends with
-0 if no line failed, with 1 if one did, with 2 if it was called wrongly. `--timeout` bounds each step; whatever
-the endpoint sends, the doctor reads no more than a bounded number of octets.
+0 if no line failed, with 1 if one did, with 2 if it was called wrongly. `--timeout` bounds each step;
+whatever the endpoint sends, the doctor reads no more than a bounded number of octets.
 
 ## The lines
 """

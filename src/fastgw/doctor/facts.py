@@ -47,7 +47,10 @@ class Target:
 
 @dataclass(slots=True)
 class Hello:
-    """One TLS handshake. `error`: why it did not come about; `chain`: DER, as it was sent."""
+    """One TLS handshake. `error`: why it did not come about; `chain`: DER, as it was sent.
+
+    asks  the server asked for a client certificate
+    """
 
     error: str = ""
     timed_out: bool = False
@@ -55,6 +58,7 @@ class Hello:
     cipher: str = ""
     alpn: str = ""
     chain: tuple[bytes, ...] = ()
+    asks: bool = False
 
 
 @dataclass(slots=True)

@@ -24,9 +24,16 @@ class SeenPipe(TlsPipe):
     """A TlsPipe that leaves ALPN to others to judge and keeps the first octets of plaintext."""
 
     def __init__(self, context: SSL.Context, server_name: str, alpn: tuple[str, ...]) -> None:
+        self.asks = False
+        context.set_info_callback(self._note)
         super().__init__(context, server_name)
         self._tls.set_alpn_protos([name.encode() for name in alpn])
         self.first = b""
+
+    def _note(self, connection: SSL.Connection, where: int, result: int) -> None:
+        """OpenSSL says which message it has just taken in."""
+        if b"certificate request" in connection.get_state_string():
+            self.asks = True
 
     def handshake(self) -> bool:
         """One step; is it over? Raise TlsError, but not for ALPN."""
@@ -51,6 +58,7 @@ class SeenPipe(TlsPipe):
             cipher=self._tls.get_cipher_name() or "",
             alpn=self._tls.get_alpn_proto_negotiated().decode("latin-1"),
             chain=tuple(one.public_bytes(Encoding.DER) for one in chain[:CHAIN_MAX]),
+            asks=self.asks,
         )
 
 
@@ -104,6 +112,6 @@ async def shake(
     except TlsError as error:
         # The alert that tells the peer why, as TLS wants it.
         writer.write(pipe.pending())
-        return Hello(error=f"it {error}")
+        return Hello(error=f"it {error}", asks=pipe.asks)
     except OSError as error:
         return Hello(error=f"the connection broke in the TLS handshake: {error.strerror or error}")

@@ -143,7 +143,8 @@ def _tls(facts: Facts, bench: Bench) -> Judged:
     if hello.error:
         return "failed", *_no_tls(facts, hello)
     bad = _unfit(hello)
-    return ("failed", bad, "") if bad else ("ok", f"{hello.version}, {hello.cipher}", "")
+    asks = "; it asks for a client certificate" if hello.asks else ""
+    return ("failed", bad, "") if bad else ("ok", f"{hello.version}, {hello.cipher}{asks}", "")
 
 
 def _unfit(hello: Hello) -> str:
@@ -168,15 +169,16 @@ def _no_tls(facts: Facts, hello: Hello) -> tuple[str, str]:
     if hello.timed_out:
         hint = "something accepts connections and says nothing: is this the right port?"
         return f"{hello.error}", hint
-    return hello.error, _about_certificates(facts, hello.error)
+    return hello.error, _about_certificates(facts)
 
 
-def _about_certificates(facts: Facts, text: str) -> str:
-    if "certificate" in text and facts.target.certificate is None:
+def _about_certificates(facts: Facts) -> str:
+    """A server that asks for a client certificate ends the connection for want of a good one."""
+    if facts.hello is None or not facts.hello.asks:
+        return ""
+    if facts.target.certificate is None:
         return _CLIENT_CERTIFICATE
-    if "certificate" in text or "unknown ca" in text:
-        return "the server does not accept the certificate given with --cert"
-    return ""
+    return "the server may not accept the certificate given with --cert"
 
 
 def _sent(facts: Facts) -> tuple[x509.Certificate, ...]:
@@ -261,7 +263,7 @@ def _settings(facts: Facts, bench: Bench) -> Judged:
         return "failed", f"it answers HTTP/2 with HTTP/1.1: {line}", ""
     if facts.speaks == "tls":
         return "failed", "it speaks TLS on this port", "leave out --plaintext"
-    return "failed", facts.talk_error, _about_certificates(facts, facts.talk_error)
+    return "failed", facts.talk_error, _about_certificates(facts)
 
 
 def _ping(facts: Facts, bench: Bench) -> Judged:

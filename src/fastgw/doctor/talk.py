@@ -7,9 +7,9 @@ import asyncio
 import h2.events
 import h2.exceptions
 
-from fastgw.doctor.facts import Call, Pings, Target
+from fastgw.doctor.facts import Call, Fields, Pings, Target
 from fastgw.doctor.handshake import FIRST, SeenPipe
-from fastgw.probe.channel import Address, Channel
+from fastgw.probe.channel import Address, Channel, Exchange
 from fastgw.probe.failure import ProbeError
 from fastgw.probe.health import SERVICE
 from fastgw.probe.health import _request as health_request
@@ -34,6 +34,7 @@ class Talk(Channel):
         self._pongs = 0
         self._news = asyncio.Event()
         self._watched = pipe
+        self._asked: Exchange | None = None
         super().__init__(address, reader, writer, pipe)
 
     @property
@@ -62,6 +63,7 @@ class Talk(Channel):
             exchange = self.begin(fields, health_request(target.service))
         except ProbeError as error:
             return Call(error=str(error))
+        self._asked = exchange
         call = Call()
         try:
             async with asyncio.timeout(target.timeout):
@@ -126,9 +128,16 @@ class Talk(Channel):
                 for number, changed in event.changed_settings.items():
                     known[int(number)] = int(changed.new_value)
                 self.settings = dict(list(known.items())[:64])
+            case h2.events.ResponseReceived(headers=list(head)):
+                if self._asked is not None and not _is_grpc(head):
+                    self._asked.unpacker = None  # a page, not messages
             case h2.events.PingAckReceived():
                 self._pongs += 1
             case h2.events.ConnectionTerminated():
                 self.goaway = int(event.error_code or 0), (event.additional_data or b"")[:DEBUG_MAX]
         self._news.set()
         super()._take(event)
+
+
+def _is_grpc(head: Fields) -> bool:
+    return dict(head).get(b"content-type", b"").lower().startswith(b"application/grpc")

@@ -65,7 +65,7 @@ class Found:
 
 
 def host_of(hosts: Mapping[str, HostRow], name: str) -> Found:
-    """The name itself, else the longest wildcard above; a name on the way up that has a row ends the search."""
+    """The name itself, else the longest wildcard above; a name on the way up with a row ends the search."""
     if name in hosts:
         return Found("exact", hosts[name])
     rest = name
