@@ -199,6 +199,11 @@ CASES = {
         lambda s: e.raw(e.dumb, s.leaf, tune=e.old(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA")),
         {"tls": "ECDHE-ECDSA-AES128-SHA at best, which HTTP/2 forbids"},
     ),
+    "a cipher that no gRPC client offers": Case(
+        "ooof ----- ---- -----",
+        lambda s: e.raw(e.dumb, s.leaf, tune=e.old(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-CCM")),
+        {"tls": "handshake failure; it would speak TLSv1.2 with ECDHE-ECDSA-AES128-CCM"},
+    ),
     "TLS 1.2": Case(
         "oooo ooooo oooo ooooo",
         lambda s: e.raw(e.serves(), s.leaf, tune=e.old(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES256-GCM-SHA384")),

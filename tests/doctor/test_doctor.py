@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +101,18 @@ def test_a_resolver_that_hangs_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) 
     found = diagnose(Target("slow.test", timeout=0.1), None)
     assert time.monotonic() - begun < 0.8
     assert found["name"].seen == "slow.test does not resolve: no answer within 0.1 s"
+
+
+@pytest.mark.parametrize("name", ["", "asked.test"])
+def test_sni_is_the_name_that_clients_ask_for(name: str, stage: Stage) -> None:
+    heard: list[str | None] = []
+
+    def tune(context: ssl.SSLContext) -> None:
+        context.sni_callback = lambda _, asked, __: heard.append(asked)
+
+    with e.raw(e.serves(), stage.leaf, tune=tune) as port:
+        diagnose(Target("localhost", port, name, timeout=3, pings=0), stage.ca.file)
+    assert heard == [name or "localhost"]
 
 
 def chain_of(ca: Authority, leaf: Leaf, file: Path, *more: bytes) -> Leaf:

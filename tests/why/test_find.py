@@ -131,6 +131,18 @@ def test_the_certificate_is_the_one_the_core_shows(drawn: Any, shown: Any, data:
         assert row == certificate_of(snapshot(way.rows, inside), name.encode())
 
 
+def test_a_certificate_that_names_it_comes_before_one_whose_wildcard_covers_it() -> None:
+    files = [CertificateFiles(Path(f"{number}.pem"), Path(f"{number}.key")) for number in range(3)]
+    zones = tuple(Zone(f"y{number}", certificate=one) for number, one in enumerate(files))
+    inside = [("y0",), ("*.z0",), ("a.z0", "z0")]
+    for name, wanted in (("a.z0", 2), ("b.z0", 1), ("z0", 2), ("a.b.z0", 0), ("else", 0)):
+        way = steps._Way(Config(zones, LISTEN), steps.Request(name, "/s/M"))
+        way.material = dict(enumerate(Material((), None, names, b"") for names in inside))  # type: ignore[arg-type]
+        row, why = steps._certificate(way)
+        assert row == wanted == certificate_of(snapshot(way.rows, inside), name.encode())
+        assert why
+
+
 MEDIA = st.sampled_from(["application/grpc", "APPLICATION/grpc", "application/grpc+", "text/html", ""])
 
 

@@ -186,13 +186,20 @@ def test_an_answer_in_cleartext_needs_no_certificate(house: House) -> None:
     config = load(house.file)
     bare = dataclasses.replace(
         config,
-        zones=tuple(dataclasses.replace(zone, certificate=None) for zone in config.zones),
+        zones=tuple(
+            dataclasses.replace(zone, certificate=None) if zone.name == "off.test" else zone
+            for zone in config.zones
+        ),
         listen=tuple(dataclasses.replace(place, tls=False) for place in config.listen),
     )
-    assert answer(explain(bare, Request("gw.test", "/a/B"))) is None
     with Gateway(bare) as gateway, RawClient(host_and_port(gateway.addresses[0])) as client:
         client.begin()
-        assert said(client, 1, Request("gw.test", "/a/B")).grpc_status == 0
+        for stream_id, name, wanted in ((1, "gw.test", None), (3, "off.test", "grpc_disabled")):
+            request = Request(name, "/a/B")
+            denial = answer(explain(bare, request))
+            assert (denial.name if denial is not None else None) == wanted
+            got = said(client, stream_id, request).head.get(b"fastgw-error", b"")
+            assert got.partition(b";")[0].decode() == (wanted or "")
 
 
 def test_frames_that_are_sent_are_those_that_are_counted() -> None:

@@ -109,7 +109,7 @@ def route_of(
 
 def _fits(match: Match, name: str, path: str, fields: Fields) -> bool:
     if match.host.startswith("*."):
-        if not name.endswith(match.host[1:]) or len(name) < len(match.host):
+        if not name.endswith(match.host[1:]):
             return False
     elif match.host and name != match.host:
         return False
