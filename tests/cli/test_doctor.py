@@ -95,7 +95,7 @@ def test_the_timeout_bounds_it() -> None:
             ["a.test", "--cert", "{ca}", "--key", "{ca}"],
             "--cert: the client certificate and its key cannot be used",
         ),
-        (["a.test", "--ca", "{key}"], "--ca: names {key}, which holds no PEM certificate."),
+        (["a.test", "--ca", "{key}"], "--ca: {key} holds no PEM certificate."),
         (["a.test", "--ca", "nowhere.pem"], "File 'nowhere.pem' does not exist"),
         (["a.test", "--plaintext", "--ca", "{ca}"], "are about TLS, which --plaintext leaves out."),
         (["a.test", "--pings", "1000"], "is not in the range 0<=x<=100"),

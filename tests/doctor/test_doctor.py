@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fastgw.doctor.chain import roots_in
 from fastgw.doctor.facts import Call, Facts, Target
 from fastgw.doctor.judge import Bench, Finding, judge
 from fastgw.doctor.lines import LINES
 from fastgw.doctor.look import look
-from fastgw.tls.material import read_trust_store
 from tests.config.conftest import write_pair
 from tests.doctor import endpoints as e
 from tests.doctor.cases import CASES, Stage
@@ -31,7 +31,7 @@ WORDS = {"o": "ok", "w": "warning", "f": "failed", "-": "skipped"}
 
 
 def diagnose(target: Target, ca: Path | None) -> dict[str, Finding]:
-    roots = None if ca is None else read_trust_store(ca).roots
+    roots = None if ca is None else roots_in(ca)
     facts = asyncio.run(look(target))
     bench = Bench(datetime.datetime.now(datetime.UTC), roots)
     return {finding.line: finding for finding in judge(facts, bench)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from fastgw.policy.records import Record
 from fastgw.policy.routes import Match, Route, compile_routes
 from fastgw.policy.settings import Settings
 from fastgw.policy.zone import Zone
-from fastgw.tls.material import Material
 from fastgw.why import find, steps
+from fastgw.why.tables import tables
 
 ENDPOINTS = Endpoints()
 STATE = ENDPOINTS.number_of(b"explained", "127.0.0.1:443")
@@ -64,7 +65,7 @@ def zones_of(drawn: list[list[tuple[str, bool, bool]]]) -> tuple[Zone, ...]:
     return tuple(zones)
 
 
-def snapshot(rows: Rows, certificates: list[tuple[str, ...]]) -> Snapshot:
+def snapshot(rows: Rows, certificates: Sequence[Sequence[str]]) -> Snapshot:
     return Snapshot(
         revision=1,
         zones=[
@@ -89,7 +90,7 @@ def test_host_zone_and_origin_are_those_of_the_snapshot(drawn: Any, asked: Any) 
     zones = zones_of(drawn)
     rows = compile_zones(zones)
     compiled = snapshot(rows, [])
-    hosts = {row.hostname: row for row in rows.hosts}
+    hosts = tables(zones).hosts
     for parts, end in asked:
         name = ".".join((*parts, end))
         found = find.host_of(hosts, name)
@@ -97,8 +98,10 @@ def test_host_zone_and_origin_are_those_of_the_snapshot(drawn: Any, asked: Any) 
         if host is None:
             assert compiled.explain(name) == ("unknown", -1, -1)
         else:
-            kind = "proxied" if host.proxied else "dns_only"
-            assert compiled.explain(name) == (kind, host.zone, host.origin)
+            kind, zone, origin = compiled.explain(name)
+            assert kind == ("dns_only" if host.origin is None else "proxied")
+            assert host.zone.zone is zones[zone]
+            assert host.origin == (None if origin < 0 else rows.origins[origin])
             assert (found.kind == "exact") == (host.hostname == name)
         told = steps.explain(Config(zones, (Listen("127.0.0.1", 0, False),)), steps.Request(name, "/s/M"))
         denied = steps.answer(told)
@@ -123,12 +126,12 @@ def test_the_certificate_is_the_one_the_core_shows(drawn: Any, shown: Any, data:
         (*data.draw(st.lists(labels, max_size=4)), data.draw(st.sampled_from(["z0", "z1", "z2"])))
     )
     way = steps._Way(Config(zones, LISTEN), steps.Request(name, "/s/M"))
-    inside = [tuple(shown[files.index(one)]) for one in way.rows.certificates]
-    for number, listed in enumerate(inside):
-        way.material[number] = Material((), None, listed, b"")  # type: ignore[arg-type]
-    row, _ = steps._certificate(way)
-    if any(way.rows.certificates):
-        assert row == certificate_of(snapshot(way.rows, inside), name.encode())
+    rows = compile_zones(zones)
+    way._names = dict(zip(files, shown, strict=True))
+    found, _ = steps._certificate(way)
+    inside = [shown[files.index(one)] for one in rows.certificates]
+    core_row = certificate_of(snapshot(rows, inside), name.encode())
+    assert found == (None if core_row < 0 else rows.certificates[core_row])
 
 
 def test_a_certificate_that_names_it_comes_before_one_whose_wildcard_covers_it() -> None:
@@ -137,9 +140,10 @@ def test_a_certificate_that_names_it_comes_before_one_whose_wildcard_covers_it()
     inside = [("y0",), ("*.z0",), ("a.z0", "z0")]
     for name, wanted in (("a.z0", 2), ("b.z0", 1), ("z0", 2), ("a.b.z0", 0), ("else", 0)):
         way = steps._Way(Config(zones, LISTEN), steps.Request(name, "/s/M"))
-        way.material = dict(enumerate(Material((), None, names, b"") for names in inside))  # type: ignore[arg-type]
-        row, why = steps._certificate(way)
-        assert row == wanted == certificate_of(snapshot(way.rows, inside), name.encode())
+        way._names = dict(zip(files, inside, strict=True))
+        found, why = steps._certificate(way)
+        assert certificate_of(snapshot(compile_zones(zones), inside), name.encode()) == wanted
+        assert found == files[wanted]
         assert why
 
 

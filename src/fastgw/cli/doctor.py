@@ -68,10 +68,10 @@ def doctor(
     fastgw doctor localhost:50051 --plaintext --json
     """
     from fastgw.doctor import show
+    from fastgw.doctor.chain import roots_in
     from fastgw.doctor.facts import Target
     from fastgw.doctor.judge import Bench, failed, judge
     from fastgw.doctor.look import look
-    from fastgw.tls.material import read_trust_store
 
     if (cert is None) != (key is None):
         raise click.UsageError("--cert and --key go together.")
@@ -81,7 +81,7 @@ def doctor(
     asked = _name(server_name, "--server-name") if server_name else ""
     target = Target(host, port, asked, plaintext, ca, cert, key, service, timeout, pings)
     try:
-        roots = None if ca is None else read_trust_store(ca).roots
+        roots = None if ca is None else roots_in(ca)
         facts = asyncio.run(look(target))
     except CertificateError as error:
         option = "--ca" if error.part == "store" else "--cert"

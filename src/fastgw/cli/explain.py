@@ -93,8 +93,8 @@ def explain(
     Exit code 1 if the call is denied or an octet refused, 3 if the configuration cannot be served.
 
     \b
-    fastgw explain api.example.com /shop.Cart/Add
-    fastgw explain api.example.com /shop.Cart/Add -H 'grpc-timeout: 2S' -c /etc/fastgw/fastgw.toml --json
+    fastgw explain grpc.example.com /shop.Cart/Add
+    fastgw explain grpc.example.com /shop.Cart/Add -H 'grpc-timeout: 2S' -c /etc/fastgw/fastgw.toml --json
     fastgw explain 505249202a20485454502f322e300d0a0d0a534d0d0a0d0a000000040000000000
     fastgw explain --after-preface "00 00 04 08 00 00 00 00 00 00 00 00 00"
     fastgw explain --side origin recorded.bin

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -14,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from OpenSSL import crypto
 
+from fastgw.errors import CertificateError
 from fastgw.policy.names import HostnameError, address, covers, hostname
 from fastgw.tls.context import client_context
 
@@ -37,6 +39,17 @@ class Verdict:
 def parse(chain: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
     """The certificates. Raise ValueError if one is damaged."""
     return tuple(x509.load_der_x509_certificate(one) for one in chain)
+
+
+def roots_in(file: Path) -> tuple[x509.Certificate, ...]:
+    """PEM certificates to trust, authorities or the server's own. Raise CertificateError, part `store`."""
+    try:
+        return tuple(x509.load_pem_x509_certificates(file.read_bytes()))
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CertificateError(f"{file} cannot be read: {why}", part="store") from None
+    except ValueError:
+        raise CertificateError(f"{file} holds no PEM certificate", part="store") from None
 
 
 def trusted(chain: Certificates, roots: Certificates | None) -> Verdict:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fastgw.policy.compile import HostRow
 from fastgw.policy.names import HOSTNAME_MAX, LABEL_MAX
 from fastgw.policy.routes import Match, RouteRow
+from fastgw.why.tables import Host
 
 Fields = Sequence[tuple[str, str]]
 Kind = Literal["exact", "wildcard", "none"]
@@ -60,11 +60,11 @@ class Found:
     """The host that answers, and how it was found. `stopped_by`: the name that ended the search upward."""
 
     kind: Kind
-    host: HostRow | None = None
+    host: Host | None = None
     stopped_by: str = ""
 
 
-def host_of(hosts: Mapping[str, HostRow], name: str) -> Found:
+def host_of(hosts: Mapping[str, Host], name: str) -> Found:
     """The name itself, else the longest wildcard above; a name on the way up with a row ends the search."""
     if name in hosts:
         return Found("exact", hosts[name])

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from fastgw._core.proxy.reply import TABLE, LocalReply
 from fastgw.config import Config
 from fastgw.errors import CertificateError
-from fastgw.policy.compile import NONE, OriginRow, Rows, TargetRow, compile_zones
+from fastgw.policy.certificates import CertificateFiles
+from fastgw.policy.compile import TargetRow
 from fastgw.policy.limits import duration_text
 from fastgw.policy.names import address, covers
 from fastgw.policy.records import Record
 from fastgw.policy.routes import STATUSES, Match, RouteRow
-from fastgw.policy.zone import Zone
 from fastgw.probe.message import STATUS_NAMES
-from fastgw.tls.material import Material, read_material
+from fastgw.tls.material import read_material
 from fastgw.why.find import Fields, Found, first, host_of, hostname_of, is_grpc, route_of, timeout_ms
+from fastgw.why.tables import Host, tables
 
 SHOWN = 80  # characters of a stranger's hostname that the gateway repeats
 OVERHEAD = 32  # octets a field counts beside its name and value (RFC 9113 section 6.5.2)
@@ -85,41 +86,29 @@ class _Way:
     def __init__(self, config: Config, request: Request) -> None:
         self.config = config
         self.request = request
-        self.rows: Rows = compile_zones(config.zones)
+        self.tables = tables(config.zones)
         self.tls = any(place.tls for place in config.listen)
         self.hostname = hostname_of(request.authority)
         self.grpc = request.grpc
-        hosts = {row.hostname: row for row in self.rows.hosts}
-        self.found: Found = Found("none") if self.hostname is None else host_of(hosts, self.hostname)
-        self.material: dict[int, Material | None] = {}
+        self.found = Found("none")
+        if self.hostname is not None:
+            self.found = host_of(self.tables.hosts, self.hostname)
+        self._names: dict[CertificateFiles, Sequence[str]] = {}
 
     @property
-    def zone(self) -> Zone:
-        """The zone of the host that answers."""
+    def host(self) -> Host:
+        """The host that answers; there is one behind the step `name`."""
         assert self.found.host is not None
-        return self.config.zones[self.found.host.zone]
+        return self.found.host
 
-    @property
-    def origin(self) -> OriginRow:
-        """The origin of the host that answers."""
-        assert self.found.host is not None
-        return self.rows.origins[self.found.host.origin]
-
-    @property
-    def serves(self) -> bool:
-        """Is there a zone that carries it, as far as its name goes?"""
-        return self.found.host is not None and self.found.host.proxied
-
-    def names(self, row: int) -> Sequence[str]:
+    def names(self, files: CertificateFiles) -> Sequence[str]:
         """The names in a certificate; none if it cannot be read."""
-        if row not in self.material:
-            files = self.rows.certificates[row]
+        if files not in self._names:
             try:
-                self.material[row] = read_material(files.file, files.key)
+                self._names[files] = read_material(files.file, files.key).names
             except CertificateError:
-                self.material[row] = None
-        material = self.material[row]
-        return material.names if material is not None else ()
+                self._names[files] = ()
+        return self._names[files]
 
 
 def explain(config: Config, request: Request) -> list[Step]:
@@ -165,36 +154,35 @@ def _tls(way: _Way) -> Step:
     """The certificate that a client who asks for this name is shown."""
     if not way.tls:
         return Step("tls", "no listener speaks TLS; HTTP/2 in cleartext", {"certificate": None})
-    row, why = _certificate(way)
-    if row == NONE:
+    files, why = _certificate(way)
+    if files is None:
         return Step("tls", "there is no certificate to show: the handshake fails", {"certificate": None})
-    file = way.rows.certificates[row].file
-    names = list(way.names(row))
+    file, names = files.file, list(way.names(files))
     covered = way.hostname is not None and any(covers(name, way.hostname) for name in names)
     remark = "" if covered else f"; it does not cover {way.request.authority}, so that clients refuse it"
     facts: Facts = {"certificate": str(file), "because": why, "names": names, "covers": covered}
     return Step("tls", f"certificate {file}, {why}{remark}; ALPN h2 is needed", facts)
 
 
-def _certificate(way: _Way) -> tuple[int, str]:
-    """The row of the certificate, and why it is this one."""
+def _certificate(way: _Way) -> tuple[CertificateFiles | None, str]:
+    """The certificate, and why it is this one."""
     name = way.hostname
-    default = way.rows.default_certificate
+    default = next(iter(way.tables.certificates), None)
     if name is None or address(name) is not None:
         return default, "the default, as addresses are not asked for by SNI"
     host = way.found.host
     if host is not None:
-        own = way.rows.zones[host.zone].certificate
-        if own != NONE:
-            return own, f"that of zone {way.zone.name}"
-    loose = NONE
-    for row in range(len(way.rows.certificates)):
-        names = way.names(row)
+        own = host.zone.certificate
+        if own is not None:
+            return own, f"that of zone {host.zone.zone.name}"
+    loose = None
+    for files in way.tables.certificates:
+        names = way.names(files)
         if name in names:
-            return row, f"which names {name}"
-        if loose == NONE and any(covers(pattern, name) for pattern in names):
-            loose = row
-    return (loose, f"whose wildcard covers {name}") if loose != NONE else (default, "the default")
+            return files, f"which names {name}"
+        if loose is None and any(covers(pattern, name) for pattern in names):
+            loose = files
+    return (loose, f"whose wildcard covers {name}") if loose is not None else (default, "the default")
 
 
 def _head(way: _Way) -> Step:
@@ -229,13 +217,14 @@ def _name(way: _Way) -> Step:
             says = f"no record; the record of {found.stopped_by} stops every wildcard above {way.hostname}"
             return Step("name", says, facts, denial)
         return Step("name", f"no record and no wildcard for {way.hostname}", facts, denial)
-    facts |= {"record": host.hostname, "zone": way.zone.name, "proxied": host.proxied}
+    zone = host.zone.zone
+    facts |= {"record": host.hostname, "zone": zone.name, "proxied": host.origin is not None}
     how = "exactly" if found.kind == "exact" else f"by the wildcard {host.hostname}"
-    records = [record for record in way.zone.records if record.name == host.hostname]
-    says = f"{way.hostname} is found {how} in zone {way.zone.name}: {_records(records)}"
-    if way.zone.paused:
+    records = [record for record in zone.records if record.name == host.hostname]
+    says = f"{way.hostname} is found {how} in zone {zone.name}: {_records(records)}"
+    if zone.paused:
         says += "; the zone is paused, so nothing is inspected"
-    if not host.proxied:
+    if host.origin is None:
         message = (
             f"the record of {_shown(way.request.authority)} is DNS-only: set proxied = true to serve it here"
         )
@@ -249,11 +238,9 @@ def _records(records: Sequence[Record]) -> str:
 
 def _misdirected(way: _Way) -> Denial | None:
     """Was the client shown a certificate that is not this name's (RFC 9110 section 7.4)?"""
-    assert way.found.host is not None
     assert way.hostname is not None
     shown, _ = _certificate(way)
-    wanted = way.rows.zones[way.found.host.zone].certificate
-    if not way.tls or shown == NONE or (wanted != NONE and wanted == shown):
+    if not way.tls or shown is None or shown == way.host.zone.certificate:
         return None
     if any(covers(name, way.hostname) for name in way.names(shown)):
         return None
@@ -262,8 +249,7 @@ def _misdirected(way: _Way) -> Denial | None:
 
 
 def _kind(way: _Way) -> Step:
-    assert way.found.host is not None
-    zone = way.rows.zones[way.found.host.zone]
+    zone = way.host.zone
     if way.grpc:
         return Step("kind", "a gRPC call: POST, content-type application/grpc", {"grpc": True})
     says = f"not gRPC, which is POST with content-type application/grpc; setting http is {_switch(zone.http)}"
@@ -272,7 +258,7 @@ def _kind(way: _Way) -> Step:
         return Step("kind", says, facts)
     message = (
         "the request is not gRPC (POST with content-type application/grpc) "
-        f"and zone {zone.name} has http = off"
+        f"and zone {zone.zone.name} has http = off"
     )
     return Step("kind", says, facts, _denial(LocalReply.HTTP_DISABLED, message))
 
@@ -282,30 +268,29 @@ def _switch(on: bool) -> str:
 
 
 def _grpc(way: _Way) -> Step:
-    assert way.found.host is not None
-    zone = way.rows.zones[way.found.host.zone]
-    paused = " (the zone is paused)" if way.zone.paused else ""
+    zone = way.host.zone
+    paused = " (the zone is paused)" if zone.zone.paused else ""
     says, facts = f"setting grpc is {_switch(zone.grpc)}{paused}", {"grpc": zone.grpc}
     if zone.grpc or not way.grpc:
         return Step("grpc", says, dict(facts))
-    message = f"gRPC is switched off for zone {zone.name}: its setting grpc is off"
+    message = f"gRPC is switched off for zone {zone.zone.name}: its setting grpc is off"
     return Step("grpc", says, dict(facts), _denial(LocalReply.GRPC_DISABLED, message))
 
 
 def _ssl(way: _Way) -> Step:
-    assert way.found.host is not None
-    zone = way.rows.zones[way.found.host.zone]
-    mode = way.zone.settings.ssl
+    zone = way.host.zone
+    mode = zone.zone.settings.ssl
     says, facts = f"setting ssl is {mode}", {"ssl": mode}
     if zone.encrypted or not way.grpc:
         return Step("ssl", says, dict(facts))
-    message = f"zone {zone.name}: gRPC needs the setting ssl to be full or strict"
+    message = f"zone {zone.zone.name}: gRPC needs the setting ssl to be full or strict"
     return Step("ssl", says, dict(facts), _denial(LocalReply.SSL_MODE_INSUFFICIENT, message))
 
 
 def _origin(way: _Way) -> Step:
     """Where it goes: targets by priority, with their share of calls."""
-    origin = way.origin
+    origin = way.host.origin
+    assert origin is not None
     policy = origin.policy
     ranks = sorted({target.priority for target in origin.targets})
     parts = []
@@ -348,11 +333,10 @@ def _target(target: TargetRow) -> Facts:
 
 def _route(way: _Way) -> Step:
     """Which route fits, and the times and attempts it gives."""
-    assert way.found.host is not None
     assert way.hostname is not None
-    routes = way.rows.zones[way.found.host.zone].routes
-    row, match = route_of(routes, way.hostname, way.request.path, way.request.head)
-    number = next((at for at, route in enumerate(way.zone.routes, 1) if match in route.matches), None)
+    zone = way.host.zone
+    row, match = route_of(zone.routes, way.hostname, way.request.path, way.request.head)
+    number = next((at for at, route in enumerate(zone.zone.routes, 1) if match in route.matches), None)
     which = "no route fits, so what the zone says" if number is None else f"route {number} ({_match(match)})"
     deadline, words = _deadline(way, row)
     silence = duration_text(row.idle_ms) if row.idle_ms else "any time"
@@ -403,7 +387,8 @@ def _retries(row: RouteRow) -> str:
 
 def _limits(way: _Way) -> Step:
     limits = dict(way.config.limits)
-    policy = way.origin.policy
+    assert way.host.origin is not None
+    policy = way.host.origin.policy
     calls = (
         f"{policy.calls} calls at the origin at once" if policy.calls else "any number of calls at the origin"
     )
