@@ -280,7 +280,7 @@ def _ping(facts: Facts, bench: Bench) -> Judged:
             "",
         )
     if pings.answered == pings.sent and pings.sent and pings.code is None and not pings.error:
-        return "ok", f"{pings.answered} of {pings.sent} answered, {pace}: no keepalive is too fast", ""
+        return "ok", f"{pings.answered} of {pings.sent} answered, {pace}, without complaint", ""
     if pings.code is not None:
         return "warning", f"GOAWAY with error code {pings.code} after {pings.sent} PINGs", ""
     if pings.sent and not pings.answered:
