@@ -240,7 +240,7 @@ def test_a_file_or_standard_input_may_hold_the_octets(tmp_path: Path):
         ([" "], "There is nothing to explain: no octets were given."),
         (["."], ". cannot be read: is a directory."),
         (["00", "--side", "server"], "'server' is not one of 'client', 'origin'"),
-        ([], "Missing argument 'HEX|FILE|-'"),
+        ([], "Missing argument 'HOST PATH | HEX|FILE|-'"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments, sentence):

@@ -24,9 +24,11 @@ MAY_IMPORT = {
     "entries": (*SHELF, "_core"),
     "gateway": (*SHELF, "entries", "serve", "_core"),
     "explain": (*SHELF, "_core"),
+    "why": (*SHELF, "_core", "why"),
+    "doctor": (*SHELF, "doctor"),
     "serve": (*SHELF, "gateway", "serve"),
     "admin": (*SHELF, "gateway", "admin"),
-    "cli": (*SHELF, "gateway", "serve", "explain", "admin", "cli"),
+    "cli": (*SHELF, "gateway", "serve", "explain", "why", "doctor", "admin", "cli"),
     "": (*SHELF, "gateway"),
     "__main__": ("cli",),
 }

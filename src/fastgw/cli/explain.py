@@ -1,7 +1,8 @@
-"""fastgw explain: recorded octets, frame by frame, and the rule the first bad one broke."""
+"""fastgw explain: what becomes of a call and why, or what recorded octets mean and which rule they broke."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -10,42 +11,208 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from fastgw.config import load
+from fastgw.errors import ConfigError
+from fastgw.policy.names import HostnameError, hostname
+
 if TYPE_CHECKING:
     from fastgw.explain import Refusal, Side
+    from fastgw.why.steps import Denial, Request, Step
 
 _HEX = re.compile(r"[0-9A-Fa-f]*")
 _BETWEEN = re.compile(r"\s|:|,|0x|\\x")
+_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9a-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*")
 SHOWN = 40  # characters of an argument that is quoted in a complaint
 
 
 @click.command()
-@click.argument("source", metavar="HEX|FILE|-")
+@click.argument("source", metavar="HOST PATH | HEX|FILE|-")
+@click.argument("path", required=False, metavar="")
+@click.option(
+    "-c",
+    "--config",
+    "config",
+    type=click.Path(path_type=Path),
+    default="fastgw.toml",
+    show_default=True,
+    show_envvar=True,
+    help="For a call: the configuration that decides.",
+)
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="For a call: one more field of its head; may be repeated.",
+)
+@click.option("--method", default="POST", show_default=True, show_envvar=True, help="For a call: its method.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="FASTGW_EXPLAIN_JSON",
+    show_envvar=True,
+    help="For a call: print JSON.",
+)
 @click.option(
     "--side",
     type=click.Choice(["client", "origin"]),
     default="client",
     show_default=True,
     show_envvar=True,
-    help="Who sent the octets to the gateway.",
+    help="For octets: who sent them to the gateway.",
 )
 @click.option(
     "--after-preface",
     is_flag=True,
     show_envvar=True,
-    help="They begin behind the preface and the first SETTINGS, which are taken as sent.",
+    help="For octets: they begin behind the preface and the first SETTINGS, which are taken as sent.",
 )
-def explain(source: str, side: str, after_preface: bool) -> None:
-    """Say what HTTP/2 octets mean, frame by frame, and what the gateway refuses in them.
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    source: str,
+    path: str | None,
+    config: Path,
+    headers: tuple[str, ...],
+    method: str,
+    as_json: bool,
+    side: str,
+    after_preface: bool,
+) -> None:
+    """Say why a call goes where it goes (HOST PATH), or what recorded octets mean (HEX, FILE or -).
 
-    HEX may have blanks, colons or commas in it; a file holds the octets or their hex; - is standard input.
-    What one peer has sent is enough: calls to an origin are taken as made, and time is not known.
-    Exit code 1 if something was refused.
+    Two words are a call: which certificate, record, zone, route and origin a configuration has for it, and
+    how it is answered if it is denied. Only the file is read: nothing is asked of the network.
+
+    One word is HTTP/2 octets, frame by frame, and what the gateway refuses in them. HEX may have blanks,
+    colons or commas in it; a file holds the octets or their hex; - is standard input. What one peer has
+    sent is enough: calls to an origin are taken as made, and time is not known.
+
+    Exit code 1 if the call is denied or an octet refused, 3 if the configuration cannot be served.
 
     \b
+    fastgw explain grpc.example.com /shop.Cart/Add
+    fastgw explain grpc.example.com /shop.Cart/Add -H 'grpc-timeout: 2S' -c /etc/fastgw/fastgw.toml --json
     fastgw explain 505249202a20485454502f322e300d0a0d0a534d0d0a0d0a000000040000000000
     fastgw explain --after-preface "00 00 04 08 00 00 00 00 00 00 00 00 00"
     fastgw explain --side origin recorded.bin
     """
+    if path is None:
+        _refuse_strangers(ctx, ("config", "headers", "method", "as_json"), "a call: HOST PATH")
+        _explain_octets(source, side, after_preface)
+    else:
+        _refuse_strangers(ctx, ("side", "after_preface"), "octets: HEX, FILE or -")
+        _explain_call(source, path, config, headers, method, as_json)
+
+
+def _refuse_strangers(ctx: click.Context, names: tuple[str, ...], what: str) -> None:
+    """Options that say nothing about what is explained. Raise UsageError."""
+    typed = click.core.ParameterSource.COMMANDLINE
+    for parameter in ctx.command.params:
+        if parameter.name in names and ctx.get_parameter_source(parameter.name) is typed:
+            raise click.UsageError(f"{parameter.opts[-1]} is about {what}.")
+
+
+# a call
+
+
+def _explain_call(
+    host: str, path: str, file: Path, headers: tuple[str, ...], method: str, as_json: bool
+) -> None:
+    try:
+        from fastgw.why.steps import Request, answer
+        from fastgw.why.steps import explain as explained
+    except ImportError as error:
+        click.echo(f"fastgw explain: the compiled core cannot be loaded: {error}", err=True)
+        raise SystemExit(3) from None
+    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
+        raise click.UsageError(f"PATH is {_quoted(path)}; it begins with a slash: /package.Service/Method.")
+    request = Request(_authority(host), path, tuple(_field(text) for text in headers), method)
+    try:
+        steps = explained(load(file), request)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        raise SystemExit(3) from None
+    denial = answer(steps)
+    if as_json:
+        click.echo(json.dumps(_as_object(request, steps, denial), indent=2))
+    else:
+        for step in steps:
+            click.echo(f"{step.id:<7} {step.says}")
+        click.echo(_verdict(request, denial))
+    raise SystemExit(0 if denial is None else 1)
+
+
+def _verdict(request: Request, denial: Denial | None) -> str:
+    if denial is None:
+        return "the call goes to the origin"
+    if request.grpc:
+        way = f"grpc-status {denial.grpc_status} {denial.grpc_name}"
+    else:
+        way = f"HTTP status {denial.http_status}"
+    return f"denied: {denial.name}, answered with {way}: {denial.message}"
+
+
+def _as_object(request: Request, steps: list[Step], denial: Denial | None) -> dict[str, object]:
+    refused = None
+    if denial is not None:
+        refused = {
+            "name": denial.name,
+            "http_status": denial.http_status,
+            "grpc_status": denial.grpc_status,
+            "grpc_status_name": denial.grpc_name,
+            "message": denial.message,
+        }
+    return {
+        "authority": request.authority,
+        "path": request.path,
+        "grpc": request.grpc,
+        "decision": "forward" if denial is None else "deny",
+        "denial": refused,
+        "steps": [
+            {
+                "step": step.id,
+                "says": step.says,
+                "denied": None if step.denial is None else step.denial.name,
+                **step.facts,
+            }
+            for step in steps
+        ],
+    }
+
+
+def _authority(text: str) -> str:
+    """HOST as a client sends it: names in Unicode become A-labels."""
+    if text.isascii():
+        return text
+    host, colon, port = text.partition(":")
+    try:
+        return hostname(host) + colon + port
+    except HostnameError as error:
+        raise click.UsageError(f"HOST is {_quoted(text)}, which {error}.") from None
+
+
+def _field(text: str) -> tuple[str, str]:
+    """A field of the head. Raise UsageError."""
+    found = _FIELD.fullmatch(text)
+    if found is None:
+        raise click.UsageError(
+            f"{_quoted(text)} is not a field; write 'name: value', the name in lower case."
+        )
+    return found[1], found[2]
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
+
+
+# octets
+
+
+def _explain_octets(source: str, side: str, after_preface: bool) -> None:
     octets = _octets(source)
     if not octets:
         raise click.UsageError("There is nothing to explain: no octets were given.")
@@ -84,8 +251,8 @@ def _octets(source: str) -> bytes:
     digits = _BETWEEN.sub("", source)
     if _HEX.fullmatch(digits):
         return _from_digits(digits, "HEX")
-    quoted = source if len(source) <= SHOWN else source[:SHOWN] + "..."
-    raise click.UsageError(f"{quoted!r} is neither a file nor hex digits.")
+    hint = " For a call, say its path too: HOST /package.Service/Method." if "." in source else ""
+    raise click.UsageError(f"{_quoted(source)} is neither a file nor hex digits.{hint}")
 
 
 def _from_content(content: bytes, name: str) -> bytes:

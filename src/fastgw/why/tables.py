@@ -1,0 +1,62 @@
+"""The compiled rows of a configuration, as explaining reads them; knows how they are compiled, no call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fastgw.policy.certificates import CertificateFiles
+from fastgw.policy.compile import NONE, OriginRow, compile_zones
+from fastgw.policy.routes import RouteRow
+from fastgw.policy.zone import Zone
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A name that has records; `origin` is None for a DNS-only name."""
+
+    hostname: str
+    zone: Owner
+    origin: OriginRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A zone as the core takes it; `certificate` is None if it has none of its own."""
+
+    zone: Zone
+    grpc: bool
+    http: bool
+    encrypted: bool
+    certificate: CertificateFiles | None
+    routes: tuple[RouteRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Hosts by name, and the certificates in their order: the first is the default."""
+
+    hosts: dict[str, Host]
+    certificates: tuple[CertificateFiles, ...]
+
+
+def tables(zones: Iterable[Zone]) -> Tables:
+    """What `zones` are compiled to."""
+    all_zones = tuple(zones)
+    rows = compile_zones(all_zones)
+    owners = [
+        Owner(
+            zone,
+            row.grpc,
+            row.http,
+            row.encrypted,
+            None if row.certificate == NONE else rows.certificates[row.certificate],
+            row.routes,
+        )
+        for zone, row in zip(all_zones, rows.zones, strict=True)
+    ]
+    hosts = {
+        row.hostname: Host(row.hostname, owners[row.zone], rows.origins[row.origin] if row.proxied else None)
+        for row in rows.hosts
+    }
+    return Tables(hosts, rows.certificates)
