@@ -351,7 +351,8 @@ cdef bint states_search(const States *self, const uint8_t *at, size_t length) no
     """Does any pattern match somewhere in the value?"""
     cdef const uint8_t *end = at + length
     cdef const uint32_t *table = self.table
-    cdef uint32_t row = self.start
+    cdef const uint8_t *class_of = self.class_of
+    cdef size_t row = self.start
     while at < end:
         if row < self.rest:
             if row < self.skipping:
@@ -359,7 +360,8 @@ cdef bint states_search(const States *self, const uint8_t *at, size_t length) no
             at = octet_set_find(&self.leave[(row - self.skipping) // self.columns], at, end)
             if at == end:
                 break
-        row = table[row + self.class_of[at[0]]]
+        # In this order of sums only the last depends on the octet before.
+        row = (table + class_of[at[0]])[row]
         at += 1
     return self.finding <= row < self.skipping or table[row + self.columns - 1] != 0
 
@@ -368,7 +370,8 @@ cdef uint64_t states_search_all(const States *self, const uint8_t *at, size_t le
     """Which patterns match somewhere in the value: a bit for each."""
     cdef const uint8_t *end = at + length
     cdef const uint32_t *table = self.table
-    cdef uint32_t row = self.start
+    cdef const uint8_t *class_of = self.class_of
+    cdef size_t row = self.start
     cdef uint64_t found = 0
     while at < end:
         if row < self.rest:
@@ -382,6 +385,7 @@ cdef uint64_t states_search_all(const States *self, const uint8_t *at, size_t le
                 at = octet_set_find(&self.leave[(row - self.skipping) // self.columns], at, end)
                 if at == end:
                     break
-        row = table[row + self.class_of[at[0]]]
+        # In this order of sums only the last depends on the octet before.
+        row = (table + class_of[at[0]])[row]
         at += 1
     return found | self.found[table[row + self.columns - 2]] | self.found[table[row + self.columns - 1]]
