@@ -6,7 +6,8 @@ from fastgw._core.rules.automaton cimport Automaton, OctetSet
 cdef enum:
     MOST_ENTRIES = 262144   # of a table: 1 MiB
     MOST_STATES = 16384     # while it is made
-    MOST_WORK = 33554432    # words looked at while it is made, and as many while it is made smaller
+    MOST_WORK = 33554432    # words looked at while it is made
+    MOST_MENDING = 4194304  # entries looked at while it is made smaller
     MOST_SKIPS = 4
 
 ctypedef struct States:

@@ -173,7 +173,7 @@ cdef bint _minimise(Draft *self) noexcept nogil:
     while blocks != before and blocks < self.states:
         before = blocks
         work += <uint64_t>self.states * (self.classes + 4)
-        if work > MOST_WORK:
+        if work > MOST_MENDING:
             blocks = self.states
             break
         blocks = _refine(self, into, False)
@@ -351,7 +351,7 @@ cdef bint states_search(const States *self, const uint8_t *at, size_t length) no
     """Does any pattern match somewhere in the value?"""
     cdef const uint8_t *end = at + length
     cdef const uint32_t *table = self.table
-    cdef const uint8_t *class_of = self.class_of
+    cdef const uint8_t *class_of = &self.class_of[0]
     cdef size_t row = self.start
     while at < end:
         if row < self.rest:
@@ -370,7 +370,7 @@ cdef uint64_t states_search_all(const States *self, const uint8_t *at, size_t le
     """Which patterns match somewhere in the value: a bit for each."""
     cdef const uint8_t *end = at + length
     cdef const uint32_t *table = self.table
-    cdef const uint8_t *class_of = self.class_of
+    cdef const uint8_t *class_of = &self.class_of[0]
     cdef size_t row = self.start
     cdef uint64_t found = 0
     while at < end:

@@ -15,7 +15,7 @@ from fastgw.rules.regex.tree import ALWAYS, Choice, Look, Node, Octet, RegexErro
 MOST_POSITIONS = 4096
 """Positions of one pattern; a counted repetition has its inside as often as it counts."""
 
-MOST_STEPS = 60_000
+MOST_STEPS = 20_000
 """Steps that are spent on finding them."""
 
 Sets = dict[int, int]
@@ -30,6 +30,8 @@ class Automaton:
     firsts: Sets = field(default_factory=dict)
     moves: dict[tuple[int, int], int] = field(default_factory=dict)
     """(condition, set it leads to) -> set it comes from."""
+    onward: int = 0
+    """Positions that also lead to the one behind, anywhere: most of a pattern, so it is kept apart."""
     lasts: list[Sets] = field(default_factory=list)
     empty: list[int] = field(default_factory=list)
     """Where the pattern matches without an octet: a condition."""
@@ -65,6 +67,7 @@ def beside(automata: Iterable[Automaton]) -> Automaton:
         _join(whole.firsts, one.firsts, shift=shift)
         for (where, into), since in one.moves.items():
             whole.moves[where, into << shift] = since << shift
+        whole.onward |= one.onward << shift
         whole.lasts += [{where: among << shift for where, among in lasts.items()} for lasts in one.lasts]
         whole.empty += one.empty
         whole.owners += [owned << shift for owned in one.owners]
@@ -87,7 +90,7 @@ class _Builder:
     def part(self, node: Node) -> _Part:
         self._spend(1)
         if isinstance(node, Octet):
-            return self._octet(node.among)
+            return self._run([node.among])
         if isinstance(node, Look):
             return _Part(node.where, {}, {})
         if isinstance(node, Choice):
@@ -99,21 +102,34 @@ class _Builder:
                 _join(whole.lasts, part.lasts)
             return whole
         if isinstance(node, Sequence):
-            whole = _Part(ALWAYS, {}, {})
-            for one in node.parts:
-                whole = self._then(whole, self.part(one))
-            return whole
+            return self._sequence(node.parts)
         return self._repeat(node)
 
-    def _octet(self, among: int) -> _Part:
+    def _sequence(self, parts: tuple[Node, ...]) -> _Part:
+        whole = _Part(ALWAYS, {}, {})
+        run: list[int] = []
+        for one in parts:
+            if isinstance(one, Octet):
+                run.append(one.among)
+                continue
+            if run:
+                whole, run = self._then(whole, self._run(run)), []
+            whole = self._then(whole, self.part(one))
+        return self._then(whole, self._run(run)) if run else whole
+
+    def _run(self, sets: list[int]) -> _Part:
+        """One octet of each set, in a row."""
+        self._spend(1)
         reach = self.automaton.reach
-        if len(reach) >= MOST_POSITIONS:
+        first, last = len(reach), len(reach) + len(sets) - 1
+        if last >= MOST_POSITIONS:
             raise RegexError(
                 f"The pattern is too large: with its repetitions counted out it has more than {MOST_POSITIONS} "
                 "characters."
             )
-        reach.append(among)
-        return _Part(0, {ALWAYS: 1 << len(reach) - 1}, {ALWAYS: 1 << len(reach) - 1})
+        reach += sets
+        self.automaton.onward |= (1 << last) - (1 << first)
+        return _Part(0, {ALWAYS: 1 << first}, {ALWAYS: 1 << last})
 
     def _then(self, left: _Part, right: _Part) -> _Part:
         self._moves(left.lasts, right.firsts)
@@ -131,6 +147,11 @@ class _Builder:
                     moves[key] = moves.get(key, 0) | since
 
     def _repeat(self, node: Repeat) -> _Part:
+        if isinstance(node.what, Octet) and node.least > 1:
+            # All but the last of those that must be there are a run.
+            run = self._run([node.what.among] * min(node.least - 1, MOST_POSITIONS))
+            more = None if node.most is None else node.most - node.least + 1
+            return self._then(run, self._repeat(Repeat(node.what, 1, more)))
         before = len(self.automaton.reach)
         one = self.part(node.what)
         if len(self.automaton.reach) == before:

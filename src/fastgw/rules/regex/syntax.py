@@ -21,6 +21,12 @@ DEEPEST = 128
 
 EMPTY = Sequence(())
 
+_ASCII = (
+    [Octet(1 << code) for code in range(0x80)],
+    [Octet(octets.both_cases(1 << code)) for code in range(0x80)],
+)
+"""The nodes of single characters, without and with the flag i."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flags:
@@ -148,9 +154,11 @@ class _Parser:
                 self._letter(Letter(ord(here)))
 
     def _letter(self, letter: Letter) -> None:
+        if letter.code < 0x80:
+            self._add(_ASCII[self.flags.i][letter.code])
+            return
         sets = [octets.span(octet, octet) for octet in letter.encoded]
-        parts = tuple(Octet(octets.both_cases(among) if self.flags.i else among) for among in sets)
-        self._add(parts[0] if len(parts) == 1 else Sequence(parts))
+        self._add(Octet(sets[0]) if len(sets) == 1 else Sequence(tuple(Octet(among) for among in sets)))
 
     # Groups and flags
 

@@ -100,7 +100,7 @@ def _pack(automaton: Automaton) -> Tables:
         class_of=bytes(class_of),
         kinds=bytes(next((kind for kind in kinds_used if _OF_KIND[kind] & among), OTHER) for among in classes),
         reach=tuple(reach),
-        next=onward,
+        next=onward | automaton.onward,
         same=same,
         firsts=tuple(automaton.firsts.items()),
         moves=moves,
