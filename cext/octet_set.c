@@ -49,17 +49,34 @@ void octet_set_prepare(OctetSet *set) {
 }
 
 #ifdef HAVE_X86
-__attribute__((target("ssse3"))) static const uint8_t *find16(const OctetSet *set, const uint8_t *at,
-                                                              const uint8_t *end) {
-  const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)set->low);
-  const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)set->high);
+/* A bit for each of sixteen octets that is not in the set. */
+__attribute__((target("ssse3"))) static inline unsigned outside16(__m128i low, __m128i high, const uint8_t *at) {
   const __m128i half = _mm_set1_epi8(0x0f);
-  while (end - at >= 16) {
-    __m128i octets = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i lower = _mm_shuffle_epi8(low, _mm_and_si128(octets, half));
-    __m128i upper = _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(octets, 4), half));
-    __m128i outside = _mm_cmpeq_epi8(_mm_and_si128(lower, upper), _mm_setzero_si128());
-    unsigned inside = ~(unsigned)_mm_movemask_epi8(outside) & 0xffffu;
+  __m128i octets = _mm_loadu_si128((const __m128i *)(const void *)at);
+  __m128i lower = _mm_shuffle_epi8(low, _mm_and_si128(octets, half));
+  __m128i upper = _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(octets, 4), half));
+  return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(lower, upper), _mm_setzero_si128()));
+}
+
+/* Where the search goes on octet by octet: at what is looked for, or with less than 16 (or 17) octets left. */
+__attribute__((target("ssse3"))) static const uint8_t *find16(const OctetSet *first, const OctetSet *second,
+                                                              const uint8_t *at, const uint8_t *end) {
+  const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)first->low);
+  const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)first->high);
+  if (second == NULL || !second->by_vector) {
+    while (end - at >= 16) {
+      unsigned inside = ~outside16(low, high, at) & 0xffffu;
+      if (inside != 0) {
+        return at + __builtin_ctz(inside);
+      }
+      at += 16;
+    }
+    return at;
+  }
+  const __m128i low2 = _mm_loadu_si128((const __m128i *)(const void *)second->low);
+  const __m128i high2 = _mm_loadu_si128((const __m128i *)(const void *)second->high);
+  while (end - at >= 17) {
+    unsigned inside = ~(outside16(low, high, at) | outside16(low2, high2, at + 1)) & 0xffffu;
     if (inside != 0) {
       return at + __builtin_ctz(inside);
     }
@@ -71,15 +88,29 @@ __attribute__((target("ssse3"))) static const uint8_t *find16(const OctetSet *se
 
 const uint8_t *octet_set_find(const OctetSet *set, const uint8_t *at, const uint8_t *end) {
 #ifdef HAVE_X86
-  if (set->by_vector && end - at >= 16) {
-    at = find16(set, at, end);
-    if (end - at >= 16) {
-      return at;
-    }
+  if (set->by_vector) {
+    at = find16(set, NULL, at, end);
   }
 #endif
   while (at < end && !set->holds[*at]) {
     at++;
   }
   return at;
+}
+
+const uint8_t *octet_pair_find(const OctetSet *first, const OctetSet *second, const uint8_t *at, const uint8_t *end) {
+  for (;;) {
+#ifdef HAVE_X86
+    if (first->by_vector) {
+      at = find16(first, second, at, end);
+    }
+#endif
+    while (at < end && !first->holds[*at]) {
+      at++;
+    }
+    if (end - at < 2 || second->holds[at[1]]) {
+      return at;
+    }
+    at++;
+  }
 }

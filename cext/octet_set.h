@@ -1,4 +1,4 @@
-/* The first octet of a string that belongs to a set. Nothing outside [at, end) is ever read. */
+/* The first octet of a string that belongs to a set, or the first two to two sets. Nothing outside [at, end) is ever read. */
 #ifndef FASTGW_OCTET_SET_H
 #define FASTGW_OCTET_SET_H
 
@@ -18,5 +18,8 @@ void octet_set_prepare(OctetSet *set);
 
 /* Where the first octet of the set is, or `end`. */
 const uint8_t *octet_set_find(const OctetSet *set, const uint8_t *at, const uint8_t *end);
+
+/* Where an octet of `first` stands with one of `second`, or with the end, behind it; or `end`. */
+const uint8_t *octet_pair_find(const OctetSet *first, const OctetSet *second, const uint8_t *at, const uint8_t *end);
 
 #endif

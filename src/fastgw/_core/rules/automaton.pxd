@@ -8,6 +8,8 @@ cdef extern from "octet_set.h" nogil:
         bint by_vector
     void octet_set_prepare(OctetSet *set)
     const uint8_t *octet_set_find(const OctetSet *set, const uint8_t *at, const uint8_t *end)
+    const uint8_t *octet_pair_find(
+        const OctetSet *first, const OctetSet *second, const uint8_t *at, const uint8_t *end)
 
 cdef enum:
     EDGE = 0             # the kind of neighbour that no octet is: before the first, after the last

@@ -10,10 +10,15 @@ cdef enum:
     MOST_MENDING = 4194304  # entries looked at while it is made smaller
     MOST_SKIPS = 4
 
+ctypedef struct Leave:
+    # Two octets that may lead out of a row: all others lead back to it, one by one or both together.
+    OctetSet first
+    OctetSet second
+
 ctypedef struct States:
     # A row has an entry for each class of octets (the row that follows), then two: what has been found when it is
     # reached, and what is found when the value ends there. Rows are named by their first entry, and in this order:
-    # nothing can be found any more (at most one) | something has been found | most octets lead back | the rest.
+    # nothing can be found any more (at most one) | something has been found | few octets lead away for good | the rest.
     uint32_t *table
     uint64_t *found         # patterns, a bit for each, by the number in the table; number 0 is nothing
     uint32_t entries
@@ -24,7 +29,7 @@ ctypedef struct States:
     uint32_t rest
     uint64_t all            # every pattern
     uint8_t class_of[256]
-    OctetSet leave[MOST_SKIPS]   # what leads out of the rows that octets are skipped in
+    Leave leave[MOST_SKIPS]   # of the rows that octets are skipped in
 
 cdef States *states_new(const Automaton *automaton) noexcept nogil
 cdef void states_free(States *self) noexcept nogil

@@ -13,14 +13,15 @@ from fastgw._core.rules.automaton cimport (
     automaton_arrived,
     automaton_found,
     automaton_step,
-    octet_set_find,
+    octet_pair_find,
     octet_set_prepare,
 )
 
 cdef enum:
     SLOTS = 2 * MOST_STATES   # a power of two
     NO_STATE = 0xffffffff
-    SKIP_ABOVE = 900          # of 1000 octets of ordinary heads: how many have to lead back for skipping to pay
+    SKIP_BELOW = 60           # of 1000 octets of ordinary heads: how many may end skipping that still pays
+    SKIP_AMONG = 64           # the states looked at for it: values stay near the beginning of a pattern
 
 ctypedef struct Draft:
     # The states as they are found. A key is the positions held, the kind before, what was found.
@@ -188,32 +189,50 @@ cdef bint _minimise(Draft *self) noexcept nogil:
 # The rows of the table
 
 
-cdef uint32_t _usual(const Draft *self, uint32_t state) noexcept nogil:
-    """Of 1000 octets of ordinary heads, how many lead from this state back to it, roughly."""
-    cdef const uint32_t *next = self.next + <size_t>state * self.classes
+cdef uint32_t _share(const uint8_t *holds) noexcept nogil:
+    """Of 1000 octets of ordinary heads, how many are in a set, roughly."""
     cdef uint32_t octet, share, sum = 0
     for octet in range(33, 127):
-        # e t a o i n s r, the other letters, digits and what stands between words, the rest
+        # e t a o, i n s r, the other letters, what stands between words, digits, the rest
         if octet == 101 or octet == 116 or octet == 97 or octet == 111:
             share = 60
         elif octet == 105 or octet == 110 or octet == 115 or octet == 114:
             share = 48
         elif 97 <= octet <= 122:
             share = 16
-        elif octet == 45 or octet == 46 or octet == 47:
+        elif 45 <= octet <= 47:
             share = 24
         elif 48 <= octet <= 57:
             share = 12
         else:
             share = 1
-        if self.block[next[self.automaton.class_of[octet]]] == state:
-            sum += share
+        sum += share if holds[octet] else 0
     return sum
 
 
-cdef uint32_t _rank(const Draft *self, uint32_t state, uint32_t *skips) noexcept nogil:
-    """Which of the four kinds of rows this is; `skips` counts those of the third."""
+cdef void _leaving(const Draft *self, uint32_t state, uint8_t *first, uint8_t *second) noexcept nogil:
+    """Which octets lead away from a state, and which then do not lead back at once; 256 of each."""
+    cdef const uint8_t *class_of = &self.automaton.class_of[0]
+    cdef uint8_t away[256]
+    cdef uint32_t octet, octet_class, other, then
+    memset(away, 0, 256)
+    for octet_class in range(self.classes):
+        then = self.block[self.next[<size_t>state * self.classes + octet_class]]
+        if then == state:
+            continue
+        for other in range(self.classes):
+            # What has been found on the way must not be skipped.
+            if _reported(self, then) or self.block[self.next[<size_t>then * self.classes + other]] != state:
+                away[other] = 1
+    for octet in range(256):
+        first[octet] = self.block[self.next[<size_t>state * self.classes + class_of[octet]]] != state
+        second[octet] = away[class_of[octet]]
+
+
+cdef uint32_t _rank(const Draft *self, uint32_t state, Leave *leave, uint32_t *skips) noexcept nogil:
+    """Which of the four kinds of rows this is; `skips` counts those of the third, and `leave` gets what they need."""
     cdef const uint32_t *next = self.next + <size_t>state * self.classes
+    cdef Leave *own
     cdef uint32_t octet_class
     if _reported(self, state):
         return 1
@@ -223,10 +242,16 @@ cdef uint32_t _rank(const Draft *self, uint32_t state, uint32_t *skips) noexcept
                 break
         else:
             return 0
-    if skips[0] < MOST_SKIPS and _usual(self, state) >= SKIP_ABOVE:
-        skips[0] += 1
-        return 2
-    return 3
+    if skips[0] == MOST_SKIPS or state >= SKIP_AMONG:
+        return 3
+    own = &leave[skips[0]]
+    _leaving(self, state, own.first.holds, own.second.holds)
+    if _share(own.first.holds) * _share(own.second.holds) >= SKIP_BELOW * 1000:
+        return 3
+    octet_set_prepare(&own.first)
+    octet_set_prepare(&own.second)
+    skips[0] += 1
+    return 2
 
 
 cdef uint32_t _found_number(States *self, uint32_t *count, uint64_t found) noexcept nogil:
@@ -248,19 +273,12 @@ cdef void _fill_row(States *self, const Draft *draft, uint32_t state, const uint
     to[draft.classes + 1] = _found_number(self, found, draft.ends[state])
 
 
-cdef void _fill_leave(States *self, uint32_t row, OctetSet *leave) noexcept nogil:
-    cdef uint32_t octet
-    for octet in range(256):
-        leave.holds[octet] = self.table[row + self.class_of[octet]] != row
-    octet_set_prepare(leave)
-
-
 cdef bint _fill(States *self, const Draft *draft, uint32_t *row, uint8_t *ranks) noexcept nogil:
     """Give each state that stands for others a row, in the order of ranks, and write the rows."""
     cdef uint32_t state, rank, skips = 0, at = 0, found = 1
     cdef uint32_t begin[5]
     for state in range(draft.states):
-        ranks[state] = <uint8_t>_rank(draft, state, &skips) if draft.block[state] == state else 255
+        ranks[state] = <uint8_t>_rank(draft, state, self.leave, &skips) if draft.block[state] == state else 255
     for rank in range(4):
         begin[rank] = at
         for state in range(draft.states):
@@ -279,8 +297,6 @@ cdef bint _fill(States *self, const Draft *draft, uint32_t *row, uint8_t *ranks)
     for state in range(draft.states):
         if ranks[state] != 255:
             _fill_row(self, draft, state, row, &found)
-    for rank in range(skips):
-        _fill_leave(self, self.skipping + rank * self.columns, &self.leave[rank])
     return True
 
 
@@ -352,12 +368,14 @@ cdef bint states_search(const States *self, const uint8_t *at, size_t length) no
     cdef const uint8_t *end = at + length
     cdef const uint32_t *table = self.table
     cdef const uint8_t *class_of = &self.class_of[0]
+    cdef const Leave *leave
     cdef size_t row = self.start
     while at < end:
         if row < self.rest:
             if row < self.skipping:
                 return row >= self.finding
-            at = octet_set_find(&self.leave[(row - self.skipping) // self.columns], at, end)
+            leave = &self.leave[(row - self.skipping) // self.columns]
+            at = octet_pair_find(&leave.first, &leave.second, at, end)
             if at == end:
                 break
         # In this order of sums only the last depends on the octet before.
@@ -371,6 +389,7 @@ cdef uint64_t states_search_all(const States *self, const uint8_t *at, size_t le
     cdef const uint8_t *end = at + length
     cdef const uint32_t *table = self.table
     cdef const uint8_t *class_of = &self.class_of[0]
+    cdef const Leave *leave
     cdef size_t row = self.start
     cdef uint64_t found = 0
     while at < end:
@@ -382,7 +401,8 @@ cdef uint64_t states_search_all(const States *self, const uint8_t *at, size_t le
                 if found == self.all:
                     return found
             else:
-                at = octet_set_find(&self.leave[(row - self.skipping) // self.columns], at, end)
+                leave = &self.leave[(row - self.skipping) // self.columns]
+                at = octet_pair_find(&leave.first, &leave.second, at, end)
                 if at == end:
                     break
         # In this order of sums only the last depends on the octet before.
