@@ -1,0 +1,1 @@
+"""Programs of the rules language, run over a request head without Python."""

@@ -1,0 +1,1 @@
+"""Regular expressions as Rust's regex reads them without Unicode, prepared for matching in linear time."""
