@@ -75,7 +75,8 @@ def _read(
             path, "the file is empty", "the smallest configuration is one [[zone]] with a name and dns"
         )
     try:
-        data = tomllib.loads(text)
+        with _undisturbed():
+            data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax(error, text, path) from None
     report = Report(str(path), text.replace("\r\n", "\n"), deep=deep)

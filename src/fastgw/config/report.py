@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import re
@@ -18,6 +19,7 @@ from fastgw.config.model import LimitsTable, LogTable, ServerTable, StoreTable, 
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, RetryTable, RouteTable
 from fastgw.config.settings import SettingsTable
 from fastgw.errors import Problem
+from fastgw.policy.names import hostname
 from fastgw.policy.settings import Settings
 
 Model = TypeVar("Model", bound=Table)
@@ -110,7 +112,10 @@ class Report:
 
     def hide(self, value: str, written: str) -> None:
         """Never show `value`, but what is `written` in its place."""
-        for form in (value, repr(value)[1:-1], value.lower()):
+        forms = {value, repr(value)[1:-1], value.lower()}
+        with contextlib.suppress(ValueError):
+            forms.add(hostname(value))
+        for form in forms:
             self.hidden[form] = written
 
     def _covered(self, text: str) -> str:
