@@ -76,6 +76,7 @@ PAIRS = {
         route('match = [{ host = "dns" }]').replace(RECORD, f'{RECORD}, {{ name = "dns", content = "::1" }}'),
         route('match = [{ host = "api" }]'),
     ),
+    "dns-only": (more('{ name = "dns", content = "::1" }'), more('{ name = "_dns", content = "::1" }')),
     "wildcard-shadowed": (more(f"{WILD}, {WILD.replace('*', '*.a')}"), more(WILD)),
     "wildcard-stopped": (more(WILD), GOOD),
     "private-name": (

@@ -20,7 +20,7 @@ SECRET = "s3cr3t-Wert mit Blank"
 
 def fill(text: str, base: Path, **environ: str) -> tuple[object, str]:
     """What `text` becomes, and what is said."""
-    report = Report("f", {})
+    report = Report("f")
     data = interpolate(report, {"key": [{"inner": text}]}, base, environ)
     return data["key"][0]["inner"], "\n".join(map(str, report.problems))
 

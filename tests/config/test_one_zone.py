@@ -90,6 +90,43 @@ def test_what_cannot_be_used(config, changed, sentence):
     assert sentence in str(caught.value)
 
 
+LEADING = whole(
+    table("z.test", record("y"), *(record("many", f"10.0.1.{index}") for index in range(60))),
+    table("m.test", record("x", "y.z.test")),
+    table("far.test", record("w", "x.m.test"), *(record("v", f"10.0.2.{index}") for index in range(5))),
+    table("many.test", record("v", "many.z.test"), *(record("v", f"10.0.3.{index}") for index in range(4))),
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            table("z.test", {"name": "y", "content": "words", "type": "TXT"}),
+            "leaves x.m.test of the zone m.test, which leads here, without an address",
+        ),
+        (
+            table("z.test", {"name": "y", "content": "words", "type": "TXT"}, record("many")),
+            "leaves w.far.test of the zone far.test",
+        ),
+        (
+            table("z.test", record("y"), *(record("many", f"10.0.1.{index}") for index in range(61))),
+            "gives v.many.test of the zone many.test more than 64 targets",
+        ),
+    ],
+)
+def test_chains_of_other_zones_must_not_come_to_nothing(changed, sentence):
+    config = load(LEADING)
+    with pytest.raises(ConfigError) as caught:
+        with_zone(config, changed)
+    assert sentence in str(caught.value)
+    with pytest.raises(ConfigError):  # as the whole would be refused
+        load({**LEADING, "zone": [changed, *LEADING["zone"][1:]]})
+    assert (
+        with_zone(config, table("z.test", record("y", "::1"), record("many"))).zones[1:] == config.zones[1:]
+    )
+
+
 def test_warnings_are_those_of_the_zone(config):
     found = with_zone(config, {**table("b.test", record("api")), "grpc": "off"}).warnings
     assert ["has grpc and http off" in one.sentence for one in found] == [True]

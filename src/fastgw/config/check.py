@@ -18,9 +18,10 @@ from fastgw.config.routes import check_shares, take_origin, take_retry, take_rou
 from fastgw.config.settings import take_settings
 from fastgw.config.tables import ZoneParts
 from fastgw.config.values import Listen
-from fastgw.policy.chains import ZoneNames, by_name
+from fastgw.policy.chains import ZoneNames, by_name, follow, is_served, leads_back
 from fastgw.policy.limits import CATALOGUE, LimitValues
-from fastgw.policy.names import HostnameError, address, host_and_port, hostname
+from fastgw.policy.names import HostnameError, address, host_and_port, hostname, readable
+from fastgw.policy.origins import ENDPOINTS_MAX
 from fastgw.policy.zone import Zone
 
 
@@ -116,7 +117,31 @@ def check_one(
     judged = _zone(report, part, name, mark_served(mine, rest), listen, Files(base))
     check_names(report, judged.placed, rest, rest.elsewhere)
     rest.put(judged.zone)
+    if not report.failed:
+        _check_dependents(report, part, name, rest)
     return judged
+
+
+def _check_dependents(report: Report, part: ZoneParts, name: str, names: ZoneNames) -> None:
+    """Chains of other zones that lead into this one must not come to nothing by its change."""
+    for zone in names.leading_to(name):
+        for host, records in by_name(zone.records).items():
+            cnames = [record for record in records if record.type == "CNAME"]
+            if not cnames or not is_served(records, names):
+                continue
+            if any(leads_back(one, names) or follow(one, names) == [""] for one in cnames):
+                report.error(
+                    part.path,
+                    f"leaves {readable(host)} of the zone {zone.name}, which leads here, without an address",
+                    "change that record first",
+                    rule="cname-loop",
+                )
+            elif sum(len(follow(one, names)) for one in records if one.leads) > ENDPOINTS_MAX:
+                report.error(
+                    part.path,
+                    f"gives {readable(host)} of the zone {zone.name} more than {ENDPOINTS_MAX} targets",
+                    "remove some",
+                )
 
 
 def _zone(
@@ -127,7 +152,9 @@ def _zone(
     listen: Sequence[Listen],
     files: Files,
 ) -> Judged:
-    settings = take_settings(part.settings)
+    settings = report.values.get(id(part.settings))
+    if settings is None:
+        settings = report.values[id(part.settings)] = take_settings(part.settings)
     served = [entry for entry in placed if entry.served]
     needed = any(place.tls for place in listen)
     certificate = check_certificate(report, part, served, files, needed=needed)

@@ -29,10 +29,10 @@ def duration_ms(value: object) -> object:
     found = _DURATION.fullmatch(value.strip())
     if found is None:
         raise ComplaintError(f"is {value!r}, which is not a duration", hint)
-    milliseconds = round(float(found[1]) * _UNIT_MS[found[2]])
+    milliseconds = float(found[1]) * _UNIT_MS[found[2]]
     if milliseconds > DURATION_MAX_MS:
         raise ComplaintError(f"is {value!r}, more than the 24 hours that are allowed", hint)
-    return milliseconds
+    return round(milliseconds)
 
 
 def switch(value: object) -> object:

@@ -15,7 +15,6 @@ from fastgw.config.check import check_limits, check_one, check_server, check_zon
 from fastgw.config.checks import advise
 from fastgw.config.interpolate import interpolate
 from fastgw.config.judged import Judged
-from fastgw.config.lines import key_lines
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report, did_you_mean
 from fastgw.config.store import take_store
@@ -67,7 +66,7 @@ def _read(
 ) -> tuple[Report, Path, Mapping[str, Any], Path | None]:
     """What is to be judged: a report for it, what paths are relative to, the data, the file."""
     if isinstance(source, Mapping):
-        return Report("config", {}, deep=deep), Path.cwd(), source, None
+        return Report("config", deep=deep), Path.cwd(), source, None
     path = Path(source)
     if text is None:
         text = read_text(path)
@@ -79,7 +78,7 @@ def _read(
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax(error, text, path) from None
-    report = Report(str(path), key_lines(text.replace("\r\n", "\n")), deep=deep)
+    report = Report(str(path), text.replace("\r\n", "\n"), deep=deep)
     base = path.resolve().parent
     return report, base, interpolate(report, data, base), path
 
@@ -103,7 +102,7 @@ def with_zone(config: Config, table: Mapping[str, Any], *, deep: bool = False) -
     Zones that do not change are the same objects as before, this one too if it is equal. Relative paths are
     those of the file of `config`.
     """
-    report = Report("zone", {}, deep=deep)
+    report = Report("zone", deep=deep)
     base = Path.cwd() if config.source is None else config.source.resolve().parent
     parts = zone_parts(report, table, ())
     names = ZoneNames(config.zones)

@@ -203,7 +203,7 @@ def _name(report: Report, path: Path, table: RecordTable, zone: str, zones: Cont
     written = table.name.lower().removesuffix(".")
     if name == zone or written == name:
         return name
-    for end in (written, *parents(written)):
+    for end in (written, *parents(written)) if "." in written else (written,):
         if end != zone and end in zones:
             # The longer zone holds the name, as it would in DNS.
             report.error(where, f"is {table.name!r}, which belongs to the zone {end}, not to {zone}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import re
@@ -13,11 +14,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fastgw.config.fields import ComplaintError, Table, kind_of
-from fastgw.config.lines import Path, line_of
+from fastgw.config.lines import Path, key_lines, line_of
 from fastgw.config.model import LimitsTable, LogTable, ServerTable, StoreTable, ZoneTable
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, RetryTable, RouteTable
 from fastgw.config.settings import SettingsTable
 from fastgw.errors import Problem
+from fastgw.policy.names import hostname
+from fastgw.policy.settings import Settings
 
 Model = TypeVar("Model", bound=Table)
 
@@ -50,14 +53,15 @@ _TELLING = 4  # characters: shorter values are part of too many words
 class Report:
     """The problems of one configuration, and the knowledge of which line each key stands on."""
 
-    def __init__(self, file: str, lines: dict[Path, int], *, deep: bool = False) -> None:
+    def __init__(self, file: str, text: str = "", *, deep: bool = False) -> None:
         self.file = file
-        self.lines = lines
+        self.text = text
         self.deep = deep  # are notes wanted, and what takes its time to find?
         self.failed = False  # is there an error among the problems?
         self.settings: dict[
             tuple[tuple[str, str], ...], Table
         ] = {}  # tables that are good, by what is written
+        self.values: dict[int, Settings] = {}  # what these became, by the identity of the table
         self.hidden: dict[str, str] = {}  # what came from elsewhere, and how it is written: never shown
         self._found: dict[Problem, None] = {}
 
@@ -90,20 +94,28 @@ class Report:
         return list(self._found)
 
     def _add(self, path: Path, problem: Problem) -> None:
-        line = line_of(self.lines, path)
+        line = line_of(self._lines, path)
         if self.hidden:
             problem = replace(
                 problem, sentence=self._covered(problem.sentence), hint=self._covered(problem.hint)
             )
         self._found[replace(problem, field=field_text(path), file=self.file, line=line)] = None
 
+    @functools.cached_property
+    def _lines(self) -> dict[Path, int]:
+        """Where each key of the text stands: most texts are good, and nobody asks."""
+        return key_lines(self.text)
+
     def place(self, path: Path) -> Problem:
         """A problem there that nothing is said of yet."""
-        return Problem(field_text(path), "", "", self.file, line_of(self.lines, path))
+        return Problem(field_text(path), "", "", self.file, line_of(self._lines, path))
 
     def hide(self, value: str, written: str) -> None:
         """Never show `value`, but what is `written` in its place."""
-        for form in (value, repr(value)[1:-1], value.lower()):
+        forms = {value, repr(value)[1:-1], value.lower()}
+        with contextlib.suppress(ValueError):
+            forms.add(hostname(value))
+        for form in forms:
             self.hidden[form] = written
 
     def _covered(self, text: str) -> str:

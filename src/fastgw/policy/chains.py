@@ -27,6 +27,18 @@ class ZoneNames(Mapping[str, list[Record]]):
         self._zones[zone.name] = zone
         self._found.pop(zone.name, None)
 
+    def leading_to(self, name: str) -> list[Zone]:
+        """The other zones from which a CNAME leads into zone `name`, also by way of others."""
+        far = {zone.name: zone for zone in self._zones.values() if zone.outward and zone.name != name}
+        found: list[Zone] = []
+        reached = ["." + name]
+        while reached:
+            ends = tuple(reached)
+            more = [zone for zone in far.values() if any(("." + one).endswith(ends) for one in zone.outward)]
+            reached = ["." + zone.name for zone in more]
+            found += [far.pop(zone.name) for zone in more]
+        return found
+
     def place(self, name: str) -> int | None:
         """The position of this zone among those given at first."""
         return self._places.get(name)

@@ -46,7 +46,7 @@ def record_name(text: str, zone: str) -> str:
     A full name ends in the zone's name; a dot at the end says that nothing is to be added. In `*.*.x` only
     the first star stands for others, the second is a label like any other.
     """
-    if _PLAIN.fullmatch(text):
+    if len(text) <= HOSTNAME_MAX and _PLAIN.fullmatch(text):
         if text == zone or text.endswith("." + zone):
             return text
         full = f"{text}.{zone}"

@@ -27,6 +27,18 @@ class Zone:
     origin: OriginPolicy = field(default_factory=OriginPolicy)
     routes: tuple[Route, ...] = ()
     retry: Retry = field(default_factory=Retry)
+    outward: tuple[str, ...] = field(init=False, default=(), compare=False, repr=False)
+    """Names outside the zone that its CNAMEs lead to."""
+
+    def __post_init__(self) -> None:
+        own = "." + self.name
+        found = [
+            record.content
+            for record in self.records
+            if record.type == "CNAME" and not ("." + record.content).endswith(own)
+        ]
+        if found:
+            object.__setattr__(self, "outward", tuple(found))
 
     @property
     def carries_grpc(self) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastgw.config.checks.certificates import check_dns_only
-from fastgw.config.checks.names import check_wildcards
+from fastgw.config.checks.certificates import check_certified
+from fastgw.config.checks.names import check_dns_only, check_wildcards
 from fastgw.config.checks.origins import check_origins
 from fastgw.config.checks.rules import RULES, Finding, Rule
 from fastgw.config.checks.times import check_times
@@ -23,3 +23,4 @@ def advise(report: Report, judged: Sequence[Judged], known: Known) -> None:
         check_wildcards(report, one, known)
         check_origins(report, one)
         check_dns_only(report, one)
+        check_certified(report, one)

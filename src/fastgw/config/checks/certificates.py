@@ -9,7 +9,7 @@ from fastgw.policy.names import readable
 from fastgw.tls.material import read_material
 
 
-def check_dns_only(report: Report, judged: Judged) -> None:
+def check_certified(report: Report, judged: Judged) -> None:
     """A certificate that names a host of the zone which is DNS-only: was it to be served?"""
     files = judged.zone.certificate
     hidden = {entry.record.name for entry in judged.placed if not entry.served and entry.record.leads}

@@ -34,6 +34,22 @@ def check_wildcards(report: Report, judged: Judged, known: Known) -> None:
             _stopped(report, entry, above)
 
 
+def check_dns_only(report: Report, judged: Judged) -> None:
+    """Names with an address that the gateway does not serve, each once."""
+    seen: set[str] = set()
+    for entry in judged.placed:
+        record = entry.record
+        if entry.served or not record.leads or record.name.startswith("_") or record.name in seen:
+            continue
+        seen.add(record.name)
+        report.note(
+            entry.path,
+            f"is DNS-only: calls to {readable(record.name)} are answered with zone_unknown",
+            "write proxied = true if the gateway is to serve it",
+            rule="dns-only",
+        )
+
+
 def _stopped(report: Report, entry: Placed, above: str) -> None:
     record = entry.record
     if record.name.startswith("_"):

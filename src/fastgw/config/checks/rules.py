@@ -119,6 +119,13 @@ _NAMES = (
         "spec 4",
     ),
     Rule(
+        "dns-only",
+        "note",
+        "A name is DNS-only, so that calls to it are answered with zone_unknown.",
+        "Write proxied = true if the gateway is to serve it.",
+        "spec 4",
+    ),
+    Rule(
         "wildcard-shadowed",
         "note",
         "A longer wildcard takes names from a shorter one.",
