@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Path:
         (["zoens"], "No such command 'zoens'. Did you mean 'zones'?"),
         (["zones", "lst"], "No such command 'lst'. Did you mean 'list'?"),
         (["records", "qqq"], "No such command 'qqq'."),
-        (["serve", "--lisen", "x"], "No such option '--lisen'. (Did you mean"),
+        (["serve", "--lisen", "x"], "Did you mean '--listen'?"),
         (["zones", "list", "--jsno"], "Did you mean one of: '--json'"),
         (["zones", "set", "a.test"], "Say what to change"),
         (["zones", "set", "a.test", "paused"], "'paused' is not KEY=VALUE"),

@@ -27,4 +27,4 @@ def take_store(report: Report, data: object, base: Path) -> Path | None:
 
 def store_of(data: Mapping[str, Any], base: Path) -> Path | None:
     """The same before the whole is judged, which finds what is wrong with [store]."""
-    return take_store(Report("config", {}), data.get("store", {}), base)
+    return take_store(Report("config"), data.get("store", {}), base)
