@@ -39,7 +39,7 @@ cdef size_t _room(object tables):
 
 
 cdef Automaton *automaton_new(object tables) except NULL:
-    """From a `Tables` of fastgw.rules.regex; freed by automaton_free. Raises MemoryError, or ValueError for nonsense."""
+    """From a `Tables` of fastgw.rules.regex, freed by automaton_free; raises MemoryError, ValueError for nonsense."""
     cdef Automaton *self = <Automaton *>calloc(1, sizeof(Automaton))
     if self == NULL:
         raise MemoryError()
@@ -53,10 +53,11 @@ cdef Automaton *automaton_new(object tables) except NULL:
 
 cdef int _fill(Automaton *self, object tables) except -1:
     cdef size_t used = 0
-    cdef size_t number
     if len(tables.class_of) != 256 or not 0 < len(tables.kinds) <= 256 or not 0 < tables.patterns <= MOST_PATTERNS:
         raise ValueError("not the tables of a regular expression")
-    if max(tables.class_of) >= len(tables.kinds) or len(tables.reach) != len(tables.kinds) or max(tables.kinds) >= KINDS:
+    if len(tables.reach) != len(tables.kinds):
+        raise ValueError("not the tables of a regular expression")
+    if max(tables.class_of) >= len(tables.kinds) or max(tables.kinds) >= KINDS:
         raise ValueError("not the tables of a regular expression")
     self.words, self.patterns, self.classes = tables.words, tables.patterns, len(tables.kinds)
     memcpy(self.class_of, <const char *>(<bytes>tables.class_of), 256)

@@ -112,10 +112,10 @@ cdef class CompiledRegex:
         cdef const uint8_t *at = &value[0] if value.shape[0] else NULL
         cdef size_t length = value.shape[0]
         cdef uint64_t begun
-        cdef int number
+        cdef int _round
         with nogil:
             begun = clock_now()
-            for number in range(rounds):
+            for _round in range(rounds):
                 _sink(regex_search(&self.regex, at, length))
         return <double>(clock_now() - begun) / rounds
 
@@ -194,12 +194,12 @@ cdef class CompiledRegexSet:
         cdef size_t length = value.shape[0]
         cdef uint64_t found[64]
         cdef uint64_t begun
-        cdef int number
+        cdef int _round
         if self.regexes.patterns > 64 * 64:
             raise ValueError("too many patterns")
         with nogil:
             begun = clock_now()
-            for number in range(rounds):
+            for _round in range(rounds):
                 regex_set_search(&self.regexes, at, length, found)
                 _sink(found[0])
         return <double>(clock_now() - begun) / rounds
