@@ -92,7 +92,7 @@ def test_nothing_but_the_error_class_and_a_place_within(pattern: str) -> None:
         ("[\u00e9]", "\u00e9", "ASCII"),
         ("a\\Z", "\\Z", "\\z"),
         ("\\b{word}", "\\b{word}", "start-half"),
-        ("[a\\b]", "\\b", "brackets"),
+        ("[a\\b]", "\\b", "place"),
         ("(?P<a>x)(?P<a>y)", "a", "name"),
         ("(?P<1>x)", "1", "letters"),
         ("(?q)", "q", "flags"),
