@@ -50,7 +50,8 @@ void octet_set_prepare(OctetSet *set) {
 
 #ifdef HAVE_X86
 /* A bit for each of sixteen octets that is not in the set. */
-__attribute__((target("ssse3"))) static inline unsigned outside16(__m128i low, __m128i high, const uint8_t *at) {
+__attribute__((target("ssse3"))) static inline unsigned outside16(__m128i low, __m128i high,
+                                                                  const uint8_t *at) {
   const __m128i half = _mm_set1_epi8(0x0f);
   __m128i octets = _mm_loadu_si128((const __m128i *)(const void *)at);
   __m128i lower = _mm_shuffle_epi8(low, _mm_and_si128(octets, half));
@@ -98,7 +99,8 @@ const uint8_t *octet_set_find(const OctetSet *set, const uint8_t *at, const uint
   return at;
 }
 
-const uint8_t *octet_pair_find(const OctetSet *first, const OctetSet *second, const uint8_t *at, const uint8_t *end) {
+const uint8_t *octet_pair_find(const OctetSet *first, const OctetSet *second, const uint8_t *at,
+                               const uint8_t *end) {
   for (;;) {
 #ifdef HAVE_X86
     if (first->by_vector) {

@@ -20,6 +20,7 @@ void octet_set_prepare(OctetSet *set);
 const uint8_t *octet_set_find(const OctetSet *set, const uint8_t *at, const uint8_t *end);
 
 /* Where an octet of `first` stands with one of `second`, or with the end, behind it; or `end`. */
-const uint8_t *octet_pair_find(const OctetSet *first, const OctetSet *second, const uint8_t *at, const uint8_t *end);
+const uint8_t *octet_pair_find(const OctetSet *first, const OctetSet *second, const uint8_t *at,
+                               const uint8_t *end);
 
 #endif

@@ -10,13 +10,14 @@ import pytest
 from tests.guards.tree import SRC, logical_lines
 
 GROUND = ("_core.reasons", "_core.buf", "_core.clock")
-SHELF = ("config", "policy", "store", "tls", "probe", "errors")
+SHELF = ("config", "policy", "store", "tls", "probe", "rules", "errors")
 
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     "_core.wire": (*GROUND, "_core.wire"),
     "_core.io": (*GROUND, "_core.io"),
     "_core.h2": (*GROUND, "_core.wire", "_core.h2"),
+    "_core.rules": (*GROUND, "_core.wire", "_core.rules"),
     "_core.proxy": (*GROUND, "_core.wire", "_core.io", "_core.h2", "_core.proxy"),
     "_core": (),
     "errors": (),

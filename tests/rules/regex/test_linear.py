@@ -109,12 +109,14 @@ LARGE = [
 
 @pytest.mark.parametrize("pattern", LARGE, ids=lambda pattern: pattern[:24])
 def test_making_the_tables_has_an_end(pattern: str) -> None:
-    """Under 50 ms on the machine it was written on; the bound here is what a slow one under sanitizers needs."""
+    """Under 50 ms where it was written; the bound here is for slow machines and sanitizers."""
     begun = time.thread_time()
     try:
         tables = compile_one(pattern)
     except RegexError as why:
-        assert "too large" in str(why)
+        tables, refused = None, str(why)
+    if tables is None:
+        assert "too large" in refused
         assert time.thread_time() - begun < 1.0
         return
     assert tables.words <= 64

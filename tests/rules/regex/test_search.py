@@ -1,4 +1,4 @@
-"""What matches: against Python's re and RE2 where the languages agree, by hand where Rust's has its own mind."""
+"""What matches: as Python's re and RE2 say where the languages agree, by hand where Rust's differs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def test_a_set_finds_what_each_finds(several: list[tuple[str, str]], given_value
     ours = [pattern for pattern, _ in several]
     together, alone = compiled_set(ours), [compiled(pattern) for pattern in ours]
     for value in given_values:
-        assert together.search(value) == [n for n, one in enumerate(alone) if one.search(value)], (ours, value)
+        expected = [number for number, one in enumerate(alone) if one.search(value)]
+        assert together.search(value) == expected, (ours, value)
 
 
 @settings(max_examples=150, deadline=None)
@@ -159,7 +160,7 @@ def test_a_set_that_is_too_large_for_one_table_has_several() -> None:
     together = compiled_set(given_patterns)
     groups = together.about()
     assert 1 < len(groups) < len(given_patterns)
-    assert sorted(number for group in groups for number in group["patterns"]) == list(range(len(given_patterns)))
+    assert sorted(n for group in groups for n in group["patterns"]) == list(range(len(given_patterns)))
     for value in (b"c-cc-!c e-ee!e y", b"xa" + b"-" * 100 + b"b", b"", b"zzz!zz"):
         alone = [n for n, pattern in enumerate(given_patterns) if compiled(pattern).search(value)]
         assert together.search(value) == alone

@@ -52,17 +52,20 @@ def as_expression(pattern: str) -> str:
 @example("x{2,1}")
 def test_accepted_is_what_the_rules_language_accepts(pattern: str) -> None:
     wirefilter = pytest.importorskip("octorules_wirefilter", reason="octorules-wirefilter is not installed")
-    theirs = "error" not in wirefilter.parse_expression(as_expression(pattern))
-    assert accepted(pattern) == theirs, (pattern, wirefilter.parse_expression(as_expression(pattern)).get("error"))
+    error = wirefilter.parse_expression(as_expression(pattern)).get("error")
+    assert accepted(pattern) == (error is None), (pattern, error)
 
 
 @many
 @given(st.one_of(shreds, st.text(max_size=20)))
 def test_nothing_but_the_error_class_and_a_place_within(pattern: str) -> None:
+    why = None
     try:
         compile_one(pattern)
-    except RegexError as why:
-        assert str(why).endswith((".", ")")), str(why)
+    except RegexError as raised:
+        why = raised
+    if why is not None:
+        assert str(why).endswith(".")
         assert 0 <= why.at <= len(pattern)
         assert why.at < why.to <= len(pattern) + 1
 
@@ -89,7 +92,7 @@ def test_nothing_but_the_error_class_and_a_place_within(pattern: str) -> None:
         ("[\u00e9]", "\u00e9", "ASCII"),
         ("a\\Z", "\\Z", "\\z"),
         ("\\b{word}", "\\b{word}", "start-half"),
-        ("[a\\b]", "\\b", "brackets"),
+        ("[a\\b]", "\\b", "place"),
         ("(?P<a>x)(?P<a>y)", "a", "name"),
         ("(?P<1>x)", "1", "letters"),
         ("(?q)", "q", "flags"),
@@ -124,11 +127,20 @@ def test_the_error_marks_the_culprit(pattern: str, marked: str, word: str) -> No
     ids=lambda pattern: pattern[:20].encode("ascii", "replace").decode(),
 )
 def test_too_much_is_refused_with_a_sentence(pattern: str) -> None:
-    assert str(error(pattern)).endswith((".", "."))
+    assert str(error(pattern)).endswith(".")
 
 
 @pytest.mark.parametrize(
-    "pattern", ["a" * LONGEST, "a{4096}", "(" * 128 + "a" + ")" * 128, "[a-z]{1,1000}", "(\\w{1,60}\\.){1,60}", "(){9999}", "(\\b{99}|$){4000}" * 200]
+    "pattern",
+    [
+        "a" * LONGEST,
+        "a{4096}",
+        "(" * 128 + "a" + ")" * 128,
+        "[a-z]{1,1000}",
+        "(\\w{1,60}\\.){1,60}",
+        "(){9999}",
+        "(\\b{99}|$){4000}" * 200,
+    ],
 )
 def test_the_bounds_are_not_too_tight(pattern: str) -> None:
     compile_one(pattern)

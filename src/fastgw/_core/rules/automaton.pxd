@@ -16,6 +16,7 @@ cdef enum:
     KINDS = 5
     MOST_WORDS = 64      # of a pattern that is searched without a table of states
     MOST_PATTERNS = 64   # that are searched together
+    MOST_WORDS_TOGETHER = 256
 
 ctypedef struct Span:
     # A set of positions of which only some words are not 0.

@@ -14,12 +14,15 @@ cdef enum:
 cdef Span _span(Automaton *self, size_t *used, object among) except *:
     """Write the words of a set that are not 0 at the end of `sets`."""
     cdef Span span
-    cdef int first = ((among & -among).bit_length() - 1) // 64
-    cdef int count = (among.bit_length() - 1) // 64 - first + 1
+    cdef int first, last
+    if among <= 0 or among.bit_length() > 64 * <size_t>self.words:
+        raise ValueError("not a set of positions of this regular expression")
+    first = ((among & -among).bit_length() - 1) // 64
+    last = (among.bit_length() - 1) // 64
     span.first = first
-    span.count = count
+    span.count = last - first + 1
     span.words = self.sets + used[0]
-    _put(self, used, among >> 64 * first, count)
+    _put(self, used, among >> 64 * first, span.count)
     return span
 
 
@@ -39,7 +42,7 @@ cdef size_t _room(object tables):
 
 
 cdef Automaton *automaton_new(object tables) except NULL:
-    """From a `Tables` of fastgw.rules.regex; freed by automaton_free. Raises MemoryError, or ValueError for nonsense."""
+    """From a `Tables` of fastgw.rules.regex, freed by automaton_free; raises MemoryError, ValueError for nonsense."""
     cdef Automaton *self = <Automaton *>calloc(1, sizeof(Automaton))
     if self == NULL:
         raise MemoryError()
@@ -53,10 +56,13 @@ cdef Automaton *automaton_new(object tables) except NULL:
 
 cdef int _fill(Automaton *self, object tables) except -1:
     cdef size_t used = 0
-    cdef size_t number
     if len(tables.class_of) != 256 or not 0 < len(tables.kinds) <= 256 or not 0 < tables.patterns <= MOST_PATTERNS:
         raise ValueError("not the tables of a regular expression")
-    if max(tables.class_of) >= len(tables.kinds) or len(tables.reach) != len(tables.kinds) or max(tables.kinds) >= KINDS:
+    if len(tables.reach) != len(tables.kinds) or len(tables.owners) != tables.patterns:
+        raise ValueError("not the tables of a regular expression")
+    if max(tables.class_of) >= len(tables.kinds) or max(tables.kinds) >= KINDS:
+        raise ValueError("not the tables of a regular expression")
+    if not 0 < tables.words <= MOST_WORDS_TOGETHER:
         raise ValueError("not the tables of a regular expression")
     self.words, self.patterns, self.classes = tables.words, tables.patterns, len(tables.kinds)
     memcpy(self.class_of, <const char *>(<bytes>tables.class_of), 256)
@@ -104,6 +110,12 @@ cdef int _fill_moves(Automaton *self, size_t *used, object tables) except -1:
     return 0
 
 
+cdef uint32_t _pattern(const Automaton *self, object number) except? 0xffffffff:
+    if not 0 <= number < self.patterns:
+        raise ValueError("not a pattern of this regular expression")
+    return number
+
+
 cdef int _fill_lasts(Automaton *self, size_t *used, object tables) except -1:
     cdef Last *last
     self.waits = True
@@ -111,13 +123,13 @@ cdef int _fill_lasts(Automaton *self, size_t *used, object tables) except -1:
         last = &self.last[self.lasts]
         self.lasts += 1
         last.where = ANYWHERE if where == ALWAYS else where
-        last.pattern = pattern
+        last.pattern = _pattern(self, pattern)
         last.among = _span(self, used, among)
     for where, pattern in tables.empty:
         last = &self.last[self.lasts]
         self.lasts += 1
         last.where = where
-        last.pattern = pattern
+        last.pattern = _pattern(self, pattern)
         self.waits = False
         if last.where & ~AT_BEGINNING:
             self.restarts = True

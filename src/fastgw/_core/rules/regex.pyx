@@ -6,6 +6,7 @@ from fastgw._core.clock cimport clock_now
 from fastgw._core.rules.automaton cimport (
     MOST_PATTERNS,
     MOST_WORDS,
+    MOST_WORDS_TOGETHER,
     automaton_free,
     automaton_memory,
     automaton_new,
@@ -18,10 +19,6 @@ from fastgw._core.rules.states cimport (
     states_search,
     states_search_all,
 )
-
-cdef enum:
-    MOST_WORDS_TOGETHER = 256
-
 
 cdef bint regex_search(const Regex *self, const uint8_t *at, size_t length) noexcept nogil:
     """Does the pattern match somewhere in the value?"""
@@ -112,10 +109,10 @@ cdef class CompiledRegex:
         cdef const uint8_t *at = &value[0] if value.shape[0] else NULL
         cdef size_t length = value.shape[0]
         cdef uint64_t begun
-        cdef int number
+        cdef int _round
         with nogil:
             begun = clock_now()
-            for number in range(rounds):
+            for _round in range(rounds):
                 _sink(regex_search(&self.regex, at, length))
         return <double>(clock_now() - begun) / rounds
 
@@ -134,6 +131,8 @@ cdef int _add(RegexSet *self, list numbers, object tables_of) except -1:
     cdef RegexGroup *group = &self.group[self.groups]
     cdef object tables = tables_of(numbers)
     cdef int middle = len(numbers) // 2
+    if tables.patterns != len(numbers):
+        raise ValueError("not the tables of these patterns")
     if (len(numbers) > 1 and tables.words > MOST_WORDS_TOGETHER) or not _compile(&group.regex, tables, True):
         _add(self, numbers[:middle], tables_of)
         _add(self, numbers[middle:], tables_of)
@@ -194,12 +193,12 @@ cdef class CompiledRegexSet:
         cdef size_t length = value.shape[0]
         cdef uint64_t found[64]
         cdef uint64_t begun
-        cdef int number
+        cdef int _round
         if self.regexes.patterns > 64 * 64:
             raise ValueError("too many patterns")
         with nogil:
             begun = clock_now()
-            for number in range(rounds):
+            for _round in range(rounds):
                 regex_set_search(&self.regexes, at, length, found)
                 _sink(found[0])
         return <double>(clock_now() - begun) / rounds

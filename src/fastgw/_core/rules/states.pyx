@@ -264,7 +264,9 @@ cdef uint32_t _found_number(States *self, uint32_t *count, uint64_t found) noexc
     return count[0] - 1
 
 
-cdef void _fill_row(States *self, const Draft *draft, uint32_t state, const uint32_t *row, uint32_t *found) noexcept nogil:
+cdef void _fill_row(
+    States *self, const Draft *draft, uint32_t state, const uint32_t *row, uint32_t *found
+) noexcept nogil:
     cdef uint32_t *to = self.table + row[state]
     cdef uint32_t octet_class
     for octet_class in range(draft.classes):

@@ -124,7 +124,7 @@ def _item(cursor: Cursor, stack: list[_Open]) -> Letter | int:
         elif isinstance(found, Octet):
             item = found.among
         else:
-            raise RegexError("This is a place, not a character, and cannot stand in brackets.", since, cursor.at)
+            raise RegexError("This is a place, not a character.", since, cursor.at)
     if isinstance(item, Letter) and item.code > 0x7F and not item.octet:
         raise RegexError(
             "Only ASCII characters and octets (\\xHH) can stand in brackets: values are octets, not text.",

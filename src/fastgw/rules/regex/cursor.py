@@ -110,7 +110,7 @@ class Cursor:
         if not name:
             raise self.wrong("A backslash stands at the end; write \\\\ for a backslash.", since)
         if name in "0123456789":
-            raise self.wrong("Backreferences are not supported: they cannot be matched in linear time.", since)
+            raise self.wrong("Backreferences are not supported: they take more than linear time.", since)
         if name in _HEX_DIGITS:
             return self._hex(since)
         if name in "pP":

@@ -1,8 +1,8 @@
 """A tree -> an automaton whose states are the positions of octets in the pattern, without empty moves.
 
-Position n was reached by reading an octet of `reach[n]`. A move, a beginning and an end hold at places that fulfil
-their condition. Moves are kept as products (from each of a set, to each of a set), so that their number follows
-the length of the pattern and not the square of its repetitions.
+Position n was reached by reading an octet of `reach[n]`. A move, a beginning and an end hold at places that
+fulfil their condition. Moves are kept as products (from each of a set, to each of a set), so that their
+number follows the length of the pattern and not the square of its repetitions.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ class _Builder:
         first, last = len(reach), len(reach) + len(sets) - 1
         if last >= MOST_POSITIONS:
             raise RegexError(
-                f"The pattern is too large: with its repetitions counted out it has more than {MOST_POSITIONS} "
-                "characters."
+                "The pattern is too large: with its repetitions counted out it has more than "
+                f"{MOST_POSITIONS} characters."
             )
         reach += sets
         self.automaton.onward |= (1 << last) - (1 << first)

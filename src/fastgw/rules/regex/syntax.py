@@ -78,8 +78,8 @@ class _Group:
         sets = [branch.among for branch in self.branches if isinstance(branch, Octet)]
         looks = [branch.where for branch in self.branches if isinstance(branch, Look)]
         looks += [tree.ALWAYS for branch in self.branches if branch == EMPTY]
-        rest = [branch for branch in self.branches if not isinstance(branch, Octet | Look) and branch != EMPTY]
-        branches: list[Node] = [*rest]
+        alone = (Octet, Look)
+        branches: list[Node] = [one for one in self.branches if not isinstance(one, alone) and one != EMPTY]
         if sets:
             branches.append(Octet(reduce(or_, sets)))
         if looks:
@@ -168,7 +168,9 @@ class _Parser:
         cursor.step()
         if any(cursor.text.startswith(look, cursor.at) for look in ("?=", "?!", "?<=", "?<!")):
             cursor.at += 2
-            raise cursor.wrong("Looking ahead or behind is not supported: it cannot be matched in linear time.", since)
+            raise cursor.wrong(
+                "Looking ahead or behind is not supported: it takes more than linear time.", since
+            )
         group = _Group(since, self.flags, cursor.verbose)
         if cursor.take("?P<") or cursor.take("?<"):
             self._name()
@@ -200,7 +202,7 @@ class _Parser:
         name = cursor.text[since : max(end, since)]
         legal = name and (name[0] == "_" or name[0].isalpha())
         if not legal or not all(letter in "_.[]" or letter.isalnum() for letter in name):
-            raise cursor.wrong("The name of a group is made of letters, digits and _, with > behind it.", since)
+            raise cursor.wrong("The name of a group has letters, digits and _, and > behind it.", since)
         if name in self.names:
             raise RegexError("Another group has this name.", since, end)
         self.names.add(name)

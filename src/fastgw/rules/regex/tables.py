@@ -1,4 +1,4 @@
-"""Automaton -> the tables that the core reads: classes of octets, moves to the next position apart from the others."""
+"""Automaton -> the tables that the core reads: classes of octets, and plain moves apart from the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_KIND = {LF: octets.some(b"\n"), CR: octets.some(b"\r"), WORD: octets.WORD}
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """An automaton in the shape the core wants it. Sets of positions are integers, conditions as in tree.py."""
+    """An automaton as the core wants it. Sets of positions are integers, conditions are those of tree.py."""
 
     patterns: int
     words: int
@@ -98,13 +98,17 @@ def _pack(automaton: Automaton) -> Tables:
         patterns=len(automaton.lasts),
         words=max(1, (len(automaton.reach) + 63) // 64),
         class_of=bytes(class_of),
-        kinds=bytes(next((kind for kind in kinds_used if _OF_KIND[kind] & among), OTHER) for among in classes),
+        kinds=bytes(
+            next((kind for kind in kinds_used if _OF_KIND[kind] & among), OTHER) for among in classes
+        ),
         reach=tuple(reach),
         next=onward | automaton.onward,
         same=same,
         firsts=tuple(automaton.firsts.items()),
         moves=moves,
-        lasts=tuple((where, among, n) for n, lasts in enumerate(automaton.lasts) for where, among in lasts.items()),
+        lasts=tuple(
+            (where, among, n) for n, lasts in enumerate(automaton.lasts) for where, among in lasts.items()
+        ),
         empty=tuple((where, n) for n, where in enumerate(automaton.empty) if where),
         owners=tuple(automaton.owners),
     )
@@ -139,7 +143,7 @@ def _kinds(automaton: Automaton) -> list[int]:
 
 
 def _split(moves: dict[tuple[int, int], int]) -> tuple[int, int, tuple[tuple[int, int, int], ...]]:
-    """(moves one further, moves to the same, the rest); of the rest, those that come from the same are one."""
+    """(moves one further, moves to the same, the rest), where moves from the same set are one."""
     onward = same = 0
     rest: dict[tuple[int, int], int] = {}
     for (where, into), since in moves.items():

@@ -1,8 +1,8 @@
-"""What a pattern means, as a tree; sets of octets are integers of 256 bits, places between octets are conditions.
+"""What a pattern means, as a tree; sets of octets are integers of 256 bits, and so are sets of places.
 
-A place is known by its two neighbours. Each neighbour is one of the five kinds below, so there are 25 kinds of
-places, and a condition is an integer with a bit for each kind where it holds: two conditions at the same place are
-their bitwise `and`, and 0 can never hold.
+A place, before an octet or behind it, is known by its two neighbours. Each is one of the five kinds below, so
+there are 25 kinds of places, and a condition is an integer with a bit for each kind where it holds: two
+conditions at the same place are their bitwise `and`, and 0 can never hold.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 EDGE, LF, CR, WORD, OTHER = range(5)
-"""Kinds of neighbours: the beginning or end of the value, line feed, carriage return, [0-9A-Za-z_], the rest."""
+"""Kinds of neighbours: beginning or end of the value, line feed, carriage return, [0-9A-Za-z_], the rest."""
 
 KINDS = 5
 
@@ -32,9 +32,7 @@ BEGINNING = condition(lambda before, after: before == EDGE)
 END = condition(lambda before, after: after == EDGE)
 LINE_BEGINNING = condition(lambda before, after: before in (EDGE, LF))
 LINE_END = condition(lambda before, after: after in (EDGE, LF))
-LINE_BEGINNING_CRLF = condition(
-    lambda before, after: before in (EDGE, LF) or (before == CR and after != LF)
-)
+LINE_BEGINNING_CRLF = condition(lambda before, after: before in (EDGE, LF) or (before == CR and after != LF))
 LINE_END_CRLF = condition(lambda before, after: after in (EDGE, CR) or (after == LF and before != CR))
 WORD_BORDER = condition(lambda before, after: (before == WORD) != (after == WORD))
 NO_WORD_BORDER = ALWAYS & ~WORD_BORDER
@@ -85,7 +83,7 @@ Node = Octet | Look | Sequence | Choice | Repeat
 
 
 class RegexError(ValueError):
-    """A pattern that cannot be used: a sentence why, and the part of the pattern to look at (`at` to `to`)."""
+    """A pattern that cannot be used: a sentence why, and the part to look at, from `at` to `to`."""
 
     def __init__(self, sentence: str, at: int = 0, to: int | None = None) -> None:
         super().__init__(sentence)
