@@ -98,6 +98,7 @@ class Channel:
         self._held = bytearray()  # of a frame that is not whole
         self._begun = False  # the first frame was there
         self._exchanges: dict[int, Exchange] = {}  # those that have not ended, by stream id
+        self._greeted = asyncio.Event()  # the peer's SETTINGS came, or nothing will
         self._send()
         self._task = asyncio.create_task(self._read())
 
@@ -105,6 +106,12 @@ class Channel:
     def reusable(self) -> bool:
         """May another request be made on it?"""
         return self.closed is None and not self.leaving
+
+    async def greeted(self) -> None:
+        """Return when the peer's SETTINGS have come (RFC 9113 section 3.4). Raise ProbeError."""
+        await self._greeted.wait()
+        if self.closed is not None:
+            raise self.closed
 
     def begin(
         self, fields: Fields, body: bytes | None, on_message: Callable[[bytes], None] | None = None
@@ -195,6 +202,7 @@ class Channel:
             untouched = self.used and not exchange.head
             exchange.fail(StaleError(str(error)) if untouched else error)
         self._exchanges.clear()
+        self._greeted.set()
         self._writer.transport.abort()
 
     def _send(self) -> None:
@@ -209,6 +217,8 @@ class Channel:
         match event:
             case h2.events.ConnectionTerminated():
                 self._leave(event)
+            case h2.events.RemoteSettingsChanged():
+                self._greeted.set()
             case h2.events.DataReceived(stream_id=int(stream_id)):
                 with contextlib.suppress(h2.exceptions.ProtocolError):
                     self._h2.acknowledge_received_data(event.flow_controlled_length or 0, stream_id)

@@ -101,7 +101,7 @@ async def _try(aim: _Aim, shelf: Shelf, timeout: float) -> str:
         async with asyncio.timeout(timeout):
             channel = await open_channel(aim.address, context, aim.target.server_name)
             try:
-                await channel.ping()
+                await channel.greeted()
             finally:
                 await channel.close()
     except TimeoutError:
