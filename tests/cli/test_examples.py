@@ -15,11 +15,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent import futures
 from pathlib import Path
 
 import click
+import grpc
 import pytest
 from click.testing import CliRunner
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 import fastgw
 from fastgw.cli import group
@@ -44,6 +47,13 @@ EMPTY = ("fastgw init",)
 
 # Paths that examples name as people have them, and what stands for them here.
 PATHS = {"/etc/fastgw/": "{folder}/", "/var/lib/fastgw": "{folder}/state"}
+
+# Endpoints that examples look at, and what stands for them here.
+ENDPOINTS = {
+    "fastgw doctor grpc.example.com": "fastgw doctor 127.0.0.1:{tls} --server-name grpc.example.com --ca ca.pem",
+    "127.0.0.1:8443": "127.0.0.1:{tls}",
+    "localhost:50051": "localhost:{clear}",
+}
 
 FILE = """\
 [server]
@@ -170,10 +180,36 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return here
 
 
+@pytest.fixture(scope="module")
+def endpoints(ca: Authority) -> Iterator[dict[str, int]]:
+    """Ports of a gRPC server that is as it should be, with TLS and without."""
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=(("grpc.so_reuseport", 0),))
+    states = health.HealthServicer()
+    states.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(states, server)
+    leaf = ca.leaf("grpc.example.com", "localhost")
+    pair = (leaf.key_pem, leaf.certificate_pem)
+    ports = {
+        "tls": server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials((pair,))),
+        "clear": server.add_insecure_port("localhost:0"),
+    }
+    server.start()
+    yield ports
+    server.stop(None).wait(5)
+
+
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_example(
-    line: str, place: Place, folder: Path, ca: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    line: str,
+    place: Place,
+    folder: Path,
+    ca: Authority,
+    endpoints: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    for known, here in ENDPOINTS.items():
+        line = line.replace(known, here.format(**endpoints))
     if not line.startswith(EMPTY):
         place.copy(folder)
     for known, here in PATHS.items():

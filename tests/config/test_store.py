@@ -10,7 +10,9 @@ from fastgw.config import load, load_text
 from fastgw.errors import ConfigError
 
 SERVER = '[server]\nlisten = ["h2c://127.0.0.1:0"]\n'
-ZONE = '[[zone]]\nname = "a.test"\ngrpc = "on"\ndns = [{ name = "@", content = "10.0.0.1", proxied = true }]\n'
+ZONE = (
+    '[[zone]]\nname = "a.test"\ngrpc = "on"\ndns = [{ name = "@", content = "10.0.0.1", proxied = true }]\n'
+)
 
 
 def file(folder: Path, text: str) -> Path:
