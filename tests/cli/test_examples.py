@@ -50,7 +50,9 @@ PATHS = {"/etc/fastgw/": "{folder}/", "/var/lib/fastgw": "{folder}/state"}
 
 # Endpoints that examples look at, and what stands for them here.
 ENDPOINTS = {
-    "fastgw doctor grpc.example.com": "fastgw doctor 127.0.0.1:{tls} --server-name grpc.example.com --ca ca.pem",
+    "fastgw doctor grpc.example.com": (
+        "fastgw doctor 127.0.0.1:{tls} --server-name grpc.example.com --ca ca.pem"
+    ),
     "127.0.0.1:8443": "127.0.0.1:{tls}",
     "localhost:50051": "localhost:{clear}",
 }
