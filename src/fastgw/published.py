@@ -59,11 +59,11 @@ class Checks:
 
 
 class Published:
-    """Blocks of all zones. `change` makes the successor of the newest snapshot and changes nothing; `take` does.
+    """Blocks of all zones. `change` makes the successor of the newest snapshot, `take` puts it in its place.
 
-    What both cost depends on the zones that differ, but for a look at each zone's identity. A zone is not read
-    or compiled again if it is the same object, or equal with the same files. Files are looked at for zones that
-    are other objects, and for all zones if every zone is the same object: so a renewed certificate is seen.
+    What both cost depends on the zones that differ, but for a look at each zone's identity. A zone is not
+    compiled again if it is the same object, or equal with the same files. Files are looked at for zones that
+    are other objects, and for all if every zone is the same object: so a renewed certificate is seen.
     """
 
     def __init__(
@@ -132,7 +132,9 @@ class Published:
     def _differing(self, zones: tuple[Zone, ...]) -> tuple[dict[str, Zone], list[Zone], set[str]]:
         """All zones by name, those that are other objects than before, the names of those that are gone."""
         if len(zones) == len(self._zones):
-            pairs = [(zone, before) for zone, before in zip(zones, self._zones, strict=True) if zone is not before]
+            pairs = [
+                (zone, before) for zone, before in zip(zones, self._zones, strict=True) if zone is not before
+            ]
             if all(zone.name == before.name for zone, before in pairs):
                 by_name = self._by_name.copy()
                 by_name.update((zone.name, zone) for zone, _ in pairs)
@@ -154,16 +156,14 @@ class Published:
         same: list[tuple[Built, Zone]] = []
         for zone in touched:
             built = self._built.get(zone.name)
-            if built is None or (built.zone is not zone and built.zone != zone):
-                stale.add(zone.name)
-            elif any(_stamp(path, stamps) != stamp for path, stamp in built.stamps):
+            if built is None or built.zone != zone or _any_differs(built.stamps, stamps):
                 stale.add(zone.name)
             elif built.zone is not zone:
                 same.append((built, zone))
         return stale, same
 
     def _affected(self, changed: set[str], zones: dict[str, Zone], resolved: Collection[str]) -> set[str]:
-        """Zones whose CNAMEs lead to records of `changed` zones that differ now, or to names `resolved` anew."""
+        """Zones whose CNAMEs lead to records of `changed` zones that differ, or to names `resolved` anew."""
         found: set[str] = set()
         for name in resolved:
             found |= self._waiting.get(name, set())
@@ -179,7 +179,7 @@ class Published:
     # building
 
     def _make(self, order: list[Zone], zones: dict[str, Zone], groups: tuple[str, ...]) -> list[Built]:
-        """Build these zones. Those that need no name resolved are built at once, to hold few rows at a time."""
+        """Build these zones; those that need no name resolved at once, so that few rows are held."""
         supplies = Supplies(self._shelf, self._endpoints, groups)
         stamps: dict[Path, Stamp] = {}
         known = Known(zones)
@@ -211,7 +211,8 @@ class Published:
     ) -> Built:
         marks = tuple((path, _stamp(path, stamps)) for path in _files(zone))
         entries = build(rows, self._zone_number(zone.name), found, supplies)
-        certificate, shown = None, ()
+        certificate: Certificate | None = None
+        shown: tuple[Any, ...] = ()
         if rows.certificate is not None:
             before = self._built.get(zone.name)
             if (
@@ -272,9 +273,8 @@ class Published:
             for record in built.asked:
                 if after is None or record not in after.asked:
                     _take_out(self._askers, record, name)
-            for host in built.names:
-                if (after is None or host not in after.names) and _take_out(self._waiting, host, name):
-                    left.append(host)
+            unwanted = [host for host in built.names if after is None or host not in after.names]
+            left += [host for host in unwanted if _take_out(self._waiting, host, name)]
             for context in built.used:
                 self._contexts[id(context)] -= 1
                 if not self._contexts[id(context)]:
@@ -309,6 +309,11 @@ def _files(zone: Zone) -> tuple[Path, ...]:
     """The files a zone is made with; certificate and key come first."""
     shown = () if zone.certificate is None else (zone.certificate.file, zone.certificate.key)
     return (*shown, zone.trust_store) if zone.trust_store is not None else shown
+
+
+def _any_differs(before: Iterable[tuple[Path, Stamp]], known: dict[Path, Stamp]) -> bool:
+    """Is one of these files not what it was?"""
+    return any(_stamp(path, known) != stamp for path, stamp in before)
 
 
 def _stamp(path: Path, known: dict[Path, Stamp]) -> Stamp:

@@ -96,11 +96,15 @@ def test_equal_origins_of_a_zone_are_one_row():
 def test_a_cname_into_another_zone_is_followed_and_noted():
     zones = [
         Zone("a.test", GRPC, (Record("a.test", "CNAME", "x.b.test", True, 7),)),
-        Zone("b.test", GRPC, (Record("x.b.test", "CNAME", "y.c.b.test"), Record("y.c.b.test", "A", "10.0.0.9"))),
+        Zone(
+            "b.test", GRPC, (Record("x.b.test", "CNAME", "y.c.b.test"), Record("y.c.b.test", "A", "10.0.0.9"))
+        ),
         Zone("c.b.test", GRPC, (Record("y.c.b.test", "A", "10.0.0.8"),)),
     ]
     one, two, _ = compiled(zones)
-    assert [(target.host, target.port) for target in targets(one)] == [("10.0.0.8", 7)], "the longer zone owns it"
+    assert [(target.host, target.port) for target in targets(one)] == [("10.0.0.8", 7)], (
+        "the longer zone owns it"
+    )
     assert one.asked == {"x.b.test", "y.c.b.test"}
     assert (one.names, two.asked) == ((), frozenset()), "what nobody serves need not be followed"
     (alone,) = compiled(zones[:1])

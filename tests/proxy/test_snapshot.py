@@ -43,7 +43,9 @@ def block(name, hosts=(), certificates=(), *, number=0, origins=None, own=None):
 label = st.sampled_from("abc")
 name = st.lists(label, min_size=1, max_size=4).map(".".join)
 host = st.builds(lambda star, text: "*." + text if star else text, st.booleans(), name)
-zones = st.dictionaries(st.sampled_from("uvwxyz"), st.dictionaries(host, st.booleans(), max_size=12), max_size=6)
+zones = st.dictionaries(
+    st.sampled_from("uvwxyz"), st.dictionaries(host, st.booleans(), max_size=12), max_size=6
+)
 
 
 def disjoint(wanted):
@@ -57,8 +59,10 @@ def disjoint(wanted):
 
 
 def by_dns(zones, asked):
-    """(zone, record, is it proxied) as DNS has it: the name, else the closest wildcard above; a record stops it."""
-    rows = {record: (zone, record, proxied) for zone, hosts in zones.items() for record, proxied in hosts.items()}
+    """(zone, record, is it proxied) by DNS: the name, else the closest wildcard; a record stops it."""
+    rows = {
+        record: (zone, record, proxied) for zone, hosts in zones.items() for record, proxied in hosts.items()
+    }
     if asked in rows:
         return rows[asked]
     above = asked
@@ -201,7 +205,9 @@ def chosen(names, zones, shown, own, default, asked):
     steps=st.lists(
         st.tuples(
             st.dictionaries(
-                st.sampled_from("uvw"), st.tuples(st.dictionaries(host, st.just(True), max_size=3), shows), max_size=3
+                st.sampled_from("uvw"),
+                st.tuples(st.dictionaries(host, st.just(True), max_size=3), shows),
+                max_size=3,
             ),
             st.integers(0, 5),
         ),
@@ -223,7 +229,11 @@ def test_the_certificate_is_the_one_the_rules_say(names, steps, asked):
             for zone, hosts in zones.items()
         }
         now = Snapshot(
-            revision=revision, before=before, dropped=blocks.values(), added=fresh.values(), default=pool[default]
+            revision=revision,
+            before=before,
+            dropped=blocks.values(),
+            added=fresh.values(),
+            default=pool[default],
         )
         came = list(dict.fromkeys(number for zone in zones for number in shown[zone]))
         order = [one for one in order if one in came] + [one for one in came if one not in order]

@@ -142,7 +142,11 @@ def test_a_name_that_leads_elsewhere_concerns_those_who_use_it(house):
     house.lookup.say("two.example", "10.0.0.9")
     assert house.put(*zones) == {"two.test"}
     assert house.published.looked == house.lookup.revision
-    assert {row["endpoint"] for row in house.endpoints.stats()} == {"10.0.0.1:443", "10.0.0.2:443", "10.0.0.9:443"}
+    assert {row["endpoint"] for row in house.endpoints.stats()} == {
+        "10.0.0.1:443",
+        "10.0.0.2:443",
+        "10.0.0.9:443",
+    }
     assert house.put(*zones) == set()
     assert house.put(zones[0]) == set()
     assert house.lookup.watched == {"one.example"}
@@ -155,9 +159,9 @@ def test_a_renewed_certificate_is_seen_when_all_is_looked_at(house, files, autho
     (context,) = house.shelf.servers.values()
     assert house.put(secure, plain) == set()
     renew(files, authority)
-    assert house.put(secure, zone("b.test", record("x.b.test"))) == {"b.test"}, "not in a change of another zone"
+    assert house.put(secure, zone("b.test", record("x.b.test"))) == {"b.test"}, "not for another zone"
     plain = zone("b.test", record("y.b.test"))
-    assert house.put(replace(secure), plain) == {"gw.test", "b.test"}, "another object: read anew, as on SIGHUP"
+    assert house.put(replace(secure), plain) == {"gw.test", "b.test"}, "another object, as on SIGHUP"
     assert list(house.shelf.servers.values()) != [context]
     assert len(house.shelf.servers) == 1, "the old one is gone from the shelf"
 
@@ -223,7 +227,9 @@ def test_an_endpoint_of_two_zones_is_checked_until_the_last_lets_go(house):
 
     one, two = checked("a.test", "grpc"), checked("b.test", "tcp")
     house.put(one, two)
-    assert [(target.key, target.kind) for target in house.checks.new] == [(0, "grpc")], "as the first one says"
+    assert [(target.key, target.kind) for target in house.checks.new] == [(0, "grpc")], (
+        "as the first one says"
+    )
     house.put(one, two)
     assert house.checks == Checks()
     house.put(two)

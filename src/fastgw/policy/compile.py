@@ -94,7 +94,7 @@ class Findable(Protocol):
 
 
 class Known:
-    """The records of all zones by name. A name is looked for in the zone that owns it: the longest above it."""
+    """The records of all zones by name. A name is looked for in the zone that owns it, the longest above."""
 
     def __init__(self, zones: Mapping[str, Zone]) -> None:
         self._zones = zones

@@ -91,7 +91,7 @@ class Health:
                 asyncio.run_coroutine_threadsafe(self._swap(wanted), self._loop).result()
 
     def update(self, gone: Iterable[Hashable], new: Iterable[HealthTarget]) -> None:
-        """The same for a change: leave out those whose key is `gone`, take in `new` ones, which may replace others."""
+        """The same for a change: leave out the keys `gone`, take in `new` targets, instead of others."""
         fresh = {target.key: target for target in new}
         left = [key for key in gone if key not in fresh]
         with self._lock:
@@ -129,7 +129,11 @@ class Health:
         await self._alter([key for key in self._checks if key not in wanted], wanted)
 
     async def _alter(self, left: Iterable[Hashable], fresh: Mapping[Hashable, HealthTarget]) -> None:
-        other = [key for key, target in fresh.items() if key in self._checks and self._checks[key][0].target != target]
+        other = [
+            key
+            for key, target in fresh.items()
+            if key in self._checks and self._checks[key][0].target != target
+        ]
         gone = [self._checks.pop(key)[1] for key in (*left, *other) if key in self._checks]
         for task in gone:
             task.cancel()

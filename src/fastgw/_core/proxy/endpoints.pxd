@@ -21,7 +21,7 @@ ctypedef struct EndpointState:
     int32_t pools               # of workers: connections, or the memory of some
 
 cdef class Endpoints:
-    cdef EndpointState **states # by number, NULL where there is none
+    cdef EndpointState **states     # by number, NULL where there is none
     cdef uint32_t count         # numbers given out so far
     cdef uint32_t room
     cdef dict numbers           # identity -> number

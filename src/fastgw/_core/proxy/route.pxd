@@ -131,7 +131,7 @@ ctypedef struct SnapshotData:
     Index hosts                 # of HostRow, exact names and wildcards apart
     Index names                 # of CertificateName: one for each name in any certificate that is shown
     Index keys                  # of CertificateRow, those shown no more included
-    uint32_t labels[LABELS_MAX] # hostnames by their number of labels: what is 0 need not be looked up
+    uint32_t labels[LABELS_MAX]     # hostnames by their number of labels: what is 0 need not be looked up
     const CertificateRow *default_certificate   # NULL: TLS cannot be spoken
     uint32_t demanding          # certificates with a demand or a least version
     const OriginRow **warm      # origins with connections that are kept ready
@@ -155,7 +155,8 @@ cdef const CertificateRow *snapshot_certificate(const SnapshotData *self, const 
 cdef const CertificateRow *certificate_of_host(const SnapshotData *self, const HostRow *host, const uint8_t *hostname,
                                                uint32_t length) noexcept nogil
 cdef const CertificateRow *certificate_by_key(const SnapshotData *self, uint64_t key) noexcept nogil
-cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *hostname, uint32_t length) noexcept nogil
+cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *hostname,
+                             uint32_t length) noexcept nogil
 
 # what holds for a call
 cdef const RouteRow *route_of(const ZoneRow *zone, const uint8_t *hostname, uint32_t length,

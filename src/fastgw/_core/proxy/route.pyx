@@ -208,7 +208,8 @@ cdef uint32_t _first_dot(const uint8_t *hostname, uint32_t length) noexcept nogi
     return <uint32_t>(dot - hostname) if dot != NULL else 0
 
 
-cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *hostname, uint32_t length) noexcept nogil:
+cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *hostname,
+                             uint32_t length) noexcept nogil:
     """Does the certificate's list of names cover a normalized hostname? False for no hostname."""
     return length > 0 and _cover(certificate, hostname, length) != _NOT
 

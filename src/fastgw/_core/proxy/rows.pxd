@@ -16,7 +16,7 @@ from fastgw._core.proxy.route cimport (
 
 cdef class Certificate:
     cdef CertificateRow row
-    cdef CertificateName *names # those that can stand in an index
+    cdef CertificateName *names     # those that can stand in an index
     cdef uint32_t name_count
     cdef readonly bytes identity
     cdef bytes listed           # what `row.names` points to

@@ -149,9 +149,11 @@ cdef class _Texts:
 @cython.final
 @cython.no_gc
 cdef class ZoneBlock:
-    """The rows of one zone, frozen. Positions in hosts are those of `origins`; the zone's certificates in `certificates`.
+    """The rows of one zone, frozen.
 
-    keep: the contexts its endpoints point to
+    hosts         each leads to one of `origins`, by its place
+    certificates  that its hostnames show; the first stands for names that none of them covers
+    keep          the contexts its endpoints point to
     """
 
     def __cinit__(self, zone, hosts, origins, certificates, Endpoints endpoints not None, keep=()):

@@ -17,7 +17,6 @@ from fastgw._core.proxy.route cimport (
     HostRow,
     Name,
     OriginRow,
-    ZoneRow,
     certificate_covers,
     certificate_of_host,
     hostname_normalize,
