@@ -19,6 +19,8 @@ from fastgw.probe.health import HealthTarget
 from fastgw.serve.lookup import Lookup
 from fastgw.tls.trust import Shelf
 
+ENDPOINTS_KEPT = 1024  # whose state is remembered although no zone leads to them any more
+
 Stamp = tuple[int, int, int] | None  # of a file: time, size, inode
 
 
@@ -100,7 +102,7 @@ class Published:
             dropped=[one.block for one in gone],
             before=self.snapshot,
             default=self._default(config.zones, {one.zone.name: one for one in made}),
-            gone=self._endpoints.sweep(),
+            gone=self._endpoints.sweep(ENDPOINTS_KEPT),
         )
         return Change(snapshot, config.zones, zones, config.tls_groups, looked, made, gone, same)
 

@@ -34,7 +34,6 @@ cdef extern from *:
 
 cdef enum:
     _CACHE_LINE = 64
-    _UNUSED_MOST = 1024             # endpoints remembered that no snapshot leads to
     _EJECTIONS_MOST = 10            # an endpoint ejected again and again stays away at most so many times as long
 
 cdef uint64_t _DECAY_NS = 10 * <uint64_t>1000000000     # an old latency has lost its weight by then
@@ -217,7 +216,7 @@ cdef class Endpoints:
         if state.blocks == 0:
             self.unused[state.number] = None
 
-    def sweep(self, uint32_t most=_UNUSED_MOST):
+    def sweep(self, uint32_t most):
         """Forget endpoints that no row leads to, but the `most` that were left last; their numbers are given out again.
 
         Returns those that workers still have a pool for: the next snapshot asks for it.
