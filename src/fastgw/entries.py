@@ -1,19 +1,18 @@
-"""The part of the bridge that makes entries of a snapshot from rows: with contexts, addresses and numbers."""
+"""The part of the bridge that makes entries of a block from rows: with contexts, addresses and numbers."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fastgw._core.io.tls import arm
 from fastgw._core.proxy.endpoints import Endpoints
 from fastgw._core.proxy.entries import (
-    CertificateEntry,
     EndpointEntry,
     HostEntry,
     MatchEntry,
@@ -22,11 +21,14 @@ from fastgw._core.proxy.entries import (
     ZoneEntry,
 )
 from fastgw._core.proxy.route import sockaddr
-from fastgw.policy.compile import OriginRow, Rows, TargetRow, ZoneRow
+from fastgw._core.proxy.rows import Certificate
+from fastgw.policy.certificates import CertificateFiles
+from fastgw.policy.compile import OriginRow, TargetRow, ZoneRow, ZoneRows
 from fastgw.policy.names import joined
-from fastgw.policy.origins import ENDPOINTS_MAX, WEIGHT_MAX, HealthPolicy
+from fastgw.policy.origins import ENDPOINTS_MAX, WEIGHT_MAX, HealthPolicy, OriginPolicy
 from fastgw.policy.records import UNIX
-from fastgw.policy.routes import Match, RouteRow
+from fastgw.policy.routes import Match
+from fastgw.policy.routes import RouteRow as PolicyRoute
 from fastgw.probe.health import HealthTarget
 from fastgw.tls.context import context_address
 from fastgw.tls.trust import Shelf
@@ -39,59 +41,64 @@ logger = logging.getLogger("fastgw")
 
 
 @dataclass(slots=True)
-class Entries:
-    """What a snapshot is made from. `used`: the contexts that must live as long as it does."""
+class Supplies:
+    """What blocks are made with, for one change: each file is read once in it, however many zones name it."""
 
-    zones: list[ZoneEntry] = field(default_factory=list)
-    hosts: list[HostEntry] = field(default_factory=list)
-    origins: list[OriginEntry] = field(default_factory=list)
-    certificates: list[CertificateEntry] = field(default_factory=list)
-    used: list[Any] = field(default_factory=list)
+    shelf: Shelf
+    endpoints: Endpoints
+    groups: tuple[str, ...]
+    shown: dict[CertificateFiles, tuple[Certificate, Any]] = field(default_factory=dict)
+    clients: dict[tuple[bool, Path | None], tuple[Any, int, bytes]] = field(default_factory=dict)
+
+    def certificate(self, files: CertificateFiles) -> tuple[Certificate, Any]:
+        """What is shown for these files, and its context."""
+        made = self.shown.get(files)
+        if made is None:
+            context, material, fresh = self.shelf.server(files, self.groups)
+            address = context_address(context)
+            if fresh:
+                arm(address)
+            certificate = Certificate(address, list(material.names), material.fingerprint, keep=context)
+            made = self.shown[files] = certificate, context
+        return made
+
+    def client(self, target: TargetRow) -> tuple[Any, int, bytes]:
+        """The context toward this target, its address and its mark."""
+        key = (target.verify, target.trust_store)
+        made = self.clients.get(key)
+        if made is None:
+            context, mark = self.shelf.client(verify=target.verify, trust_store=target.trust_store)
+            made = self.clients[key] = context, context_address(context), mark
+        return made
+
+
+@dataclass(slots=True)
+class Entries:
+    """What a block is made from. `used`: the contexts of its endpoints; `checked`: those that are asked."""
+
+    zone: ZoneEntry
+    hosts: list[HostEntry]
+    origins: list[OriginEntry]
+    used: dict[int, Any] = field(default_factory=dict)
     checked: dict[int, HealthTarget] = field(default_factory=dict)
 
 
-def names_of(rows: Rows) -> set[str]:
-    """What has to be resolved before `build`: addresses are among it, sockets are not."""
-    return {target.host for origin in rows.origins for target in origin.targets if not target.is_unix}
-
-
-def build(
-    rows: Rows,
-    *,
-    groups: tuple[str, ...],
-    found: Found,
-    shelf: Shelf,
-    endpoints: Endpoints,
-    zone_number: Callable[[str], int],
-) -> Entries:
-    """The entries for `rows`. `found`: addresses by name; `endpoints` gives each endpoint its number."""
-    entries = Entries()
-    for files in rows.certificates:
-        context, material, fresh = shelf.server(files, groups)
-        address = context_address(context)
-        if fresh:
-            arm(address)
-        entries.used.append(context)
-        entries.certificates.append(CertificateEntry(address, list(material.names), material.fingerprint))
-    entries.origins = [_origin(row, found, shelf, endpoints, entries) for row in rows.origins]
-    entries.zones = [_zone(row, zone_number(row.name)) for row in rows.zones]
-    entries.hosts = [HostEntry(row.hostname, row.proxied, row.zone, row.origin) for row in rows.hosts]
+def build(rows: ZoneRows, number: int, found: Found, supplies: Supplies) -> Entries:
+    """The entries for `rows`. `number`: the meter row; `found`: addresses by name."""
+    entries = Entries(_zone(rows.zone, number), [HostEntry(*row) for row in rows.hosts], [])
+    if rows.origins:
+        shared = _shared(rows.origins[0].policy)
+        entries.origins = [_origin(row, shared, found, supplies, entries) for row in rows.origins]
     return entries
 
 
 def _zone(row: ZoneRow, number: int) -> ZoneEntry:
     return ZoneEntry(
-        name=row.name,
-        number=number,
-        grpc=row.grpc,
-        http=row.http,
-        encrypted=row.encrypted,
-        certificate=row.certificate,
-        routes=[_route(route) for route in row.routes],
+        row.name, number, row.grpc, row.http, row.encrypted, [_route(route) for route in row.routes]
     )
 
 
-def _route(row: RouteRow) -> RouteEntry:
+def _route(row: PolicyRoute) -> RouteEntry:
     return RouteEntry(
         matches=[_match(match) for match in row.matches],
         deadline_ms=row.deadline_ms,
@@ -108,36 +115,39 @@ def _match(match: Match) -> MatchEntry:
     return MatchEntry(hostname=match.host, path=match.path, fields=match.headers)
 
 
+def _shared(policy: OriginPolicy) -> tuple[Any, ...]:
+    """What all origins of a zone have in common, in the order of OriginEntry behind the endpoints."""
+    return (
+        policy.balance,
+        policy.hash_key,
+        policy.panic_threshold,
+        policy.slow_start_ms,
+        policy.eject_after,
+        policy.eject_for_ms,
+        policy.connections,
+        policy.waiting,
+        policy.calls,
+        policy.min_ready,
+        policy.connection_age_ms,
+        policy.keepalive_ms,
+    )
+
+
 def _origin(
-    row: OriginRow, found: Found, shelf: Shelf, endpoints: Endpoints, entries: Entries
+    row: OriginRow, shared: tuple[Any, ...], found: Found, supplies: Supplies, entries: Entries
 ) -> OriginEntry:
-    policy = row.policy
     made: dict[int, EndpointEntry] = {}
     for target in row.targets:
-        for endpoint in _endpoints(target, found, shelf, endpoints, entries, policy.health):
-            _put(made, endpoint)
+        _endpoints(target, found, supplies, entries, row.policy.health, made)
     if not made:
-        made[0] = _nowhere(row.targets[0], endpoints)
-    chosen = sorted(made.values(), key=lambda endpoint: endpoint.priority)
+        return OriginEntry(row.label, [_nowhere(row.targets[0], supplies.endpoints)], *shared)
+    chosen = list(made.values())
+    if len(chosen) > 1:
+        chosen.sort(key=lambda endpoint: endpoint.priority)
     if len(chosen) > ENDPOINTS_MAX:
         logger.warning("%s has %d addresses; the first %d are used", row.label, len(chosen), ENDPOINTS_MAX)
         chosen = chosen[:ENDPOINTS_MAX]
-    return OriginEntry(
-        label=row.label,
-        endpoints=chosen,
-        balance=policy.balance,
-        hash_key=policy.hash_key,
-        panic_percent=policy.panic_threshold,
-        slow_start_ms=policy.slow_start_ms,
-        eject_failures=policy.eject_after,
-        eject_ms=policy.eject_for_ms,
-        connections_most=policy.connections,
-        waiting_most=policy.waiting,
-        calls_most=policy.calls,
-        ready_least=policy.min_ready,
-        age_ms=policy.connection_age_ms,
-        keepalive_ms=policy.keepalive_ms,
-    )
+    return OriginEntry(row.label, chosen, *shared)
 
 
 def _put(made: dict[int, EndpointEntry], endpoint: EndpointEntry) -> None:
@@ -152,23 +162,22 @@ def _put(made: dict[int, EndpointEntry], endpoint: EndpointEntry) -> None:
 def _endpoints(
     target: TargetRow,
     found: Found,
-    shelf: Shelf,
-    endpoints: Endpoints,
+    supplies: Supplies,
     entries: Entries,
     health: HealthPolicy,
-) -> Iterator[EndpointEntry]:
-    """An endpoint for each address of `target`; none if it has none."""
+    made: dict[int, EndpointEntry],
+) -> None:
+    """An endpoint for each address of `target` goes into `made`; none if it has none."""
     shared, context, mark = None, 0, CLEARTEXT
     if target.tls:
-        shared, mark = shelf.client(verify=target.verify, trust_store=target.trust_store)
-        entries.used.append(shared)
-        context = context_address(shared)
+        shared, context, mark = supplies.client(target)
+        entries.used[id(shared)] = shared
     for place, address in _places(target, found):
         label = target.label if isinstance(place, str) else joined(*place)
-        state = endpoints.number_of(_identity(address, target.server_name, mark), label)
+        state = supplies.endpoints.number_of(_identity(address, target.server_name, mark), label)
         if health.check != "none":
             entries.checked.setdefault(state, _checked(state, place, shared, target, health))
-        yield _entry(target, address, context, label, state)
+        _put(made, _entry(target, address, context, label, state))
 
 
 def _checked(
@@ -198,16 +207,16 @@ def _nowhere(target: TargetRow, endpoints: Endpoints) -> EndpointEntry:
 
 def _entry(target: TargetRow, address: bytes, context: int, label: str, state: int) -> EndpointEntry:
     return EndpointEntry(
-        address=address,
-        context=context,
-        server_name=target.server_name,
-        verify=target.verify,
-        connect_timeout_ms=target.connect_timeout_ms,
-        handshake_timeout_ms=target.handshake_timeout_ms,
-        label=label,
-        state=state,
-        weight=target.weight,
-        priority=target.priority,
+        address,
+        context,
+        target.server_name,
+        target.verify,
+        target.connect_timeout_ms,
+        target.handshake_timeout_ms,
+        label,
+        state,
+        target.weight,
+        target.priority,
     )
 
 
@@ -216,10 +225,16 @@ def _places(target: TargetRow, found: Found) -> Iterable[tuple[tuple[str, int] |
     if target.is_unix:
         path = target.host.removeprefix(UNIX)
         return [(path, struct.pack("=H", socket.AF_UNIX) + path.encode() + b"\0")]
-    port = target.port
-    return [((literal, port), sockaddr(literal, port)) for literal in found.get(target.host, ())]
+    host, port = target.host, target.port
+    literals = found.get(host)
+    if literals is not None:
+        return [((literal, port), sockaddr(literal, port)) for literal in literals]
+    try:
+        return [((host, port), sockaddr(host, port))]
+    except ValueError:
+        return []  # an endless chain, or a name that leads nowhere
 
 
 def _identity(address: bytes, server_name: str, mark: bytes) -> bytes:
     """Equal for endpoints that may share connections: same place, same name, judged in the same way."""
-    return hashlib.sha256(repr((address, server_name, mark)).encode()).digest()
+    return b"%d %d %b%b%b" % (len(address), len(server_name), address, server_name.encode(), mark)

@@ -12,15 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from fastgw._core.proxy.endpoints import Endpoints
-from fastgw._core.proxy.entries import CertificateEntry
-from fastgw._core.proxy.route import Snapshot
+from fastgw._core.proxy.snapshot import Snapshot
 from fastgw._core.proxy.worker import Worker
 from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
-from fastgw.entries import build, names_of
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
-from fastgw.policy.compile import compile_zones
-from fastgw.probe.health import Health, HealthTarget
+from fastgw.probe.health import Health
+from fastgw.published import Change, Checks, Published
 from fastgw.serve.access_log import AccessLog
 from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
@@ -29,8 +27,6 @@ from fastgw.tls.trust import Shelf
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
 ABORT_GRACE = 5.0  # seconds a worker may take to end at once
-
-RETIRED_MAX = 1024  # certificates not in force that open connections may have been shown
 
 # What a running gateway cannot take over from another configuration.
 _FIXED = ("listen", "workers", "drain_timeout_ms", "access_log", "limits")
@@ -55,10 +51,9 @@ class Gateway:
         self._lock = threading.RLock()  # guards the lists below; held for moments only
         self._shelf = Shelf()
         self._lookup = Lookup(self._names_changed)
-        self._looked = 0  # what the lookup had learned when the newest snapshot was made
         self._endpoints = Endpoints()
+        self._published = self._nothing()
         self._health: Health | None = None
-        self._checked: dict[int, HealthTarget] = {}  # by the number of the endpoint, of the newest snapshot
         self._workers: list[Worker] = []
         self._threads: list[threading.Thread] = []
         self._listening: list[Listening] = []
@@ -66,7 +61,6 @@ class Gateway:
         self._zone_numbers: dict[str, int] = {}
         self._zone_names: list[str] = []
         self._revision = 0
-        self._shown: dict[bytes, list[str]] = {}  # names by fingerprint; those published last are last
         self._access_log: AccessLog | None = None
         self._failure: BaseException | None = None
         self._last_stats: dict[str, Any] | None = None
@@ -161,9 +155,10 @@ class Gateway:
             if not self._workers:
                 if self._health is not None:
                     self._health.close()
-                    self._health, self._checked = None, {}
+                    self._health = None
                 self._lookup.close()  # outside the lock, for which its thread may be waiting
                 self._lookup = Lookup(self._names_changed)
+                self._published = self._nothing()
             raise
 
     def _start(self, inherited: Inherited | None) -> None:
@@ -184,7 +179,9 @@ class Gateway:
             raise
 
     def _begin(self, count: int) -> None:
-        snapshot = self._build(self.config)
+        change = self._change(self.config)
+        snapshot = change.snapshot
+        self._take(change)
         log = self.config.access_log is not None
         limits = dict(self.config.limits)
         workers = [
@@ -228,11 +225,13 @@ class Gateway:
             return self._put_in_force(judged)
 
     def _put_in_force(self, config: Config) -> int:
-        snapshot = self._build(config)
+        change = self._change(config)
+        snapshot = change.snapshot
         with self._lock:
             for worker in self._workers:
                 worker.publish(snapshot)
             self._snapshots.append(snapshot)
+            self._take(change)
             for name in _FIXED:
                 if getattr(config, name) != getattr(self.config, name):
                     logger.warning("%s has changed, which takes effect at the next start", name)
@@ -243,7 +242,7 @@ class Gateway:
     def _names_changed(self) -> None:
         """Names of origins lead elsewhere: publish what is in force again. Runs on a thread of the lookup."""
         with self._changing:
-            if self._workers and not self._ended and self._looked != self._lookup.revision:
+            if self._workers and not self._ended and self._published.looked != self._lookup.revision:
                 self._put_in_force(self.config)
 
     def reopen_access_log(self) -> None:
@@ -330,67 +329,31 @@ class Gateway:
             self._failure = error
             logger.exception("a worker has failed")
 
-    def _build(self, config: Config) -> Snapshot:
-        """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""
-        rows = compile_zones(config.zones)
-        names = names_of(rows)
-        looked = self._lookup.revision
-        entries = build(
-            rows,
-            groups=config.tls_groups,
-            found=self._lookup.addresses(names),
-            shelf=self._shelf,
-            endpoints=self._endpoints,
-            zone_number=self._zone_number,
-        )
-        snapshot = Snapshot(
-            revision=self._revision + 1,
-            zones=entries.zones,
-            hosts=entries.hosts,
-            origins=entries.origins,
-            certificates=[*entries.certificates, *self._retired(entries.certificates)],
-            default_certificate=rows.default_certificate,
-            endpoints=self._endpoints,
-            keep=tuple(entries.used),
-        )
-        self._revision += 1
-        self._looked = looked
-        self._lookup.keep(names)
-        self._check(entries.checked)
-        self._remember(entries.certificates)
-        self._shelf.sweep({id(context) for context in entries.used})
-        return snapshot
+    def _nothing(self) -> Published:
+        return Published(self._lookup, self._shelf, self._endpoints, self._zone_number)
 
-    def _check(self, checked: dict[int, HealthTarget]) -> None:
+    def _change(self, config: Config) -> Change:
+        """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""
+        return self._published.change(config, self._revision + 1)
+
+    def _take(self, change: Change) -> None:
+        """The change is in force, or about to be."""
+        self._revision = change.snapshot.revision
+        self._check(self._published.take(change))
+
+    def _check(self, checks: Checks) -> None:
         """Ask these endpoints how they are; what nobody asks any more counts as healthy."""
-        gone = self._checked.keys() - checked.keys()
-        self._checked = checked
         if self._health is not None:
-            self._health.replace(checked.values())
-        elif checked:
-            self._health = Health(checked.values(), self._on_health)
-        for number in gone:
+            if checks.gone or checks.new:
+                self._health.update(checks.gone, checks.new)
+        elif checks.new:
+            self._health = Health(checks.new, self._on_health)
+        for number in checks.gone:
             self._endpoints.set_health(number, True)
 
     def _on_health(self, key: Hashable, healthy: bool, why: str) -> None:
         assert isinstance(key, int)
         self._endpoints.set_health(key, healthy)
-
-    def _retired(self, current: list[CertificateEntry]) -> list[CertificateEntry]:
-        """Certificates of earlier configurations: connections that were opened with them may go on."""
-        in_force = {entry.identity for entry in current}
-        return [
-            CertificateEntry(0, names, fingerprint)
-            for fingerprint, names in self._shown.items()
-            if fingerprint not in in_force
-        ]
-
-    def _remember(self, current: list[CertificateEntry]) -> None:
-        for entry in current:
-            self._shown.pop(entry.identity, None)
-            self._shown[entry.identity] = list(entry.names)
-        for fingerprint in list(self._shown)[: -(len(current) + RETIRED_MAX)]:
-            del self._shown[fingerprint]
 
     def _zone_number(self, name: str) -> int:
         """The meter row of a zone: the same for a name as long as the gateway lives."""
@@ -415,6 +378,9 @@ class Gateway:
                 for snapshot in self._snapshots
                 if snapshot is newest or snapshot.users > 0 or snapshot.revision >= passed
             ]
+            for snapshot in self._snapshots:
+                if snapshot is not newest and not snapshot.seekers:
+                    snapshot.release()
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:

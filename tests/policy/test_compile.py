@@ -22,19 +22,22 @@ def targets(found):
 
 
 def rows(*records: Record, settings: Settings = GRPC, **zone):
-    return compile_zones([Zone("gw.test", settings, records, **zone)])
+    (found,) = compiled([Zone("gw.test", settings, records, **zone)])
+    return found
+
+
+def compiled(zones):
+    return compile_zones(zones)
 
 
 def test_a_record_becomes_a_host_and_an_origin():
     found = rows(
         Record("api.gw.test", "A", "10.0.0.7", True, 50051), certificate=FILES, trust_store=Path("ca.pem")
     )
-    assert found.certificates == (FILES,)
-    assert found.default_certificate == 0
-    assert (found.zones[0].grpc, found.zones[0].http, found.zones[0].encrypted) == (True, False, True)
-    assert found.zones[0].certificate == 0
+    assert found.certificate == FILES
+    assert (found.zone.grpc, found.zone.http, found.zone.encrypted) == (True, False, True)
     host, origin = found.hosts[0], targets(found)[0]
-    assert (host.hostname, host.proxied, host.zone, host.origin) == ("api.gw.test", True, 0, 0)
+    assert host == ("api.gw.test", True, 0)
     assert (origin.host, origin.port, origin.tls, origin.verify) == ("10.0.0.7", 50051, True, True)
     assert (origin.server_name, origin.trust_store, origin.label) == (
         "api.gw.test",
@@ -45,7 +48,7 @@ def test_a_record_becomes_a_host_and_an_origin():
 
 def test_without_a_certificate_there_is_no_row():
     found = rows(Record("gw.test", "A", "10.0.0.7", True))
-    assert (found.zones[0].certificate, found.default_certificate) == (NONE, NONE)
+    assert found.certificate is None
 
 
 def test_a_dns_only_name_is_there_without_an_origin():
@@ -78,21 +81,35 @@ def test_origins_of_different_wishes_are_different():
     record = (Record("a.test", "A", "10.0.0.7", True, origin_server_name="o.test"),)
     other = (Record("b.test", "A", "10.0.0.7", True, origin_server_name="o.test"),)
     wish = OriginPolicy(balance="peak_ewma")
-    found = compile_zones([Zone("a.test", GRPC, record), Zone("b.test", GRPC, other, origin=wish)])
-    assert [origin.policy for origin in found.origins] == [OriginPolicy(), wish]
-    assert found.origins[0].targets == found.origins[1].targets
+    one, two = compiled([Zone("a.test", GRPC, record), Zone("b.test", GRPC, other, origin=wish)])
+    assert [one.origins[0].policy, two.origins[0].policy] == [OriginPolicy(), wish]
+    assert one.origins[0].targets == two.origins[0].targets
 
 
-def test_equal_origins_and_certificates_are_one_row():
+def test_equal_origins_of_a_zone_are_one_row():
+    found = rows(*(Record(f"{name}.gw.test", "A", "10.0.0.7", True, 443, "h2", "o.test") for name in "ab"))
+    assert len(found.origins) == 1
+    assert [host.origin for host in found.hosts] == [0, 0]
+
+
+def test_a_cname_into_another_zone_is_followed_and_noted():
     zones = [
+        Zone("a.test", GRPC, (Record("a.test", "CNAME", "x.b.test", True, 7),)),
         Zone(
-            f"{name}.test", GRPC, (Record(f"{name}.test", "A", "10.0.0.7", True, 443, "h2", "o.test"),), FILES
-        )
-        for name in "ab"
+            "b.test", GRPC, (Record("x.b.test", "CNAME", "y.c.b.test"), Record("y.c.b.test", "A", "10.0.0.9"))
+        ),
+        Zone("c.b.test", GRPC, (Record("y.c.b.test", "A", "10.0.0.8"),)),
     ]
-    found = compile_zones(zones)
-    assert len(found.origins) == len(found.certificates) == 1
-    assert [host.zone for host in found.hosts] == [0, 1]
+    one, two, _ = compiled(zones)
+    assert [(target.host, target.port) for target in targets(one)] == [("10.0.0.8", 7)], (
+        "the longer zone owns it"
+    )
+    assert one.asked == {"x.b.test", "y.c.b.test"}
+    assert (one.names, two.names) == ((), ())
+    assert two.asked == {"y.c.b.test"}, "it may turn out to be proxied there"
+    (alone,) = compiled(zones[:1])
+    assert alone.asked == {"x.b.test", "*.b.test", "b.test", "*.test", "test"}, "each could stop or answer it"
+    assert alone.names == ("x.b.test",)
 
 
 def test_full_neither_verifies_nor_looks_at_the_trust_store():
@@ -108,20 +125,20 @@ def test_full_neither_verifies_nor_looks_at_the_trust_store():
 
 def test_flexible_and_h2c_are_cleartext():
     flexible = rows(Record("gw.test", "A", "10.0.0.7", True), settings=Settings(http=True, ssl="flexible"))
-    assert not flexible.zones[0].encrypted
+    assert not flexible.zone.encrypted
     assert not targets(flexible)[0].tls
     h2c = rows(Record("gw.test", "A", "10.0.0.7", True, 80, "h2c"), settings=Settings(grpc=True, ssl="full"))
-    assert h2c.zones[0].encrypted
+    assert h2c.zone.encrypted
     assert (targets(h2c)[0].tls, targets(h2c)[0].server_name) == (False, "")
 
 
 def test_cleartext_on_purpose_everywhere_carries_grpc_in_any_mode():
     settings = Settings(grpc=True, ssl="off")
     purpose = Record("gw.test", "A", "10.0.0.7", True, 80, "h2c")
-    assert rows(purpose, settings=settings).zones[0].encrypted
-    assert rows(purpose, Record("gw.test", "TXT", "words"), settings=settings).zones[0].encrypted
-    assert not rows(purpose, Record("a.gw.test", "A", "10.0.0.7", True), settings=settings).zones[0].encrypted
-    assert not rows(settings=settings).zones[0].encrypted
+    assert rows(purpose, settings=settings).zone.encrypted
+    assert rows(purpose, Record("gw.test", "TXT", "words"), settings=settings).zone.encrypted
+    assert not rows(purpose, Record("a.gw.test", "A", "10.0.0.7", True), settings=settings).zone.encrypted
+    assert not rows(settings=settings).zone.encrypted
 
 
 def test_a_wildcard_asks_for_a_name_that_exists():
@@ -170,7 +187,7 @@ def test_a_circle_of_cnames_leads_nowhere():
 
 def test_a_paused_zone_carries_everything():
     found = rows(Record("gw.test", "A", "10.0.0.7", True), settings=Settings(), paused=True)
-    assert (found.zones[0].grpc, found.zones[0].http) == (True, True)
+    assert (found.zone.grpc, found.zone.http) == (True, True)
 
 
 def test_a_wildcard_in_a_certificate_covers_one_label():

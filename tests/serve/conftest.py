@@ -9,17 +9,59 @@ from typing import Any, ClassVar
 
 import pytest
 
-from fastgw import entries
+from fastgw import entries, published
 from fastgw import gateway as bridge
+from fastgw._core.proxy.endpoints import Endpoints
 from fastgw.tls.issue import development_authority, development_certificate
 
 
-class FakeSnapshot:
-    """Its rows, and who uses it."""
+class FakeBlock:
+    """The rows of one zone."""
 
-    def __init__(self, **rows: Any) -> None:
-        self.__dict__.update(rows)
-        self.users = 0
+    def __init__(
+        self, zone: Any, hosts: Any, origins: Any, certificates: Any, endpoints: Endpoints, keep: Any = ()
+    ) -> None:
+        self.zone, self.hosts, self.origins = zone, hosts, origins
+        self.certificates, self.endpoints, self.keep = certificates, endpoints, keep
+
+
+class FakeSnapshot:
+    """The rows of all its blocks, and who uses it."""
+
+    def __init__(
+        self, *, revision: int, added: Any, dropped: Any, before: FakeSnapshot | None, default: Any, gone: Any
+    ) -> None:
+        self.revision, self.default, self.gone = revision, default, gone
+        kept = [block for block in before.blocks if block not in dropped] if before is not None else []
+        self.blocks = [*kept, *added]
+        self.users = self.seekers = 0
+        self.released = False
+
+    @property
+    def zones(self) -> list[Any]:
+        return [block.zone for block in self.blocks]
+
+    @property
+    def hosts(self) -> list[Any]:
+        return [host for block in self.blocks for host in block.hosts]
+
+    @property
+    def origins(self) -> list[Any]:
+        return [origin for block in self.blocks for origin in block.origins]
+
+    @property
+    def certificates(self) -> list[Any]:
+        return [certificate for block in self.blocks for certificate in block.certificates]
+
+    def release(self) -> None:
+        self.released = True
+
+
+class FakeCertificate:
+    """What it was made of."""
+
+    def __init__(self, context: int, names: list[str], identity: bytes, *, keep: Any) -> None:
+        self.context, self.names, self.identity, self.keep = context, names, identity, keep
 
 
 class FakeWorker:
@@ -87,7 +129,9 @@ def core(monkeypatch: pytest.MonkeyPatch) -> type[FakeWorker]:
         armed: ClassVar[list[int]] = []
 
     monkeypatch.setattr(bridge, "Worker", Core)
-    monkeypatch.setattr(bridge, "Snapshot", FakeSnapshot)
+    monkeypatch.setattr(published, "Snapshot", FakeSnapshot)
+    monkeypatch.setattr(published, "ZoneBlock", FakeBlock)
+    monkeypatch.setattr(entries, "Certificate", FakeCertificate)
     monkeypatch.setattr(entries, "arm", Core.armed.append)
     monkeypatch.setattr(entries, "sockaddr", lambda host, port: f"{host} {port}".encode())
     return Core

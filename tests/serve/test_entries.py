@@ -15,7 +15,8 @@ import pytest
 from fastgw import Gateway, entries
 from fastgw import gateway as bridge
 from fastgw._core.proxy.endpoints import Endpoints
-from fastgw._core.proxy.route import Snapshot
+from fastgw._core.proxy.rows import ZoneBlock
+from fastgw._core.proxy.snapshot import Snapshot
 from fastgw.config import load
 from fastgw.entries import Entries
 from fastgw.policy.compile import compile_zones
@@ -33,17 +34,11 @@ def zone(*records: dict[str, object], **more: object) -> dict[str, object]:
 
 
 def made(config: dict[str, object], **found: list[str]) -> Entries:
-    rows = compile_zones(load(config).zones)
+    (one,) = load(config).zones
+    rows = compile_zones([one])[0]
     known = {name.replace("_", "."): literals for name, literals in found.items()}
-    known |= {name: [name] for name in entries.names_of(rows) if name not in known}
-    return entries.build(
-        rows,
-        groups=("X25519",),
-        found=known,
-        shelf=Shelf(),
-        endpoints=Endpoints(),
-        zone_number=lambda _: 0,
-    )
+    assert set(rows.names) == known.keys(), "no other names are to be resolved"
+    return entries.build(rows, 0, known, entries.Supplies(Shelf(), Endpoints(), ("X25519",)))
 
 
 def endpoints(config: dict[str, object], **found: list[str]) -> list[tuple[str, int, int]]:
@@ -155,7 +150,7 @@ def test_the_wishes_of_a_zone_reach_its_origins():
 def test_without_wishes_an_origin_has_the_defaults_of_the_core():
     (one,) = made(zone({"content": "10.0.0.1"})).origins
     assert one == type(one)(one.label, one.endpoints)
-    (row,) = made(zone({"content": "10.0.0.1"})).zones
+    row = made(zone({"content": "10.0.0.1"})).zone
     assert row.routes == [entries.RouteEntry([], retry_on=())]
 
 
@@ -167,7 +162,7 @@ def test_routes_reach_their_zone():
         "age": "3s",
         "retry": {"on": ["unavailable", "aborted"], "attempts": 5, "bytes": 6},
     }
-    (row,) = made(zone({"content": "10.0.0.1"}, route=[route])).zones
+    row = made(zone({"content": "10.0.0.1"}, route=[route])).zone
     first, last = row.routes
     match = entries.MatchEntry("gw.test", "/a.B/C", (("x-a", "1"), ("x-b", "2")))
     assert first == entries.RouteEntry([match], 1000, 2000, 3000, (10, 14), 5, 6)
@@ -192,26 +187,12 @@ def test_the_core_takes_the_entries():
         route=[route],
     )
     registry = Endpoints()
-    rows = compile_zones(load(config).zones)
-    built = entries.build(
-        rows,
-        groups=("X25519",),
-        found={"a.example": ["10.0.0.2"], "10.0.0.1": ["10.0.0.1"]},
-        shelf=Shelf(),
-        endpoints=registry,
-        zone_number=lambda _: 0,
-    )
-    snapshot = Snapshot(
-        revision=1,
-        zones=built.zones,
-        hosts=built.hosts,
-        origins=built.origins,
-        certificates=built.certificates,
-        default_certificate=rows.default_certificate,
-        endpoints=registry,
-        keep=(),
-    )
-    assert snapshot.explain("gw.test") == ("proxied", 0, 0)
+    (one,) = load(config).zones
+    supplies = entries.Supplies(Shelf(), registry, ("X25519",))
+    built = entries.build(compile_zones([one])[0], 0, {"a.example": ["10.0.0.2"]}, supplies)
+    block = ZoneBlock(built.zone, built.hosts, built.origins, (), registry)
+    snapshot = Snapshot(revision=1, added=[block])
+    assert snapshot.explain("gw.test") == ("proxied", "gw.test", "gw.test", "gw.test")
     assert [row["endpoint"] for row in registry.stats()] == [
         "10.0.0.1:443",
         "unix:/run/app.sock",

@@ -17,6 +17,7 @@ import pytest
 from fastgw import ConfigError, FastgwError, Gateway, StartupError
 from fastgw.policy import limits
 from fastgw.serve.access_log import peer_text
+from fastgw.tls.context import context_address
 from tests.support.calls import eventually
 
 
@@ -47,7 +48,7 @@ def test_the_snapshot_says_what_the_configuration_says(core, config):
     assert [(zone.name, zone.number, zone.grpc, zone.http, zone.encrypted) for zone in snapshot.zones] == [
         ("gw.test", 0, True, False, True)
     ]
-    assert list(snapshot.hosts) == [("api.gw.test", True, 0, 0)]
+    assert snapshot.hosts == [("api.gw.test", True, 0, None)]
     assert snapshot.origins[0].label == "127.0.0.1:50443"
     (endpoint,) = snapshot.origins[0].endpoints
     assert (endpoint.address, endpoint.server_name) == (b"127.0.0.1 50443", "api.gw.test")
@@ -57,8 +58,9 @@ def test_the_snapshot_says_what_the_configuration_says(core, config):
     certificate = snapshot.certificates[0]
     assert certificate.names == ["gw.test", "*.gw.test"]
     assert core.armed == [certificate.context]
-    assert snapshot.default_certificate == 0
-    assert len(snapshot.keep) == 2
+    assert snapshot.default is certificate
+    assert context_address(certificate.keep) == certificate.context
+    assert [context_address(one) for one in snapshot.blocks[0].keep] == [endpoint.context]
 
 
 def test_each_worker_gets_every_limit_by_the_key_of_the_core(core, config):
@@ -87,7 +89,7 @@ def test_publish_swaps_the_snapshot_and_keeps_what_did_not_change(core, config):
         assert second.certificates == first.certificates
         assert second.origins[0] == first.origins[0]
         assert second.origins[1].endpoints[0].state != first.origins[0].endpoints[0].state
-        assert second.endpoints is first.endpoints
+        assert second.blocks[0] is not first.blocks[0]
         assert len(core.armed) == 1
 
 
@@ -112,7 +114,7 @@ def test_a_zone_keeps_its_number_when_others_come_and_go(core, config, authority
         gateway.publish({**config, "zone": [other, *config["zone"]]})
         gateway.publish({**config, "zone": [other]})
         numbers = [{zone.name: zone.number for zone in one.zones} for one in core.made[0].snapshots]
-        assert numbers == [{"gw.test": 0}, {"else.test": 1, "gw.test": 0}, {"else.test": 1}]
+        assert numbers == [{"gw.test": 0}, {"gw.test": 0, "else.test": 1}, {"else.test": 1}]
         assert gateway.stats()["zones"] == {"gw.test": {"calls": 10}, "else.test": {"calls": 1}}
 
 
@@ -127,15 +129,20 @@ def test_a_refused_configuration_changes_nothing(core, config):
 def test_a_snapshot_goes_when_all_workers_have_passed_it_and_none_holds_it(core, config):
     with Gateway(config) as gateway:
         held = gateway._snapshots
+        held[0].seekers = 1
         gateway.publish(config)
         old, new = gateway._snapshots
         core.made[0].revision = 2
         gateway.stats()
         assert gateway._snapshots == [old, new], "worker 1 has not passed it"
+        assert not old.released, "a worker looks names up in it"
+        old.seekers = 0
         core.made[1].revision = 2
         old.users = 1
         gateway.stats()
         assert gateway._snapshots == [old, new], "somebody holds it"
+        assert old.released
+        assert not new.released
         old.users = 0
         gateway.stats()
         assert gateway._snapshots == [new]

@@ -42,12 +42,13 @@ def test_listen():
 )
 def test_every_name_of_this_machine_leads_to_the_origin(tmp_path, origin, host, server_name):
     config, authority = local_config(origin, [Listen("127.0.0.1", 0)], directory=tmp_path)
-    rows = compile_zones(config.zones)
+    (zone,) = config.zones
+    rows = compile_zones([zone])[0]
     assert {row.hostname for row in rows.hosts} == {"localhost", "127.0.0.1", "::1"}
     targets = [target for origin in rows.origins for target in origin.targets]
     assert [(one.host, one.port, one.tls, one.verify, one.server_name) for one in targets] == [
         (host, 50051, True, False, server_name)
     ]
-    assert rows.zones[0].grpc
+    assert rows.zone.grpc
     assert authority is not None
     assert authority.certificate == tmp_path / "ca.pem"

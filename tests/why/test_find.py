@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgw._core.proxy.endpoints import Endpoints
-from fastgw._core.proxy.entries import CertificateEntry, EndpointEntry, HostEntry, OriginEntry, ZoneEntry
-from fastgw._core.proxy.route import Snapshot, certificate_of, hostname_of, sockaddr
+from fastgw._core.proxy.entries import EndpointEntry, HostEntry, OriginEntry, ZoneEntry
+from fastgw._core.proxy.route import hostname_of, sockaddr
+from fastgw._core.proxy.rows import Certificate, ZoneBlock
+from fastgw._core.proxy.snapshot import Snapshot, certificate_of
 from fastgw._core.wire import grpc as core
 from fastgw.config import Config, Listen
 from fastgw.policy.certificates import CertificateFiles
-from fastgw.policy.compile import Rows, compile_zones
+from fastgw.policy.compile import ZoneRows, compile_zones
 from fastgw.policy.records import Record
 from fastgw.policy.routes import Match, Route, compile_routes
 from fastgw.policy.settings import Settings
@@ -65,19 +67,21 @@ def zones_of(drawn: list[list[tuple[str, bool, bool]]]) -> tuple[Zone, ...]:
     return tuple(zones)
 
 
-def snapshot(rows: Rows, certificates: Sequence[Sequence[str]]) -> Snapshot:
-    return Snapshot(
-        revision=1,
-        zones=[
-            ZoneEntry(z.name, n, z.grpc, z.http, z.encrypted, z.certificate) for n, z in enumerate(rows.zones)
-        ],
-        hosts=[HostEntry(h.hostname, h.proxied, h.zone, h.origin) for h in rows.hosts],
-        origins=[ORIGIN] * len(rows.origins),
-        certificates=[CertificateEntry(8, list(n), b"%d" % at) for at, n in enumerate(certificates)],
-        default_certificate=rows.default_certificate,
-        endpoints=ENDPOINTS,
-        keep=None,
-    )
+def snapshot(compiled: Sequence[ZoneRows], names: Mapping[CertificateFiles, Sequence[str]]) -> Snapshot:
+    """The core's reading of the same zones; a certificate is known by its file."""
+    shown = {files: Certificate(8, list(inside), bytes(files.file)) for files, inside in names.items()}
+    blocks = [
+        ZoneBlock(
+            ZoneEntry(rows.zone.name, number, rows.zone.grpc, rows.zone.http, rows.zone.encrypted),
+            [HostEntry(*row) for row in rows.hosts],
+            [ORIGIN._replace(label=origin.label) for origin in rows.origins],
+            [] if rows.certificate is None else [shown[rows.certificate]],
+            ENDPOINTS,
+        )
+        for number, rows in enumerate(compiled)
+    ]
+    first = next((rows.certificate for rows in compiled if rows.certificate is not None), None)
+    return Snapshot(revision=1, added=blocks, default=None if first is None else shown[first])
 
 
 ASKED = st.lists(
@@ -88,20 +92,19 @@ ASKED = st.lists(
 @given(zone_sets, ASKED)
 def test_host_zone_and_origin_are_those_of_the_snapshot(drawn: Any, asked: Any) -> None:
     zones = zones_of(drawn)
-    rows = compile_zones(zones)
-    compiled = snapshot(rows, [])
+    compiled = snapshot(compile_zones(zones), {})
     hosts = tables(zones).hosts
     for parts, end in asked:
         name = ".".join((*parts, end))
         found = find.host_of(hosts, name)
         host = found.host
         if host is None:
-            assert compiled.explain(name) == ("unknown", -1, -1)
+            assert compiled.explain(name) == ("unknown", "", "", "")
         else:
-            kind, zone, origin = compiled.explain(name)
+            kind, zone, record, origin = compiled.explain(name)
             assert kind == ("dns_only" if host.origin is None else "proxied")
-            assert host.zone.zone is zones[zone]
-            assert host.origin == (None if origin < 0 else rows.origins[origin])
+            assert (host.zone.zone.name, host.hostname) == (zone, record)
+            assert ("" if host.origin is None else host.origin.label) == origin
             assert (found.kind == "exact") == (host.hostname == name)
         told = steps.explain(Config(zones, (Listen("127.0.0.1", 0, False),)), steps.Request(name, "/s/M"))
         denied = steps.answer(told)
@@ -126,12 +129,10 @@ def test_the_certificate_is_the_one_the_core_shows(drawn: Any, shown: Any, data:
         (*data.draw(st.lists(labels, max_size=4)), data.draw(st.sampled_from(["z0", "z1", "z2"])))
     )
     way = steps._Way(Config(zones, LISTEN), steps.Request(name, "/s/M"))
-    rows = compile_zones(zones)
     way._names = dict(zip(files, shown, strict=True))
     found, _ = steps._certificate(way)
-    inside = [shown[files.index(one)] for one in rows.certificates]
-    core_row = certificate_of(snapshot(rows, inside), name.encode())
-    assert found == (None if core_row < 0 else rows.certificates[core_row])
+    wanted = certificate_of(snapshot(compile_zones(zones), way._names), name.encode())
+    assert (None if found is None else bytes(found.file)) == wanted
 
 
 def test_a_certificate_that_names_it_comes_before_one_whose_wildcard_covers_it() -> None:
@@ -142,7 +143,7 @@ def test_a_certificate_that_names_it_comes_before_one_whose_wildcard_covers_it()
         way = steps._Way(Config(zones, LISTEN), steps.Request(name, "/s/M"))
         way._names = dict(zip(files, inside, strict=True))
         found, why = steps._certificate(way)
-        assert certificate_of(snapshot(compile_zones(zones), inside), name.encode()) == wanted
+        assert certificate_of(snapshot(compile_zones(zones), way._names), name.encode()) == bytes(found.file)
         assert found == files[wanted]
         assert why
 

@@ -11,25 +11,55 @@ from fastgw.policy.zone import Zone
 Known = Mapping[str, list[Record]]  # full name to its records
 
 
-class ZoneNames(Mapping[str, list[Record]]):
+class Names(Mapping[str, list[Record]]):
     """The names of zones as `Known`, without a table of them all: the zone of a name is found by its end."""
 
+    def __init__(self, zones: Mapping[str, Zone]) -> None:
+        self._zones = zones
+        self._found: dict[str, dict[str, list[Record]]] = {}  # of zones that were looked into
+
+    def of_zone(self, zone: str) -> dict[str, list[Record]]:
+        """The records of one of the zones by name."""
+        names = self._found.get(zone)
+        if names is None:
+            names = self._found[zone] = by_name(self._zones[zone].records)
+        return names
+
+    def __getitem__(self, name: str) -> list[Record]:
+        bare = name.removeprefix("*.")
+        for end in (bare, *parents(bare)):
+            if end in self._zones:
+                records = self.of_zone(end).get(name)
+                if records is not None:
+                    return records
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for zone in self._zones for name in self.of_zone(zone))
+
+    def __len__(self) -> int:
+        return sum(len(self.of_zone(zone)) for zone in self._zones)
+
+
+class ZoneNames(Names):
+    """The same for a configuration of which one zone is about to change."""
+
     def __init__(self, zones: Iterable[Zone]) -> None:
-        self._zones: dict[str, Zone] = {}
+        self._own: dict[str, Zone] = {}
+        super().__init__(self._own)
         self._places: dict[str, int] = {}
         for place, zone in enumerate(zones):
-            self._zones[zone.name] = zone
+            self._own[zone.name] = zone
             self._places[zone.name] = place
-        self._found: dict[str, dict[str, list[Record]]] = {}
 
     def put(self, zone: Zone) -> None:
         """Exchange or add one zone."""
-        self._zones[zone.name] = zone
+        self._own[zone.name] = zone
         self._found.pop(zone.name, None)
 
     def leading_to(self, name: str) -> list[Zone]:
         """The other zones from which a CNAME leads into zone `name`, also by way of others."""
-        far = {zone.name: zone for zone in self._zones.values() if zone.outward and zone.name != name}
+        far = {zone.name: zone for zone in self._own.values() if zone.outward and zone.name != name}
         found: list[Zone] = []
         reached = ["." + name]
         while reached:
@@ -45,35 +75,32 @@ class ZoneNames(Mapping[str, list[Record]]):
 
     def with_name(self, name: str) -> Container[str]:
         """The names of the zones, and this one."""
-        return {name, *self._zones}
+        return {name, *self._own}
 
     def elsewhere(self, name: str, zone: str) -> bool:
         """Does a zone other than `zone` hold `name`?"""
         bare = name.removeprefix("*.")
         return any(
-            end != zone and end in self._zones and name in self._of(end) for end in (bare, *parents(bare))
+            end != zone and end in self._own and name in self.of_zone(end) for end in (bare, *parents(bare))
         )
 
-    def _of(self, zone: str) -> dict[str, list[Record]]:
-        names = self._found.get(zone)
-        if names is None:
-            names = self._found[zone] = by_name(self._zones[zone].records)
-        return names
+
+class Watched(Mapping[str, list[Record]]):
+    """`known`, with a note of every name that was asked for."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self.asked: set[str] = set()
 
     def __getitem__(self, name: str) -> list[Record]:
-        bare = name.removeprefix("*.")
-        for end in (bare, *parents(bare)):
-            if end in self._zones:
-                records = self._of(end).get(name)
-                if records is not None:
-                    return records
-        raise KeyError(name)
+        self.asked.add(name)
+        return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for zone in self._zones for name in self._of(zone))
+        return iter(self._known)
 
     def __len__(self) -> int:
-        return sum(len(self._of(zone)) for zone in self._zones)
+        return len(self._known)
 
 
 def by_name(records: Iterable[Record]) -> dict[str, list[Record]]:

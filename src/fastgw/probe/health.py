@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,6 +90,14 @@ class Health:
             if not self._closed:
                 asyncio.run_coroutine_threadsafe(self._swap(wanted), self._loop).result()
 
+    def update(self, gone: Iterable[Hashable], new: Iterable[HealthTarget]) -> None:
+        """The same for a change: leave out the keys `gone`, take in `new` targets, instead of others."""
+        fresh = {target.key: target for target in new}
+        left = [key for key in gone if key not in fresh]
+        with self._lock:
+            if not self._closed:
+                asyncio.run_coroutine_threadsafe(self._alter(left, fresh), self._loop).result()
+
     def verdicts(self) -> dict[Hashable, bool]:
         """What has been found so far."""
         return {
@@ -118,15 +126,19 @@ class Health:
         await self._swap({})
 
     async def _swap(self, wanted: dict[Hashable, HealthTarget]) -> None:
-        gone = [
-            self._checks.pop(key)[1]
-            for key, (check, _) in list(self._checks.items())
-            if wanted.get(key) != check.target
+        await self._alter([key for key in self._checks if key not in wanted], wanted)
+
+    async def _alter(self, left: Iterable[Hashable], fresh: Mapping[Hashable, HealthTarget]) -> None:
+        other = [
+            key
+            for key, target in fresh.items()
+            if key in self._checks and self._checks[key][0].target != target
         ]
+        gone = [self._checks.pop(key)[1] for key in (*left, *other) if key in self._checks]
         for task in gone:
             task.cancel()
         await asyncio.gather(*gone, return_exceptions=True)
-        new = [target for key, target in wanted.items() if key not in self._checks]
+        new = [target for key, target in fresh.items() if key not in self._checks]
         for target in new:
             check = _Check(target, self._report)
             delay = random.uniform(0, min(target.interval, SPREAD * len(new)))

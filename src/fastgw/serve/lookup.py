@@ -120,6 +120,7 @@ class Lookup:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._dirty: asyncio.Event | None = None
+        self._changes: dict[str, int] = {}  # name -> revision of its last change, in that order
         self.revision = 0
         """Grows with each change of an answer that was there before."""
 
@@ -141,13 +142,23 @@ class Lookup:
             found[name.text] = name.addresses
         return {host: found.get(host, ()) for host in wanted}
 
-    def keep(self, hosts: Iterable[str]) -> None:
-        """Watch no other names than `hosts` any more."""
-        wanted = set(hosts)
+    def changed_since(self, revision: int) -> set[str]:
+        """The names whose answers have changed since `revision`."""
+        names: set[str] = set()
         with self._lock:
-            for text in [text for text in self._names if text not in wanted]:
-                name = self._names.pop(text)
-                if self._loop is not None and name.task is not None:
+            for text, when in reversed(self._changes.items()):
+                if when <= revision:
+                    break
+                names.add(text)
+        return names
+
+    def forget(self, hosts: Iterable[str]) -> None:
+        """Watch these names no more."""
+        with self._lock:
+            for text in hosts:
+                name = self._names.pop(text, None)
+                self._changes.pop(text, None)
+                if name is not None and self._loop is not None and name.task is not None:
                     self._loop.call_soon_threadsafe(name.task.cancel)
 
     def close(self) -> None:
@@ -272,7 +283,10 @@ class Lookup:
         logger.info("the name %s leads to %s", name.text, ", ".join(addresses))
         # Who waits for the first answer takes it himself; who waited in vain is told.
         if name.asked.is_set():
-            self.revision += 1
+            with self._lock:
+                self.revision += 1
+                self._changes.pop(name.text, None)
+                self._changes[name.text] = self.revision
             if self._dirty is not None:
                 self._dirty.set()
 

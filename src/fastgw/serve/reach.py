@@ -11,7 +11,7 @@ from OpenSSL import SSL
 
 from fastgw.errors import CertificateError
 from fastgw.policy.chains import Known, by_name, follow, is_served
-from fastgw.policy.compile import TargetRow, origin_row
+from fastgw.policy.compile import TargetRow, demands_of, targets_of
 from fastgw.policy.names import joined
 from fastgw.policy.records import UNIX
 from fastgw.policy.zone import Zone
@@ -75,7 +75,7 @@ def _targets(zones: list[Zone]) -> Iterator[tuple[str, str, TargetRow]]:
                 continue
             for record in records:
                 if record.leads and follow(record, known) != [""]:
-                    for target in origin_row(zone, [record], known).targets:
+                    for target in targets_of([record], known, demands_of(zone)):
                         yield name, record.content, target
 
 

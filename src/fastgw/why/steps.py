@@ -171,18 +171,24 @@ def _certificate(way: _Way) -> tuple[CertificateFiles | None, str]:
     if name is None or address(name) is not None:
         return default, "the default, as addresses are not asked for by SNI"
     host = way.found.host
-    if host is not None:
-        own = host.zone.certificate
-        if own is not None:
-            return own, f"that of zone {host.zone.zone.name}"
-    loose = None
-    for files in way.tables.certificates:
-        names = way.names(files)
-        if name in names:
-            return files, f"which names {name}"
-        if loose is None and any(covers(pattern, name) for pattern in names):
-            loose = files
-    return (loose, f"whose wildcard covers {name}") if loose is not None else (default, "the default")
+    own = None if host is None else host.zone.certificate
+    # What the name's own zone has for it; then what anybody has, of two the one that was written last.
+    for ours, candidates in (
+        (True, [] if own is None else [own]),
+        (False, reversed(way.tables.certificates)),
+    ):
+        loose = None
+        for files in candidates:
+            names = way.names(files)
+            if name in names:
+                return files, f"which names {name}"
+            if loose is None and any(covers(pattern, name) for pattern in names):
+                loose = files
+        if loose is not None:
+            return loose, f"whose wildcard covers {name}" + (", of its zone" if ours else "")
+    if own is not None and host is not None:
+        return own, f"that of zone {host.zone.zone.name}"
+    return default, "the default"
 
 
 def _head(way: _Way) -> Step:

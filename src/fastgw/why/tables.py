@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastgw.policy.certificates import CertificateFiles
-from fastgw.policy.compile import NONE, OriginRow, compile_zones
+from fastgw.policy.compile import OriginRow, compile_zones
 from fastgw.policy.routes import RouteRow
 from fastgw.policy.zone import Zone
 
@@ -42,21 +42,15 @@ class Tables:
 
 def tables(zones: Iterable[Zone]) -> Tables:
     """What `zones` are compiled to."""
-    all_zones = tuple(zones)
-    rows = compile_zones(all_zones)
-    owners = [
-        Owner(
-            zone,
-            row.grpc,
-            row.http,
-            row.encrypted,
-            None if row.certificate == NONE else rows.certificates[row.certificate],
-            row.routes,
-        )
-        for zone, row in zip(all_zones, rows.zones, strict=True)
-    ]
-    hosts = {
-        row.hostname: Host(row.hostname, owners[row.zone], rows.origins[row.origin] if row.proxied else None)
-        for row in rows.hosts
-    }
-    return Tables(hosts, rows.certificates)
+    all_zones = {zone.name: zone for zone in zones}
+    hosts: dict[str, Host] = {}
+    certificates: dict[CertificateFiles, None] = {}
+    for zone, rows in zip(all_zones.values(), compile_zones(all_zones.values()), strict=True):
+        row = rows.zone
+        owner = Owner(zone, row.grpc, row.http, row.encrypted, rows.certificate, row.routes)
+        if rows.certificate is not None:
+            certificates[rows.certificate] = None
+        for host in rows.hosts:
+            origin = rows.origins[host.origin] if host.proxied else None
+            hosts[host.hostname] = Host(host.hostname, owner, origin)
+    return Tables(hosts, tuple(certificates))

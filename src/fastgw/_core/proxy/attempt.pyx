@@ -121,7 +121,7 @@ cdef void _deny(Exchange *self) noexcept nogil:
 
 cdef inline uint64_t _place(const Exchange *self) noexcept nogil:
     """The bit of the endpoint that was chosen last."""
-    return <uint64_t>1 << <uint64_t>(self.endpoint - &self.use.data.endpoints[self.row.first])
+    return <uint64_t>1 << <uint64_t>(self.endpoint - self.row.endpoints)
 
 
 cdef void _choose(Exchange *self, const EndpointRow *endpoint) noexcept nogil:
@@ -354,7 +354,7 @@ cdef void attempt_hedge(Exchange *self) noexcept nogil:
     stream = _ask(self, link, endpoint, section, &head, self.kept.length == 0)
     if stream == NULL:
         return
-    self.tried |= <uint64_t>1 << <uint64_t>(endpoint - &self.use.data.endpoints[self.row.first])
+    self.tried |= <uint64_t>1 << <uint64_t>(endpoint - self.row.endpoints)
     self.attempts += 1
     endpoint_begin(endpoint.state)
     self.rival = stream

@@ -199,7 +199,7 @@ cdef const EndpointRow *balance_pick(Desk *desk, const SnapshotData *data, const
     last_resort  rather one that is not available than none
     key          for HASH
     """
-    cdef const EndpointRow *rows = &data.endpoints[origin.first]
+    cdef const EndpointRow *rows = origin.endpoints
     cdef uint8_t balance = origin.policy.balance
     cdef uint64_t among
     if origin.count == 1:

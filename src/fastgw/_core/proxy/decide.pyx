@@ -41,12 +41,12 @@ from fastgw._core.proxy.reply cimport (
 from fastgw._core.proxy.route cimport (
     HOST_PROXIED,
     HOSTNAME_MAX,
-    NONE,
+    CertificateRow,
     HostRow,
     SnapshotData,
     certificate_by_key,
     certificate_covers,
-    certificate_key,
+    certificate_of_host,
     hostname_normalize,
     origin_key,
     route_of,
@@ -74,20 +74,36 @@ cdef void _show(const uint8_t *text, uint32_t length, char *into) noexcept nogil
     into[length] = 0
 
 
+cdef bint _demands_are_met(const Link *link, const CertificateRow *wanted) noexcept nogil:
+    """Would a handshake for the hostname that shows `wanted` have asked for no more than this connection's has?"""
+    if wanted == NULL:
+        return True
+    if wanted.demand != 0 and wanted.demand != link.demand:
+        return False
+    return link.tls_version == 0 or wanted.version_least <= link.tls_version
+
+
 cdef bint _covered(Link *link, const SnapshotData *data, const HostRow *host, const uint8_t *hostname,
                    uint32_t length) noexcept nogil:
-    """Does the certificate this connection was opened with cover the hostname (RFC 9110 section 7.4)?"""
-    cdef uint32_t wanted, shown
-    if link.certificate == 0:
-        return True     # cleartext: nothing was promised
+    """May the hostname be asked for on this connection (RFC 9110 section 7.4)?
+
+    The certificate it was opened with must cover it, and what is demanded of its clients must have been demanded.
+    """
+    cdef const CertificateRow *wanted
+    cdef const CertificateRow *shown
     if link.approved == host and link.approved_revision == data.revision:
         return True
-    wanted = data.zones[host.zone].certificate
-    if wanted == NONE or certificate_key(data, wanted) != link.certificate:
+    if link.certificate == 0 and data.demanding == 0:
+        return True
+    wanted = certificate_of_host(data, host, hostname, length)
+    if not _demands_are_met(link, wanted):
+        return False
+    # In cleartext no certificate was shown, and nothing was promised. A zone's own certificate is its owner's choice.
+    if link.certificate != 0 and (wanted == NULL or wanted.key != link.certificate or host.zone.certificate_count == 0):
         shown = certificate_by_key(data, link.certificate)
-        if shown == NONE or not certificate_covers(data, shown, hostname, length):
+        if shown == NULL or not certificate_covers(shown, hostname, length):
             return False
-    if not host.wildcard:
+    if not host.name.wildcard:
         link.approved = host
         link.approved_revision = data.revision
     return True
@@ -134,9 +150,9 @@ cdef LocalReply _decide_host(Exchange *self, Link *link, const FieldSection *sec
         else:
             snprintf(text, TEXT_SIZE, b"the record of %s is DNS-only: set proxied = true to serve it here", shown)
         return ZONE_UNKNOWN
-    self.zone = &data.zones[host.zone]
-    self.row = &data.origins[host.origin]
-    self.route = route_of(data, self.zone, hostname, length, section, head)
+    self.zone = host.zone
+    self.row = host.origin
+    self.route = route_of(self.zone, hostname, length, section, head)
     self.key = origin_key(self.row, section)
     if not _covered(link, data, host, hostname, length):
         _show(hostname, length, shown)

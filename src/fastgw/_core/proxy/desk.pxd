@@ -74,7 +74,9 @@ cdef struct Link:
     # toward a client
     uint8_t peer[28]            # struct sockaddr
     uint64_t certificate        # key of the certificate shown; 0 in cleartext
-    const HostRow *approved     # the row last found to be covered by it, in this revision:
+    uint32_t demand             # of the certificate's row by which the client was judged; 0: none
+    uint32_t tls_version        # as on the wire; 0: not known
+    const HostRow *approved     # the row last found to be allowed here, in this revision:
     uint64_t approved_revision
     # toward an origin
     Pool *pool                  # NULL: this is a client's
@@ -196,6 +198,7 @@ cdef struct Desk:
     void (*lease_failed)(Exchange *exchange, Link *link, int failure) noexcept nogil
     void (*adopt)(Desk *desk) noexcept nogil    # makes what is `published` `current`
     SnapshotUse *current        # NULL until the first snapshot is published
+    uint64_t swept_revision     # of the snapshot for which pools of endpoints that are gone were looked for last
     Listener listeners[LISTENERS_MAX]
     uint32_t listener_count
     Link *clients

@@ -17,14 +17,25 @@ ctypedef struct EndpointState:
     uint64_t calls_failed
     uint64_t connects_failed
     uint64_t times_ejected
+    uint32_t blocks             # rows that lead to it; changed with the GIL only
+    int32_t pools               # of workers: connections, or the memory of some
 
 cdef class Endpoints:
-    cdef EndpointState **states
-    cdef uint32_t count
+    cdef EndpointState **states     # by number, NULL where there is none
+    cdef uint32_t count         # numbers given out so far
     cdef uint32_t room
     cdef dict numbers           # identity -> number
-    cdef list labels
+    cdef list identities        # by number
+    cdef list labels            # by number
+    cdef list free              # numbers to be given out again
+    cdef dict unused            # numbers that no row leads to, those first that have been so for longest
 
+    cdef EndpointState *enter(self, number) except NULL
+    cdef void leave(self, EndpointState *state) noexcept
+    cdef void _forget(self, uint32_t number) except *
+
+cdef void endpoint_pool_made(EndpointState *self) noexcept nogil
+cdef void endpoint_pool_gone(EndpointState *self) noexcept nogil
 cdef void endpoint_begin(EndpointState *self) noexcept nogil
 cdef void endpoint_end(EndpointState *self) noexcept nogil
 cdef void endpoint_answered(EndpointState *self, uint64_t latency, uint64_t now) noexcept nogil

@@ -1,7 +1,8 @@
 """What all workers know of each endpoint: running calls, latency, failures, health. Nobody waits for anybody.
 
-An endpoint keeps its state for as long as the gateway lives, whatever is published: one that leaves and returns is
-remembered. The struct has cache lines of its own, so that calls to one endpoint do not slow down those to another.
+An endpoint keeps its state while any snapshot leads to it, and then until many others have left as well: one that
+leaves and returns is remembered, and names that lead elsewhere all the time do not use up the memory. The struct has
+cache lines of its own, so that calls to one endpoint do not slow down those to another.
 """
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free, realloc
@@ -17,6 +18,8 @@ cdef extern from *:
     #define FASTGW_GET(at) __atomic_load_n(at, __ATOMIC_RELAXED)
     #define FASTGW_SET(at, value) __atomic_store_n(at, value, __ATOMIC_RELAXED)
     #define FASTGW_ADD(at, value) __atomic_add_fetch(at, value, __ATOMIC_RELAXED)
+    #define FASTGW_ACQUIRE(at) __atomic_load_n(at, __ATOMIC_ACQUIRE)
+    #define FASTGW_RELEASE(at) (void)__atomic_sub_fetch(at, 1, __ATOMIC_RELEASE)
     """
     uint32_t FASTGW_GET32 "FASTGW_GET"(const uint32_t *at) nogil
     int32_t FASTGW_GET_INT "FASTGW_GET"(const int32_t *at) nogil
@@ -25,6 +28,8 @@ cdef extern from *:
     void FASTGW_SET64 "FASTGW_SET"(uint64_t *at, uint64_t value) nogil
     uint32_t FASTGW_ADD32 "FASTGW_ADD"(uint32_t *at, uint32_t value) nogil
     int32_t FASTGW_ADD_INT "FASTGW_ADD"(int32_t *at, int32_t value) nogil
+    int32_t FASTGW_ACQUIRE(const int32_t *at) nogil
+    void FASTGW_RELEASE(int32_t *at) nogil
     uint64_t FASTGW_ADD64 "FASTGW_ADD"(uint64_t *at, uint64_t value) nogil
 
 cdef enum:
@@ -33,6 +38,16 @@ cdef enum:
 
 cdef uint64_t _DECAY_NS = 10 * <uint64_t>1000000000     # an old latency has lost its weight by then
 cdef uint64_t _FAILED_NS = 1000 * <uint64_t>1000000     # a failure counts as an answer at least this slow
+
+
+cdef void endpoint_pool_made(EndpointState *self) noexcept nogil:
+    """A worker has a pool for it."""
+    FASTGW_ADD_INT(&self.pools, 1)
+
+
+cdef void endpoint_pool_gone(EndpointState *self) noexcept nogil:
+    """That pool is no more: the last thing its worker does with the state."""
+    FASTGW_RELEASE(&self.pools)
 
 
 cdef void endpoint_begin(EndpointState *self) noexcept nogil:
@@ -132,7 +147,10 @@ cdef class Endpoints:
 
     def __cinit__(self):
         self.numbers = {}
+        self.identities = []
         self.labels = []
+        self.free = []
+        self.unused = {}
 
     def __dealloc__(self):
         cdef uint32_t number
@@ -141,36 +159,91 @@ cdef class Endpoints:
         free(self.states)
 
     def __len__(self):
-        return self.count
+        return len(self.numbers)
 
     def number_of(self, bytes identity not None, str label not None):
-        """The number of the endpoint of this identity, which is the same for good; made if it is new."""
+        """The number of the endpoint of this identity, the same while it is known; made if it is new."""
+        cdef uint32_t number
         cdef void *made = NULL
-        cdef EndpointState **grown
         known = self.numbers.get(identity)
         if known is not None:
             return known
+        if not self.free:
+            self._grow()
+        if posix_memalign(&made, _CACHE_LINE, 2 * _CACHE_LINE) != 0:
+            raise MemoryError
+        memset(made, 0, 2 * _CACHE_LINE)
+        number = self.free.pop()
+        self.states[number] = <EndpointState *>made
+        self.states[number].number = number
+        self.states[number].healthy = 1
+        self.states[number].key = _key(identity, <uint32_t>len(identity))
+        self.labels[number] = label
+        self.identities[number] = identity
+        self.numbers[identity] = number
+        self.unused[number] = None
+        return number
+
+    def _grow(self):
+        cdef EndpointState **grown
         if self.count == self.room:
             grown = <EndpointState **>realloc(self.states, (2 * self.room + 16) * sizeof(EndpointState *))
             if grown == NULL:
                 raise MemoryError
             self.states = grown
             self.room = 2 * self.room + 16
-        if posix_memalign(&made, _CACHE_LINE, 2 * _CACHE_LINE) != 0:
-            raise MemoryError
-        memset(made, 0, 2 * _CACHE_LINE)
-        self.states[self.count] = <EndpointState *>made
-        self.states[self.count].number = self.count
-        self.states[self.count].healthy = 1
-        self.states[self.count].key = _key(identity, <uint32_t>len(identity))
-        self.labels.append(label)
-        self.numbers[identity] = self.count
+        self.states[self.count] = NULL
+        self.labels.append("")
+        self.identities.append(b"")
+        self.free.append(self.count)
         self.count += 1
-        return self.count - 1
+
+    cdef EndpointState *enter(self, number) except NULL:
+        """A row leads to it from now on. Raise ValueError if there is none of this number."""
+        cdef EndpointState *state = NULL
+        if 0 <= number < self.count:
+            state = self.states[<uint32_t>number]
+        if state == NULL:
+            raise ValueError(f"there is no endpoint {number}")
+        if state.blocks == 0:
+            self.unused.pop(number, None)
+        state.blocks += 1
+        return state
+
+    cdef void leave(self, EndpointState *state) noexcept:
+        """A row that led to it is gone."""
+        state.blocks -= 1
+        if state.blocks == 0:
+            self.unused[state.number] = None
+
+    def sweep(self, uint32_t most):
+        """Forget endpoints that no row leads to, but the `most` that were left last; their numbers are given out again.
+
+        Returns those that workers still have a pool for: the next snapshot asks for it.
+        """
+        cdef uint32_t number
+        held = []
+        if len(self.unused) <= most:
+            return held
+        for number in list(self.unused)[:len(self.unused) - most]:
+            if FASTGW_ACQUIRE(&self.states[number].pools) == 0:
+                self._forget(number)
+            else:
+                held.append(number)
+        return held
+
+    cdef void _forget(self, uint32_t number) except *:
+        del self.numbers[self.identities[number]]
+        del self.unused[number]
+        self.identities[number] = b""
+        self.labels[number] = ""
+        free(self.states[number])
+        self.states[number] = NULL
+        self.free.append(number)
 
     def set_health(self, uint32_t number, bint healthy):
         """The verdict of an active check, in force for the next call of every worker."""
-        if number >= self.count:
+        if number >= self.count or self.states[number] == NULL:
             raise IndexError(f"there is no endpoint {number}")
         if healthy and not FASTGW_GET32(&self.states[number].healthy):
             FASTGW_SET64(&self.states[number].returned_at, clock_now())
@@ -185,6 +258,8 @@ cdef class Endpoints:
         out = []
         for number in range(self.count):
             state = self.states[number]
+            if state == NULL:
+                continue
             out.append({
                 "endpoint": self.labels[number],
                 "healthy": bool(FASTGW_GET32(&state.healthy)),

@@ -1,17 +1,12 @@
-"""What a snapshot is made from: one tuple for each row. Of a row number, -1 says that there is none."""
+"""What a block is made from: one tuple for each row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-
-class CertificateEntry(NamedTuple):
-    """A certificate: its SSL_CTX (0: shown to nobody any more), its names, its fingerprint."""
-
-    context: int
-    names: Sequence[str]
-    identity: bytes
+if TYPE_CHECKING:
+    from fastgw._core.proxy.rows import Certificate
 
 
 class MatchEntry(NamedTuple):
@@ -46,7 +41,6 @@ class ZoneEntry(NamedTuple):
     grpc: bool
     http: bool
     encrypted: bool
-    certificate: int
     routes: Sequence[RouteEntry] = (RouteEntry(),)
 
 
@@ -85,9 +79,12 @@ class OriginEntry(NamedTuple):
 
 
 class HostEntry(NamedTuple):
-    """A hostname and what it leads to."""
+    """A hostname and what it leads to: the place of an origin in its block, -1 for a DNS-only name.
+
+    certificate  of its own, None: one of its zone's
+    """
 
     hostname: str
     proxied: bool
-    zone: int
     origin: int
+    certificate: Certificate | None = None

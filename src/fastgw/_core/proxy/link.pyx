@@ -38,7 +38,7 @@ from fastgw._core.io.transport cimport (
 )
 from fastgw._core.proxy.desk cimport Exchange, desk_dice, desk_snapshot
 from fastgw._core.proxy.pool cimport pool_earlier, pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
-from fastgw._core.proxy.route cimport NONE, certificate_key, snapshot_certificate
+from fastgw._core.proxy.route cimport CertificateRow, snapshot_certificate
 from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
 
@@ -84,11 +84,11 @@ cdef SSL_CTX *_select(void *arg, const uint8_t *name, uint32_t length) noexcept 
     """The certificate for the name a client asks for; what was shown is remembered for the misdirection rule."""
     cdef Link *self = <Link *>arg
     cdef SnapshotUse *use = desk_snapshot(self.desk)
-    cdef uint32_t row = snapshot_certificate(use.data, name, length)
-    if row == NONE:
+    cdef const CertificateRow *row = snapshot_certificate(use.data, name, length)
+    if row == NULL:
         return NULL
-    self.certificate = certificate_key(use.data, row)
-    return use.data.certificates[row].context
+    self.certificate = row.key
+    return row.context
 
 
 cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsigned char *peer) noexcept nogil:
@@ -102,15 +102,15 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
         desk.meter.connections_refused += 1
         return False
     if listener.tls:
-        if use.data.default_certificate == NONE:
+        if use.data.default_certificate == NULL:
             return False
-        context = use.data.certificates[use.data.default_certificate].context
+        context = use.data.default_certificate.context
     self = _new(desk)
     if self == NULL:
         return False
     memcpy(self.peer, peer, sizeof(self.peer))
     if context != NULL:
-        self.certificate = certificate_key(use.data, use.data.default_certificate)
+        self.certificate = use.data.default_certificate.key
     conn_open(&self.conn, &desk.room, TOWARD_CLIENT, &desk.client_events, &desk.toward_client, self)
     self.transport.changed = _changed
     self.next = desk.clients

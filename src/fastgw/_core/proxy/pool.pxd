@@ -33,4 +33,5 @@ cdef SSL_SESSION **pool_earlier(Pool *self, const SSL_CTX *context) noexcept nog
 cdef bint pool_keeps_idle(const Pool *self) noexcept nogil
 cdef bint pool_tend(Link *link, uint64_t *wait_ms) noexcept nogil
 cdef void pool_warm(Desk *desk) noexcept nogil
+cdef void pool_sweep(Desk *desk) noexcept nogil
 cdef void pool_close(Desk *desk) noexcept nogil

@@ -16,7 +16,7 @@ from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
 from fastgw._core.io.tls cimport tls_ticket, tls_ticket_free
 from fastgw._core.io.transport cimport TRANSPORT_FINE
 from fastgw._core.proxy.desk cimport SnapshotUse, desk_dice
-from fastgw._core.proxy.endpoints cimport endpoint_unreachable
+from fastgw._core.proxy.endpoints cimport endpoint_pool_gone, endpoint_pool_made, endpoint_unreachable
 from fastgw._core.proxy.link cimport link_bury, link_connect, link_dirty, link_look_in, use_release
 from fastgw._core.reasons cimport ENHANCE_YOUR_CALM
 from fastgw._core.wire.frame cimport STREAM_ID_LARGEST
@@ -36,6 +36,7 @@ cdef Pool *pool_of(Desk *desk, const SnapshotData *data, const OriginRow *origin
             return NULL
         self.desk = desk
         self.state = endpoint.state
+        endpoint_pool_made(self.state)
         self.again.fire = _again
         self.again.owner = self
         self.retry_tokens = RETRY_TOKENS_FIRST
@@ -386,11 +387,10 @@ cdef void pool_warm(Desk *desk) noexcept nogil:
     cdef const SnapshotData *data = desk.current.data
     cdef const OriginRow *origin
     cdef uint32_t number, place
-    for number in range(data.origin_count):
-        origin = &data.origins[number]
-        if origin.policy.ready_least > 0:
-            for place in range(origin.first, origin.first + origin.count):
-                _warm(desk, data, origin, &data.endpoints[place])
+    for number in range(data.warm_count):
+        origin = data.warm[number]
+        for place in range(origin.count):
+            _warm(desk, data, origin, &origin.endpoints[place])
 
 
 cdef void _warm(Desk *desk, const SnapshotData *data, const OriginRow *origin,
@@ -408,6 +408,25 @@ cdef void _warm(Desk *desk, const SnapshotData *data, const OriginRow *origin,
             return
 
 
+cdef void pool_sweep(Desk *desk) noexcept nogil:
+    """Forget the pools of endpoints that are gone and that nobody uses. Between two turns: nobody holds one."""
+    cdef const SnapshotData *data = desk.current.data
+    cdef Pool *self
+    cdef uint32_t at
+    for at in range(data.gone_count):
+        self = desk.pools[data.gone[at]] if data.gone[at] < desk.pools_room else NULL
+        if self != NULL and self.links == NULL and self.waiting == 0:
+            desk.pools[data.gone[at]] = NULL
+            _free(desk, self)
+
+
+cdef void _free(Desk *desk, Pool *self) noexcept nogil:
+    timer_stop(&desk.loop, &self.again)
+    _forget_session(self)
+    endpoint_pool_gone(self.state)
+    free(self)
+
+
 cdef void pool_close(Desk *desk) noexcept nogil:
     """The worker ends: all links, then the pools themselves."""
     cdef Pool *self
@@ -418,9 +437,7 @@ cdef void pool_close(Desk *desk) noexcept nogil:
             continue
         while self.links != NULL:
             link_bury(self.links)
-        timer_stop(&desk.loop, &self.again)
-        _forget_session(self)
-        free(self)
+        _free(desk, self)
     free(desk.pools)
     desk.pools = NULL
     desk.pools_room = 0

@@ -3,22 +3,33 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from fastgw._core.io.tls cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport EndpointState
+from fastgw._core.proxy.index cimport Index
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
 cdef enum:
     HOSTNAME_MAX = 253
-    NONE = 0xffffffff           # no such row
+    LABELS_MAX = 128            # of a hostname, and one more
     ENDPOINTS_MAX = 64          # of one origin: which were tried is a bit each
 
-ctypedef struct ZoneRow:
-    const char *name
-    uint32_t number             # its meter row; the same for a zone of this name in every snapshot
-    bint grpc                   # setting `grpc`
-    bint http                   # setting `http`
-    bint encrypted              # encryption mode is full or better
-    uint32_t certificate        # row of the certificate its hostnames show
-    uint32_t route_first        # its routes, the last of which matches every call
-    uint32_t route_count
+ctypedef struct Name:
+    # A hostname as it stands in an index.
+    uint64_t hashed             # with the key of this process; first: the index goes by it
+    const char *text            # without the leading "*." of a wildcard
+    uint32_t length
+    bint wildcard
+
+ctypedef struct CertificateRow:
+    uint64_t hashed             # of `key`; first: an index goes by it
+    uint64_t key                # of the identity, the same in every snapshot; never 0
+    SSL_CTX *context            # NULL: shown to nobody any more, kept for connections that were opened with it
+    const char *names           # SAN DNS names, lower case, each zero-terminated, an empty one ends the list
+    uint32_t demand             # 0: no client certificate is asked for; equal numbers: equal demands
+    uint32_t version_least      # of TLS, as on the wire (0x0303, 0x0304); 0: any
+
+ctypedef struct CertificateName:
+    # One name of a certificate as it stands in an index.
+    Name name
+    const CertificateRow *certificate
 
 cpdef enum Balance:             # how calls are shared among the endpoints of an origin
     ROUND_ROBIN = 0             # in turn, by weight
@@ -28,7 +39,7 @@ cpdef enum Balance:             # how calls are shared among the endpoints of an
     HASH = 4                    # by a metadata field, as long as its endpoint has not too many calls
 
 ctypedef struct EndpointRow:
-    uint8_t address[128]        # struct sockaddr of the endpoint
+    const uint8_t *address      # struct sockaddr of the endpoint
     uint32_t address_length     # 0: the name did not resolve
     SSL_CTX *context            # NULL: h2c
     const char *server_name     # NULL: none is sent
@@ -57,9 +68,9 @@ ctypedef struct OriginPolicy:
 ctypedef struct OriginRow:
     # The endpoints of one name; those of the lowest priority number stand first.
     const char *label
-    uint32_t first              # of its endpoints
-    uint32_t count              # 1 to ENDPOINTS_MAX
     const char *hash_key        # name of the field that HASH goes by
+    const EndpointRow *endpoints
+    uint32_t count              # of them, 1 to ENDPOINTS_MAX
     uint32_t hash_key_length
     OriginPolicy policy
 
@@ -76,12 +87,12 @@ ctypedef struct RouteMatch:
     bint wildcard
     const char *path            # NULL: any; "/service/method", or "/service/" for all of its methods
     uint32_t path_length
-    uint32_t first              # of its field matches
-    uint32_t count
+    uint32_t count              # of `fields`
+    const FieldMatch *fields
 
 ctypedef struct RouteRow:
     # What holds for calls that match one of `matches`; without any: for all calls.
-    uint32_t first              # of its matches
+    const RouteMatch *matches
     uint32_t count
     uint32_t deadline_ms        # longest deadline of a call; 0: none is set
     uint32_t idle_ms            # longest silence on a stream; 0: any
@@ -91,10 +102,16 @@ ctypedef struct RouteRow:
     uint32_t hedge_ms           # without an answer for so long, a second attempt begins beside the first; 0: never
     uint32_t replay_octets      # of request DATA kept for another attempt
 
-ctypedef struct CertificateRow:
-    SSL_CTX *context            # NULL: shown to nobody any more, kept for connections that were opened with it
-    const char *names           # SAN DNS names, lower case, each zero-terminated, an empty one ends the list
-    uint64_t key                # of the identity, the same in every snapshot; never 0
+ctypedef struct ZoneRow:
+    const char *name
+    uint32_t number             # its meter row; the same for a zone of this name in every snapshot
+    bint grpc                   # setting `grpc`
+    bint http                   # setting `http`
+    bint encrypted              # encryption mode is full or better
+    const CertificateRow **certificates     # that its hostnames show; the first stands for names that none covers
+    uint32_t certificate_count
+    uint32_t route_count
+    const RouteRow *routes      # the last of them matches every call
 
 cdef enum HostKind:
     HOST_UNKNOWN = 0
@@ -102,57 +119,46 @@ cdef enum HostKind:
     HOST_DNS_ONLY = 2
 
 ctypedef struct HostRow:
-    const char *hostname        # without the leading "*." of a wildcard
-    uint32_t hostname_length
+    Name name                   # first: an index goes by its hash
     uint8_t kind                # HostKind
-    bint wildcard
-    uint32_t zone
-    uint32_t origin
+    const ZoneRow *zone
+    const OriginRow *origin     # NULL: DNS-only
+    const CertificateRow *certificate   # of its own, with demands of its own; NULL: one of the zone's
 
 ctypedef struct SnapshotData:
-    # Frozen once built. Workers read it without a lock and count themselves in and out.
-    HostRow *hosts
-    uint32_t host_count
-    uint32_t *index             # open addressing over hosts, exact names and wildcards apart
-    uint32_t index_mask
-    uint32_t labels_most        # of the hostname with the most labels: longer suffixes need not be looked up
-    uint64_t key[2]             # of the keyed hash: hostnames are chosen by strangers
-    ZoneRow *zones
-    uint32_t zone_count
-    OriginRow *origins
-    uint32_t origin_count
-    EndpointRow *endpoints
-    uint32_t endpoint_count
-    RouteRow *routes
-    uint32_t route_count
-    RouteMatch *matches
-    uint32_t match_count
-    FieldMatch *field_matches
-    uint32_t field_match_count
-    CertificateRow *certificates
-    uint32_t certificate_count
-    uint32_t default_certificate
+    # Frozen once built. Workers read it without a lock and count themselves in and out. The rows its indices lead to
+    # belong to blocks, which other snapshots share.
+    Index hosts                 # of HostRow, exact names and wildcards apart
+    Index names                 # of CertificateName: one for each name in any certificate that is shown
+    Index keys                  # of CertificateRow, those shown no more included
+    uint32_t labels[LABELS_MAX]     # hostnames by their number of labels: what is 0 need not be looked up
+    const CertificateRow *default_certificate   # NULL: TLS cannot be spoken
+    uint32_t demanding          # certificates with a demand or a least version
+    const OriginRow **warm      # origins with connections that are kept ready
+    uint32_t warm_count
+    const uint32_t *gone        # numbers of endpoints that no snapshot in force leads to any more
+    uint32_t gone_count
     uint64_t revision
-    int users                   # workers that still hold it; changed atomically
+    int users                   # workers that hold it, or a row of it; changed atomically
+    int seekers                 # of these, workers that look names up in it
 
-cdef class Snapshot:
-    cdef SnapshotData *data
-    cdef object keep            # contexts and texts the rows point into
-
+cdef uint64_t name_hash(const char *text, uint32_t length, bint wildcard) noexcept nogil
+cdef uint64_t key_hash(uint64_t key) noexcept nogil
+cdef const Name *snapshot_name(const Index *index, const Name *name) noexcept nogil
 cdef uint32_t hostname_normalize(const uint8_t *authority, uint32_t length, uint8_t *into) noexcept nogil
 cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname,
                                   uint32_t length) noexcept nogil
-cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
-                                   uint32_t length) noexcept nogil
-cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
+
+# certificates
+cdef const CertificateRow *snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
+                                                uint32_t length) noexcept nogil
+cdef const CertificateRow *certificate_of_host(const SnapshotData *self, const HostRow *host, const uint8_t *hostname,
+                                               uint32_t length) noexcept nogil
+cdef const CertificateRow *certificate_by_key(const SnapshotData *self, uint64_t key) noexcept nogil
+cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *hostname,
                              uint32_t length) noexcept nogil
 
-cdef const RouteRow *route_of(const SnapshotData *self, const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
+# what holds for a call
+cdef const RouteRow *route_of(const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
                               const FieldSection *section, const RequestHead *head) noexcept nogil
 cdef uint64_t origin_key(const OriginRow *origin, const FieldSection *section) noexcept nogil
-
-cdef inline uint64_t certificate_key(const SnapshotData *self, uint32_t certificate) noexcept nogil:
-    """What tells certificates apart across snapshots; never 0."""
-    return self.certificates[certificate].key
-
-cdef uint32_t certificate_by_key(const SnapshotData *self, uint64_t key) noexcept nogil

@@ -1,24 +1,10 @@
 """The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python.
 
-Knows which row answers for a hostname; what the rows mean to a call is decided elsewhere.
+Knows which row answers for a hostname and which certificate is shown for it; what the rows mean to a call is decided
+elsewhere, and how they come to be is in proxy.rows and proxy.snapshot.
 """
-cimport cython
-
-from libc.stdint cimport int64_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
-from fastgw._core.clock cimport clock_now
-from fastgw._core.proxy.endpoints cimport Endpoints
-from fastgw._core.proxy.rows cimport (
-    rows_certificates,
-    rows_free,
-    rows_new,
-    rows_number,
-    rows_origins,
-    rows_text,
-    rows_zones,
-)
 from fastgw._core.wire.fields cimport Field
 
 import os
@@ -26,13 +12,6 @@ import os
 
 cdef extern from "keyed_hash.h" nogil:
     uint64_t keyed_hash(const uint64_t *key, const uint8_t *at, size_t length)
-
-
-cdef extern from * nogil:
-    """
-    #define FASTGW_LOAD(at) __atomic_load_n(at, __ATOMIC_ACQUIRE)
-    """
-    int FASTGW_LOAD(const int *at)
 
 
 cdef extern from "<arpa/inet.h>" nogil:
@@ -55,10 +34,13 @@ cdef extern from "<arpa/inet.h>" nogil:
 
 cdef enum:
     _LABEL_MAX = 63             # RFC 1035 section 2.3.4
-    _INDEX_SMALLEST = 8
 
 # Octets of a hostname, lower-case; 0 for those that end it. Filled when the module is loaded.
 cdef uint8_t _kept[256]
+
+# Of the hash of names, which strangers choose: drawn by lot when the module is loaded, so that it is the same for
+# all snapshots of the process and their indices can be copied.
+cdef uint64_t _key[2]
 
 
 cdef inline uint8_t _lower(uint8_t octet) noexcept nogil:
@@ -135,18 +117,33 @@ cdef uint32_t hostname_normalize(const uint8_t *authority, uint32_t length, uint
     return at
 
 
-cdef inline const HostRow *_find(const SnapshotData *self, uint64_t hashed, const uint8_t *hostname,
-                                 uint32_t length, bint wildcard) noexcept nogil:
-    """The row of exactly this name. A wildcard's place in the index comes from the hash's upper half."""
-    cdef uint32_t at = <uint32_t>(hashed >> 32 if wildcard else hashed) & self.index_mask
-    cdef const HostRow *host
-    while self.index[at] != NONE:
-        host = &self.hosts[self.index[at]]
-        if (host.hostname_length == length and host.wildcard == wildcard
-                and memcmp(host.hostname, hostname, length) == 0):
-            return host
-        at = (at + 1) & self.index_mask
+cdef uint64_t name_hash(const char *text, uint32_t length, bint wildcard) noexcept nogil:
+    """Where a name stands in an index: a wildcard elsewhere than the exact name of the same text."""
+    cdef uint64_t hashed = keyed_hash(_key, <const uint8_t *>text, length)
+    return _of_wildcard(hashed) if wildcard else hashed
+
+
+cdef inline uint64_t _of_wildcard(uint64_t hashed) noexcept nogil:
+    return hashed >> 32 | hashed << 32
+
+
+cdef inline const Name *_find(const Index *index, uint64_t hashed, const uint8_t *text, uint32_t length,
+                              bint wildcard) noexcept nogil:
+    """The row of exactly this name, NULL if there is none."""
+    cdef uint32_t at = <uint32_t>hashed & index.mask
+    cdef const Name *name
+    while index.slots[at] != NULL:
+        name = <const Name *>index.slots[at]
+        if (name.hashed == hashed and name.length == length and name.wildcard == wildcard
+                and memcmp(name.text, text, length) == 0):
+            return name
+        at = (at + 1) & index.mask
     return NULL
+
+
+cdef const Name *snapshot_name(const Index *index, const Name *name) noexcept nogil:
+    """The row in an index that has the same name, NULL if there is none."""
+    return _find(index, name.hashed, <const uint8_t *>name.text, name.length, name.wildcard)
 
 
 cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostname,
@@ -155,30 +152,32 @@ cdef const HostRow *snapshot_host(const SnapshotData *self, const uint8_t *hostn
 
     The name itself, else the longest wildcard above it; a name on the way up that has a row ends the search.
     """
-    cdef const HostRow *host
+    cdef const Name *name
     cdef uint64_t hashed
     cdef uint32_t at
     cdef uint32_t labels = 1
     for at in range(length):
         labels += hostname[at] == c"."
-    if labels <= self.labels_most:
-        host = _find(self, keyed_hash(self.key, hostname, length), hostname, length, False)
-        if host != NULL:
-            return host
+    if self.labels[labels] > 0:
+        name = _find(&self.hosts, keyed_hash(_key, hostname, length), hostname, length, False)
+        if name != NULL:
+            return <const HostRow *>name
     for at in range(1, length + 1):
         if hostname[at - 1] != c".":
             continue
         labels -= 1
-        if labels > self.labels_most:
+        if self.labels[labels] == 0:
             continue
-        hashed = keyed_hash(self.key, hostname + at, length - at)
-        host = _find(self, hashed, hostname + at, length - at, True)
-        if host != NULL:
-            return host
-        if _find(self, hashed, hostname + at, length - at, False) != NULL:
+        hashed = keyed_hash(_key, hostname + at, length - at)
+        name = _find(&self.hosts, _of_wildcard(hashed), hostname + at, length - at, True)
+        if name != NULL:
+            return <const HostRow *>name
+        if _find(&self.hosts, hashed, hostname + at, length - at, False) != NULL:
             return NULL
     return NULL
 
+
+# Certificates.
 
 cdef enum _Cover:
     _NOT = 0
@@ -186,69 +185,105 @@ cdef enum _Cover:
     _EXACTLY
 
 
-cdef _Cover _cover(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
-                   uint32_t length) noexcept nogil:
-    """How one certificate covers a hostname: `*` is one whole label on the left (RFC 6125 section 6.4.3)."""
-    cdef const uint8_t *name = <const uint8_t *>self.certificates[certificate].names
-    cdef const uint8_t *dot = <const uint8_t *>memchr(hostname, c".", length)
+cdef _Cover _cover(const CertificateRow *self, const uint8_t *hostname, uint32_t length) noexcept nogil:
+    """How one certificate covers a hostname: `*` is one whole label on the left (RFC 9525 section 6.3)."""
+    cdef const uint8_t *name = <const uint8_t *>self.names
+    cdef uint32_t behind = _first_dot(hostname, length)
+    cdef uint32_t left = length - behind if behind > 0 else 0   # octets from the first dot on
     cdef size_t size
-    cdef size_t behind = 0      # octets from the first dot on
     cdef _Cover found = _NOT
-    if dot != NULL and dot != hostname:
-        behind = length - <size_t>(dot - hostname)
     while name[0] != 0:
         size = strlen(<const char *>name)
         if size == length and memcmp(name, hostname, length) == 0:
             return _EXACTLY
-        if name[0] == c"*" and size - 1 == behind and behind > 1 and memcmp(name + 1, dot, behind) == 0:
+        if name[0] == c"*" and size - 1 == left and left > 1 and memcmp(name + 1, hostname + behind, left) == 0:
             found = _BY_WILDCARD
         name += size + 1
     return found
 
 
-cdef bint certificate_covers(const SnapshotData *self, uint32_t certificate, const uint8_t *hostname,
+cdef uint32_t _first_dot(const uint8_t *hostname, uint32_t length) noexcept nogil:
+    """Where the first label ends, 0 if there is none in front of a dot."""
+    cdef const uint8_t *dot = <const uint8_t *>memchr(hostname, c".", length)
+    return <uint32_t>(dot - hostname) if dot != NULL else 0
+
+
+cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *hostname,
                              uint32_t length) noexcept nogil:
-    """Does the certificate's list of names cover a normalized hostname? False for NONE and no hostname."""
-    if certificate >= self.certificate_count or length == 0:
-        return False
-    return _cover(self, certificate, hostname, length) != _NOT
+    """Does the certificate's list of names cover a normalized hostname? False for no hostname."""
+    return length > 0 and _cover(certificate, hostname, length) != _NOT
 
 
-cdef uint32_t certificate_by_key(const SnapshotData *self, uint64_t key) noexcept nogil:
-    """The row of the certificate with this key, NONE if this snapshot has it no more."""
-    cdef uint32_t row
-    for row in range(self.certificate_count):
-        if self.certificates[row].key == key:
+cdef const CertificateRow *certificate_by_key(const SnapshotData *self, uint64_t key) noexcept nogil:
+    """The certificate with this key, NULL if this snapshot has it no more."""
+    cdef const Index *keys = &self.keys
+    cdef uint64_t hashed = key_hash(key)
+    cdef uint32_t at = <uint32_t>hashed & keys.mask
+    cdef const CertificateRow *row
+    while keys.slots[at] != NULL:
+        row = <const CertificateRow *>keys.slots[at]
+        if row.key == key:
             return row
-    return NONE
+        at = (at + 1) & keys.mask
+    return NULL
 
 
-cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
-                                   uint32_t length) noexcept nogil:
-    """The row of the certificate shown to a client that asks for `hostname`, as it came, or NONE.
+cdef uint64_t key_hash(uint64_t key) noexcept nogil:
+    """Where a certificate stands in an index."""
+    return keyed_hash(_key, <const uint8_t *>&key, sizeof(key))
 
-    That of the hostname's zone; else one that names it, exactly rather than by wildcard; else the default.
-    """
-    cdef uint8_t name[HOSTNAME_MAX + 1]
-    cdef const HostRow *host
-    cdef uint32_t row
-    cdef uint32_t found = NONE
+
+cdef const CertificateRow *_of_zone(const ZoneRow *zone, const uint8_t *hostname, uint32_t length) noexcept nogil:
+    """The certificate of this zone that covers the name, exactly rather than by wildcard, the last of equals."""
+    cdef const CertificateRow *found = NULL
+    cdef _Cover best = _NOT
     cdef _Cover cover
+    cdef uint32_t number
+    for number in range(zone.certificate_count):
+        cover = _cover(zone.certificates[number], hostname, length)
+        if cover != _NOT and cover >= best:
+            found = zone.certificates[number]
+            best = cover
+    return found
+
+
+cdef const CertificateRow *certificate_of_host(const SnapshotData *self, const HostRow *host, const uint8_t *hostname,
+                                               uint32_t length) noexcept nogil:
+    """The certificate shown to a client that asks for a normalized hostname; `host`: its row, or NULL.
+
+    The row's own; else what the zone has for the name, so that no other zone can put something else in its place;
+    else what anybody has for it, exactly rather than by wildcard; else the zone's first; else the default.
+    """
+    cdef const Name *name
+    cdef const CertificateRow *row
+    cdef uint32_t behind
+    if host != NULL:
+        if host.certificate != NULL:
+            return host.certificate
+        row = _of_zone(host.zone, hostname, length)
+        if row != NULL:
+            return row
+    name = _find(&self.names, keyed_hash(_key, hostname, length), hostname, length, False)
+    behind = _first_dot(hostname, length) + 1
+    if name == NULL and behind > 1 and behind < length:
+        name = _find(&self.names, _of_wildcard(keyed_hash(_key, hostname + behind, length - behind)),
+                     hostname + behind, length - behind, True)
+    if name != NULL:
+        return (<const CertificateName *>name).certificate
+    if host != NULL and host.zone.certificate_count > 0:
+        return host.zone.certificates[0]
+    return self.default_certificate
+
+
+cdef const CertificateRow *snapshot_certificate(const SnapshotData *self, const uint8_t *hostname,
+                                                uint32_t length) noexcept nogil:
+    """The certificate shown to a client that asks for `hostname`, as it came (length 0: for nothing), or NULL."""
+    cdef uint8_t name[HOSTNAME_MAX + 1]
     if hostname != NULL and length > 0:
         length = hostname_normalize(hostname, length, name)
         if length > 0:
-            host = snapshot_host(self, name, length)
-            if host != NULL and host.zone != NONE and self.zones[host.zone].certificate != NONE:
-                return self.zones[host.zone].certificate
-            for row in range(self.certificate_count):
-                if self.certificates[row].context == NULL:
-                    continue
-                cover = _cover(self, row, name, length)
-                if cover == _EXACTLY:
-                    return row
-                if cover == _BY_WILDCARD and found == NONE:
-                    found = row
-    return self.default_certificate if found == NONE else found
+            return certificate_of_host(self, snapshot_host(self, name, length), name, length)
+    return self.default_certificate
 
 
 # Routes of a zone.
@@ -284,15 +319,15 @@ cdef bint _path_matches(const RouteMatch *match, const Field *path) noexcept nog
     return path.value_length == own or match.path[own - 1] == c"/"
 
 
-cdef bint _matches(const SnapshotData *self, const RouteMatch *match, const uint8_t *hostname, uint32_t length,
+cdef bint _matches(const RouteMatch *match, const uint8_t *hostname, uint32_t length,
                    const FieldSection *section, const RequestHead *head) noexcept nogil:
     cdef uint32_t number
     cdef const FieldMatch *wanted
     cdef const Field *field
     if not _hostname_matches(match, hostname, length) or not _path_matches(match, head.path):
         return False
-    for number in range(match.first, match.first + match.count):
-        wanted = &self.field_matches[number]
+    for number in range(match.count):
+        wanted = &match.fields[number]
         field = _field(section, wanted.name, wanted.name_length)
         if (field == NULL or field.value_length != wanted.value_length
                 or memcmp(field.value, wanted.value, wanted.value_length) != 0):
@@ -300,15 +335,15 @@ cdef bint _matches(const SnapshotData *self, const RouteMatch *match, const uint
     return True
 
 
-cdef const RouteRow *route_of(const SnapshotData *self, const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
+cdef const RouteRow *route_of(const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
                               const FieldSection *section, const RequestHead *head) noexcept nogil:
     """The first route of the zone that matches; its last one matches every call."""
     cdef uint32_t number, place
     cdef const RouteRow *route = NULL
-    for number in range(zone.route_first, zone.route_first + zone.route_count):
-        route = &self.routes[number]
-        for place in range(route.first, route.first + route.count):
-            if _matches(self, &self.matches[place], hostname, length, section, head):
+    for number in range(zone.route_count):
+        route = &zone.routes[number]
+        for place in range(route.count):
+            if _matches(&route.matches[place], hostname, length, section, head):
                 return route
     return route
 
@@ -321,110 +356,6 @@ cdef uint64_t origin_key(const OriginRow *origin, const FieldSection *section) n
         return 0
     field = _field(section, origin.hash_key, origin.hash_key_length)
     return keyed_hash(key, field.value, field.value_length) | 1 if field != NULL else 0
-
-
-# Building: with the GIL, once per snapshot; what is not about hostnames is in proxy.rows.
-
-cdef bytes _hostname(object hostname, bint *wildcard):
-    """The name as it is kept: without the `*.` of a wildcard. Raises ValueError if it is not normal."""
-    cdef uint8_t into[HOSTNAME_MAX + 1]
-    cdef bytes name = hostname.encode()
-    wildcard[0] = name.startswith(b"*.")
-    if wildcard[0]:
-        name = name[2:]
-    authority = b"[" + name + b"]" if b":" in name else name
-    length = hostname_normalize(authority, <uint32_t>len(authority), into)
-    if length == 0 or into[:length] != name:
-        raise ValueError(f"{hostname!r} is not a hostname in lower-case A-labels")
-    return name
-
-
-cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
-    """Rows and their index, which is never more than half full."""
-    cdef HostRow *row
-    cdef bint wildcard
-    cdef uint32_t at, number
-    cdef uint32_t size = _INDEX_SMALLEST
-    cdef uint64_t hashed
-    while size < 2 * <int64_t>len(entries):
-        size *= 2
-    self.hosts = <HostRow *>rows_new(len(entries), sizeof(HostRow))
-    self.index = <uint32_t *>rows_new(size, sizeof(uint32_t))
-    self.index_mask = size - 1
-    memset(self.index, 0xff, size * sizeof(uint32_t))
-    for hostname, proxied, zone, origin in entries:
-        number = self.host_count
-        row = &self.hosts[number]
-        name = _hostname(hostname, &wildcard)
-        row.hostname = rows_text(name, texts)
-        row.hostname_length = len(name)
-        row.kind = HOST_PROXIED if proxied else HOST_DNS_ONLY
-        row.wildcard = wildcard
-        row.zone = rows_number(zone, self.zone_count, "zone")
-        row.origin = rows_number(origin, self.origin_count, "origin")
-        hashed = keyed_hash(self.key, <const uint8_t *>row.hostname, row.hostname_length)
-        if _find(self, hashed, <const uint8_t *>row.hostname, row.hostname_length, wildcard) != NULL:
-            raise ValueError(f"{hostname!r} is there twice")
-        at = <uint32_t>(hashed >> 32 if wildcard else hashed) & self.index_mask
-        while self.index[at] != NONE:
-            at = (at + 1) & self.index_mask
-        self.index[at] = number
-        self.host_count += 1
-        self.labels_most = max(self.labels_most, <uint32_t>(name.count(b".") + 1))
-
-
-@cython.final
-cdef class Snapshot:
-    """Compiled policy, frozen: which zone, origin and certificate belong to a hostname."""
-
-    def __cinit__(self, *, uint64_t revision, zones, hosts, origins, certificates, default_certificate,
-                  Endpoints endpoints not None, keep):
-        cdef list texts = []
-        cdef bytes key = os.urandom(16)
-        self.keep = (keep, texts, endpoints)
-        self.data = <SnapshotData *>rows_new(1, sizeof(SnapshotData))
-        self.data.revision = revision
-        memcpy(self.data.key, <const char *>key, 16)
-        rows_certificates(self.data, list(certificates), texts)
-        self.data.default_certificate = rows_number(default_certificate, self.data.certificate_count, "certificate")
-        rows_zones(self.data, list(zones), texts)
-        rows_origins(self.data, list(origins), endpoints, texts)
-        _hosts_fill(self.data, list(hosts), texts)
-
-    def __dealloc__(self):
-        if self.data != NULL:
-            free(self.data.hosts)
-            free(self.data.index)
-            rows_free(self.data)
-            free(self.data)
-
-    @property
-    def revision(self):
-        return self.data.revision
-
-    @property
-    def users(self):
-        """How many workers still hold it."""
-        return FASTGW_LOAD(&self.data.users)
-
-    def explain(self, str authority not None):
-        """What becomes of a request: ("proxied", "dns_only" or "unknown", zone row, origin row).
-
-        A row is -1 where there is none.
-        """
-        cdef uint8_t name[HOSTNAME_MAX + 1]
-        cdef const HostRow *host = NULL
-        cdef bytes octets = authority.encode(errors="surrogateescape")
-        cdef uint32_t length = hostname_normalize(octets, <uint32_t>len(octets), name)
-        if length > 0:
-            host = snapshot_host(self.data, name, length)
-        if host == NULL:
-            return "unknown", -1, -1
-        return (
-            "proxied" if host.kind == HOST_PROXIED else "dns_only",
-            -1 if host.zone == NONE else host.zone,
-            -1 if host.origin == NONE else host.origin,
-        )
 
 
 def sockaddr(str host not None, int port):
@@ -449,8 +380,10 @@ def sockaddr(str host not None, int port):
 
 
 def _fill():
+    cdef bytes secret = os.urandom(16)
     for octet in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.":
         _kept[octet] = _lower(octet)
+    memcpy(_key, <const char *>secret, 16)
 
 
 _fill()
@@ -465,47 +398,7 @@ def hostname_of(bytes authority not None):
     return name[:length] if length > 0 else None
 
 
-def certificate_of(Snapshot snapshot not None, bytes sni):
-    """The certificate row shown to who asks for `sni` (None: asks for nothing), -1 if there is none."""
-    cdef const uint8_t *name = NULL
-    if sni is not None:
-        name = sni
-    row = snapshot_certificate(snapshot.data, name, <uint32_t>len(sni) if sni is not None else 0)
-    return -1 if row == NONE else row
-
-
-def covers(Snapshot snapshot not None, uint32_t certificate, bytes hostname not None):
-    """Does the certificate cover the hostname?"""
-    return bool(certificate_covers(snapshot.data, certificate, hostname, <uint32_t>len(hostname)))
-
-
 def hash_of(uint64_t low, uint64_t high, bytes octets not None):
     """SipHash-1-3 under the key whose two halves are given."""
     cdef uint64_t[2] key = [low, high]
     return keyed_hash(key, octets, len(octets))
-
-
-def lookup_cost(Snapshot snapshot not None, list authorities not None, uint32_t rounds):
-    """Nanoseconds for one normalization and lookup, over all `authorities` in turn."""
-    cdef uint8_t name[HOSTNAME_MAX + 1]
-    cdef uint32_t _, length
-    cdef size_t at
-    cdef size_t count = len(authorities)
-    cdef uint64_t begun
-    cdef const uint8_t **texts = <const uint8_t **>malloc(count * sizeof(void *))
-    cdef uint32_t *lengths = <uint32_t *>malloc(count * sizeof(uint32_t))
-    try:
-        if texts == NULL or lengths == NULL:
-            raise MemoryError
-        for at in range(count):
-            texts[at] = <const uint8_t *>(<bytes>authorities[at])
-            lengths[at] = <uint32_t>len(authorities[at])
-        begun = clock_now()
-        for _ in range(rounds):
-            for at in range(count):
-                length = hostname_normalize(texts[at], lengths[at], name)
-                snapshot_host(snapshot.data, name, length)
-        return (clock_now() - begun) / <double>(rounds * count)
-    finally:
-        free(texts)
-        free(lengths)

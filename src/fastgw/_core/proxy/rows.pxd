@@ -1,13 +1,46 @@
-"""Entries in Python become rows in C: certificates, zones with their routes, origins with their endpoints."""
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+"""What a snapshot is put together from: certificates, and one block of rows for each zone."""
+from libc.stdint cimport uint32_t
 
 from fastgw._core.proxy.endpoints cimport Endpoints
-from fastgw._core.proxy.route cimport NONE, SnapshotData
+from fastgw._core.proxy.route cimport (
+    CertificateName,
+    CertificateRow,
+    EndpointRow,
+    FieldMatch,
+    HostRow,
+    OriginRow,
+    RouteMatch,
+    RouteRow,
+    ZoneRow,
+)
 
-cdef void *rows_new(size_t count, size_t size) except NULL
-cdef const char *rows_text(object text, list texts) except NULL
-cdef uint32_t rows_number(object number, uint32_t count, str what) except? NONE
-cdef void rows_certificates(SnapshotData *self, list entries, list texts) except *
-cdef void rows_zones(SnapshotData *self, list entries, list texts) except *
-cdef void rows_origins(SnapshotData *self, list entries, Endpoints endpoints, list texts) except *
-cdef void rows_free(SnapshotData *self) noexcept
+cdef class Certificate:
+    cdef CertificateRow row
+    cdef CertificateName *names     # those that can stand in an index
+    cdef uint32_t name_count
+    cdef readonly bytes identity
+    cdef bytes listed           # what `row.names` points to
+    cdef object context         # kept for row.context
+
+ctypedef struct BlockData:
+    # The rows of one zone, in one piece of memory with their texts.
+    ZoneRow zone
+    HostRow *hosts
+    uint32_t host_count
+    uint32_t origin_count
+    OriginRow *origins
+    EndpointRow *endpoints
+    uint32_t endpoint_count
+    uint32_t warm_count         # origins with connections that are kept ready
+    RouteRow *routes
+    RouteMatch *matches
+    FieldMatch *fields
+
+cdef class ZoneBlock:
+    cdef BlockData *data
+    cdef size_t size            # octets of `data`
+    cdef readonly str name
+    cdef tuple certificates     # the zone's
+    cdef tuple special          # those of single hostnames
+    cdef Endpoints endpoints
+    cdef object keep

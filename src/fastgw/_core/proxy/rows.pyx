@@ -1,32 +1,37 @@
-"""Entries in Python become rows in C: certificates, zones with their routes, origins with their endpoints.
+"""What a snapshot is put together from: certificates, and one block of rows for each zone.
 
-Runs with the GIL, once per snapshot. Texts the rows point to are kept alive by the list `texts`.
+Entries in Python become rows in C, with the GIL, once for each change of a zone. Afterwards they are only read, and
+snapshots share them.
 """
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 from fastgw._core.io.tls cimport SSL_CTX
+from fastgw._core.proxy.endpoints cimport Endpoints
 from fastgw._core.proxy.route cimport (
     ENDPOINTS_MAX,
     HASH,
+    HOST_DNS_ONLY,
+    HOST_PROXIED,
+    HOSTNAME_MAX,
     LEAST_CALLS,
-    NONE,
     PEAK_EWMA,
     RANDOM,
     ROUND_ROBIN,
-    CertificateRow,
-    EndpointRow,
-    FieldMatch,
-    OriginRow,
-    RouteMatch,
-    RouteRow,
-    ZoneRow,
+    hostname_normalize,
+    key_hash,
+    name_hash,
 )
 
 from hashlib import blake2b
 
 cdef enum:
     _WEIGHT_MOST = 1000
+    _ADDRESS_MOST = 128     # sizeof(struct sockaddr_storage)
 
 BALANCES = {
     "round_robin": <int>ROUND_ROBIN,
@@ -37,79 +42,233 @@ BALANCES = {
 }
 
 
-cdef void *rows_new(size_t count, size_t size) except NULL:
-    cdef void *rows = calloc(count if count > 0 else 1, size)
-    if rows == NULL:
-        raise MemoryError
-    return rows
+@cython.final
+@cython.no_gc
+cdef class Certificate:
+    """A certificate as it is shown under one set of demands; zones that show the same may share the object.
 
+    context        address of its SSL_CTX; 0: shown to nobody any more
+    names          its SAN DNS names and addresses
+    identity       equal for equal certificates, in every snapshot
+    demand         0: no client certificate is asked for; equal numbers: equal demands
+    version_least  of TLS, as on the wire; 0: any
+    keep           what keeps the context alive
+    """
 
-cdef const char *rows_text(object text, list texts) except NULL:
-    """A zero-terminated text that lives as long as `texts`."""
-    cdef bytes octets = text.encode() if isinstance(text, str) else bytes(text)
-    if b"\0" in octets:
-        raise ValueError(f"a zero octet in {text!r}")
-    texts.append(octets)
-    return octets
-
-
-cdef uint32_t rows_number(object number, uint32_t count, str what) except? NONE:
-    """A row number; None and -1 say that there is none."""
-    if number is None or number == -1 or number == NONE:
-        return NONE
-    if not 0 <= number < count:
-        raise ValueError(f"there is no {what} {number}")
-    return number
-
-
-cdef void rows_certificates(SnapshotData *self, list entries, list texts) except *:
-    cdef CertificateRow *row
-    self.certificates = <CertificateRow *>rows_new(len(entries), sizeof(CertificateRow))
-    for context, names, identity in entries:
-        row = &self.certificates[self.certificate_count]
-        row.context = <SSL_CTX *><size_t>context
-        lowered = [name.lower().encode("ascii") for name in names if name]
-        if any(b"\0" in name for name in lowered):
+    def __cinit__(self, size_t context, names, bytes identity not None, *, uint32_t demand=0,
+                  uint32_t version_least=0, keep=None):
+        cdef list lowered = [name.lower().encode("ascii") for name in dict.fromkeys(names) if name]
+        cdef bytes octets
+        if any(b"\0" in octets for octets in lowered):
             raise ValueError("a zero octet in a certificate's name")
         # The octet that ends a bytes object in memory is the empty name that ends the list.
-        listed = b"".join([name + b"\0" for name in lowered])
-        texts.append(listed)
-        row.names = <const char *>listed
-        row.key = int.from_bytes(blake2b(identity, digest_size=8).digest()) or 1
-        self.certificate_count += 1
+        self.listed = b"".join([octets + b"\0" for octets in lowered])
+        self.identity = identity
+        self.context = keep
+        self.row.context = <SSL_CTX *>context
+        self.row.names = <const char *>self.listed
+        self.row.key = int.from_bytes(blake2b(identity, digest_size=8).digest()) or 1
+        self.row.hashed = key_hash(self.row.key)
+        self.row.demand = demand
+        self.row.version_least = version_least
+        _index_names(self, lowered)
+
+    def __dealloc__(self):
+        free(self.names)
 
 
-cdef void rows_zones(SnapshotData *self, list entries, list texts) except *:
-    """Zones, and their routes in one array behind each other."""
-    cdef ZoneRow *row
-    self.zones = <ZoneRow *>rows_new(len(entries), sizeof(ZoneRow))
-    routes = [route for entry in entries for route in entry.routes]
-    matches = [match for route in routes for match in route.matches]
-    self.routes = <RouteRow *>rows_new(len(routes), sizeof(RouteRow))
-    self.matches = <RouteMatch *>rows_new(len(matches), sizeof(RouteMatch))
-    self.field_matches = <FieldMatch *>rows_new(sum(len(match.fields) for match in matches), sizeof(FieldMatch))
-    for entry in entries:
-        # Not [-1]: the core is compiled without wraparound, which holds for Python's lists too.
-        if not entry.routes or entry.routes[len(entry.routes) - 1].matches:
-            raise ValueError(f"zone {entry.name}: the last route must match every call")
-        row = &self.zones[self.zone_count]
-        row.name = rows_text(entry.name, texts)
-        row.number = entry.number
-        row.grpc = bool(entry.grpc)
-        row.http = bool(entry.http)
-        row.encrypted = bool(entry.encrypted)
-        row.certificate = rows_number(entry.certificate, self.certificate_count, "certificate")
-        row.route_first = self.route_count
-        row.route_count = len(entry.routes)
-        for route in entry.routes:
-            _route(self, route, texts)
-        self.zone_count += 1
+cdef void _index_names(Certificate self, list lowered) except *:
+    """One row for each name that may be looked up: exact ones, and "*." in front of one."""
+    cdef const char *at = self.row.names
+    cdef CertificateName *row
+    cdef bytes octets
+    self.names = <CertificateName *>calloc(max(1, len(lowered)), sizeof(CertificateName))
+    if self.names == NULL:
+        raise MemoryError
+    for octets in lowered:
+        row = &self.names[self.name_count]
+        row.name.wildcard = octets[:2] == b"*."
+        row.name.text = at + 2 if row.name.wildcard else at
+        row.name.length = <uint32_t>(len(octets) - 2 if row.name.wildcard else len(octets))
+        row.certificate = &self.row
+        at += len(octets) + 1
+        if row.name.length > 0 and memchr(row.name.text, c"*", row.name.length) == NULL:
+            row.name.hashed = name_hash(row.name.text, row.name.length, row.name.wildcard)
+            self.name_count += 1
 
 
-cdef void _route(SnapshotData *self, object entry, list texts) except *:
-    cdef RouteRow *row = &self.routes[self.route_count]
-    row.first = self.match_count
-    row.count = len(entry.matches)
+# The texts of a block stand behind its rows, each once: first all are noted, then they have a place.
+
+cdef class _Texts:
+    """Texts and where each begins."""
+    cdef dict places            # text -> octets from the first one
+    cdef size_t size
+    cdef char *base             # NULL until there is memory for them
+
+    def __cinit__(self):
+        self.places = {}
+
+    cdef int note(self, object text) except -1:
+        """It will be asked for; a text of Python or octets."""
+        cdef Py_ssize_t size
+        if text in self.places:
+            return 0
+        self.octets(text, &size)
+        self.places[text] = self.size
+        self.size += <size_t>size + 1
+        return 0
+
+    cdef const char *octets(self, object text, Py_ssize_t *size) except NULL:
+        cdef const char *at
+        if type(text) is bytes:
+            size[0] = len(<bytes>text)
+            return PyBytes_AS_STRING(text)
+        at = PyUnicode_AsUTF8AndSize(text, size)
+        if memchr(at, 0, <size_t>size[0]) != NULL:
+            raise ValueError(f"a zero octet in {text!r}")
+        return at
+
+    cdef void settle(self, char *base) except *:
+        """Copy all of them to `base`, which is all zero."""
+        cdef const char *at
+        cdef Py_ssize_t size
+        self.base = base
+        for text, place in self.places.items():
+            at = self.octets(text, &size)
+            memcpy(base + <size_t>place, at, <size_t>size)
+
+    cdef const char *place(self, object text, uint32_t *length=NULL) except NULL:
+        """The zero-terminated text, in the block."""
+        cdef Py_ssize_t size
+        if length != NULL:
+            self.octets(text, &size)
+            length[0] = <uint32_t>size
+        return self.base + <size_t>self.places[text]
+
+
+@cython.final
+@cython.no_gc
+cdef class ZoneBlock:
+    """The rows of one zone, frozen.
+
+    hosts         each leads to one of `origins`, by its place
+    certificates  that its hostnames show; the first stands for names that none of them covers
+    keep          the contexts its endpoints point to
+    """
+
+    def __cinit__(self, zone, hosts, origins, certificates, Endpoints endpoints not None, keep=()):
+        cdef _Texts texts = _Texts()
+        cdef Certificate certificate
+        self.name = zone.name
+        self.certificates = tuple(certificates)
+        self.special = tuple(dict.fromkeys([host.certificate for host in hosts if host.certificate is not None]))
+        self.endpoints = endpoints
+        self.keep = keep
+        if not zone.routes or zone.routes[len(zone.routes) - 1].matches:
+            # Not [-1]: the core is compiled without wraparound, which holds for Python's lists too.
+            raise ValueError(f"zone {self.name}: the last route must match every call")
+        for certificate in self.certificates + self.special:
+            if certificate is None:
+                raise TypeError("a certificate is None")
+        _open(self, zone, hosts, origins, texts)
+        _zone(self.data, zone, self.certificates, texts)
+        _origins(self, origins, texts)
+        _hosts(self.data, hosts, texts)
+
+    def __dealloc__(self):
+        cdef uint32_t number
+        if self.data != NULL:
+            for number in range(self.data.endpoint_count):
+                if self.data.endpoints[number].state != NULL:
+                    self.endpoints.leave(self.data.endpoints[number].state)
+            free(self.data)
+
+    @property
+    def octets(self):
+        """Memory of its rows and texts."""
+        return self.size
+
+
+cdef inline void *_take(char **at, size_t count, size_t size) noexcept:
+    cdef void *taken = at[0]
+    at[0] += count * size
+    return taken
+
+
+cdef void _open(ZoneBlock self, object zone, object hosts, object origins, _Texts texts) except *:
+    """Count rows and texts, and take memory for all of them."""
+    cdef size_t endpoints = 0, matches = 0, fields = 0, size
+    cdef char *at
+    texts.note(zone.name)
+    for host in hosts:
+        texts.note(host.hostname)
+    for origin in origins:
+        texts.note(origin.label)
+        texts.note(origin.hash_key)
+        for endpoint in origin.endpoints:
+            texts.note(endpoint.address)
+            texts.note(endpoint.server_name)
+            texts.note(endpoint.label)
+            endpoints += 1
+    for route in zone.routes:
+        for match in route.matches:
+            matches += 1
+            texts.note(match.hostname)
+            texts.note(match.path)
+            for name, value in match.fields:
+                texts.note(name)
+                texts.note(value)
+                fields += 1
+    size = (sizeof(BlockData) + len(hosts) * sizeof(HostRow) + len(origins) * sizeof(OriginRow)
+            + endpoints * sizeof(EndpointRow) + len(zone.routes) * sizeof(RouteRow) + matches * sizeof(RouteMatch)
+            + fields * sizeof(FieldMatch) + len(self.certificates) * sizeof(void *))
+    at = <char *>calloc(1, size + texts.size)
+    if at == NULL:
+        raise MemoryError
+    self.size = size + texts.size
+    self.data = <BlockData *>_take(&at, 1, sizeof(BlockData))
+    self.data.hosts = <HostRow *>_take(&at, len(hosts), sizeof(HostRow))
+    self.data.origins = <OriginRow *>_take(&at, len(origins), sizeof(OriginRow))
+    self.data.endpoints = <EndpointRow *>_take(&at, endpoints, sizeof(EndpointRow))
+    self.data.routes = <RouteRow *>_take(&at, len(zone.routes), sizeof(RouteRow))
+    self.data.matches = <RouteMatch *>_take(&at, matches, sizeof(RouteMatch))
+    self.data.fields = <FieldMatch *>_take(&at, fields, sizeof(FieldMatch))
+    self.data.zone.certificates = <const CertificateRow **>_take(&at, len(self.certificates), sizeof(void *))
+    texts.settle(at)
+
+
+cdef void _zone(BlockData *self, object entry, tuple certificates, _Texts texts) except *:
+    cdef ZoneRow *row = &self.zone
+    cdef RouteRow *route_row
+    cdef RouteMatch *match_row = self.matches
+    cdef FieldMatch *field_row = self.fields
+    cdef Certificate certificate
+    row.name = texts.place(entry.name)
+    row.number = entry.number
+    row.grpc = bool(entry.grpc)
+    row.http = bool(entry.http)
+    row.encrypted = bool(entry.encrypted)
+    for certificate in certificates:
+        row.certificates[row.certificate_count] = &certificate.row
+        row.certificate_count += 1
+    row.routes = self.routes
+    for route in entry.routes:
+        route_row = &self.routes[row.route_count]
+        row.route_count += 1
+        _route(route_row, route)
+        route_row.matches = match_row
+        for match in route.matches:
+            _match(match_row, match, texts)
+            match_row.fields = field_row
+            match_row += 1
+            for name, value in match.fields:
+                field_row.name = texts.place(name, &field_row.name_length)
+                field_row.value = texts.place(value, &field_row.value_length)
+                field_row += 1
+
+
+cdef void _route(RouteRow *row, object entry) except *:
+    row.count = <uint32_t>len(entry.matches)
     row.deadline_ms = entry.deadline_ms
     row.idle_ms = entry.idle_ms
     row.age_ms = entry.age_ms
@@ -120,94 +279,116 @@ cdef void _route(SnapshotData *self, object entry, list texts) except *:
         if not 0 < status < 32:
             raise ValueError(f"{status} is not a gRPC status to try again on")
         row.retry_on |= <uint32_t>1 << <uint32_t>status
-    for match in entry.matches:
-        _match(self, match, texts)
-    self.route_count += 1
 
 
-cdef void _match(SnapshotData *self, object entry, list texts) except *:
-    cdef RouteMatch *row = &self.matches[self.match_count]
-    cdef FieldMatch *field
+cdef void _match(RouteMatch *row, object entry, _Texts texts) except *:
+    row.count = <uint32_t>len(entry.fields)
     if entry.hostname:
-        name = entry.hostname.encode()
-        row.wildcard = name.startswith(b"*.")
+        row.hostname = texts.place(entry.hostname, &row.hostname_length)
+        row.wildcard = row.hostname_length > 2 and memcmp(row.hostname, b"*.", 2) == 0
         if row.wildcard:
-            name = name[2:]
-        row.hostname = rows_text(name, texts)
-        row.hostname_length = len(name)
+            row.hostname += 2
+            row.hostname_length -= 2
     if entry.path:
-        row.path = rows_text(entry.path, texts)
-        row.path_length = len(entry.path.encode())
-    row.first = self.field_match_count
-    row.count = len(entry.fields)
-    for name, value in entry.fields:
-        field = &self.field_matches[self.field_match_count]
-        field.name = rows_text(name, texts)
-        field.name_length = len(name.encode())
-        field.value = rows_text(value, texts)
-        field.value_length = len(value.encode())
-        self.field_match_count += 1
-    self.match_count += 1
+        row.path = texts.place(entry.path, &row.path_length)
 
 
-cdef void rows_origins(SnapshotData *self, list entries, Endpoints endpoints, list texts) except *:
+cdef void _origins(ZoneBlock block, object entries, _Texts texts) except *:
     """Origins, and their endpoints in one array behind each other, by priority."""
+    cdef BlockData *self = block.data
     cdef OriginRow *row
-    self.origins = <OriginRow *>rows_new(len(entries), sizeof(OriginRow))
-    self.endpoints = <EndpointRow *>rows_new(sum(len(entry.endpoints) for entry in entries), sizeof(EndpointRow))
     for entry in entries:
         row = &self.origins[self.origin_count]
         if not 0 < len(entry.endpoints) <= ENDPOINTS_MAX:
             raise ValueError(f"origin {entry.label} has {len(entry.endpoints)} endpoints, 1 to {ENDPOINTS_MAX}"
                              " are possible")
-        row.label = rows_text(entry.label, texts)
-        row.first = self.endpoint_count
-        row.count = len(entry.endpoints)
+        row.label = texts.place(entry.label)
+        row.endpoints = &self.endpoints[self.endpoint_count]
+        row.count = <uint32_t>len(entry.endpoints)
         if entry.hash_key:
-            row.hash_key = rows_text(entry.hash_key, texts)
-            row.hash_key_length = len(entry.hash_key.encode())
-        row.policy.balance = BALANCES[entry.balance]
-        row.policy.panic_percent = entry.panic_percent
-        row.policy.slow_start_ms = entry.slow_start_ms
-        row.policy.eject_failures = entry.eject_failures
-        row.policy.eject_ms = entry.eject_ms
-        row.policy.connections_most = entry.connections_most
-        row.policy.waiting_most = entry.waiting_most
-        row.policy.calls_most = entry.calls_most
-        row.policy.ready_least = entry.ready_least
-        row.policy.age_ms = entry.age_ms
-        row.policy.keepalive_ms = entry.keepalive_ms
-        for endpoint in sorted(entry.endpoints, key=lambda endpoint: endpoint.priority):
-            _endpoint(&self.endpoints[self.endpoint_count], endpoint, endpoints, texts)
+            row.hash_key = texts.place(entry.hash_key, &row.hash_key_length)
+        _policy(row, entry)
+        self.warm_count += row.policy.ready_least > 0
+        endpoints = entry.endpoints
+        if len(endpoints) > 1:
+            endpoints = sorted(endpoints, key=_priority)
+        for endpoint in endpoints:
+            _endpoint(&self.endpoints[self.endpoint_count], endpoint, block.endpoints, texts)
             self.endpoint_count += 1
         self.origin_count += 1
 
 
-cdef void _endpoint(EndpointRow *row, object entry, Endpoints endpoints, list texts) except *:
-    cdef bytes address = bytes(entry.address)
-    if len(address) > sizeof(row.address):
+def _priority(endpoint):
+    return endpoint.priority
+
+
+cdef void _policy(OriginRow *row, object entry) except *:
+    row.policy.balance = BALANCES[entry.balance]
+    row.policy.panic_percent = entry.panic_percent
+    row.policy.slow_start_ms = entry.slow_start_ms
+    row.policy.eject_failures = entry.eject_failures
+    row.policy.eject_ms = entry.eject_ms
+    row.policy.connections_most = entry.connections_most
+    row.policy.waiting_most = entry.waiting_most
+    row.policy.calls_most = entry.calls_most
+    row.policy.ready_least = entry.ready_least
+    row.policy.age_ms = entry.age_ms
+    row.policy.keepalive_ms = entry.keepalive_ms
+
+
+cdef void _endpoint(EndpointRow *row, object entry, Endpoints endpoints, _Texts texts) except *:
+    row.address = <const uint8_t *>texts.place(entry.address, &row.address_length)
+    if row.address_length > _ADDRESS_MOST:
         raise ValueError(f"the address of {entry.label} is too long")
-    memcpy(row.address, <const uint8_t *>address, len(address))
-    row.address_length = len(address)
     row.context = <SSL_CTX *><size_t>entry.context
-    row.server_name = rows_text(entry.server_name, texts) if entry.server_name else NULL
+    row.server_name = texts.place(entry.server_name) if entry.server_name else NULL
     row.verify = bool(entry.verify)
     row.connect_timeout_ms = entry.connect_timeout_ms
     row.handshake_timeout_ms = entry.handshake_timeout_ms
-    row.label = rows_text(entry.label, texts)
+    row.label = texts.place(entry.label)
     row.weight = min(max(entry.weight, 1), _WEIGHT_MOST)
     row.priority = entry.priority
-    if not 0 <= entry.state < endpoints.count:
-        raise ValueError(f"there is no endpoint {entry.state}")
-    row.state = endpoints.states[entry.state]
+    row.state = endpoints.enter(entry.state)
 
 
-cdef void rows_free(SnapshotData *self) noexcept:
-    """All arrays but those of hostnames."""
-    free(self.zones)
-    free(self.routes)
-    free(self.matches)
-    free(self.field_matches)
-    free(self.origins)
-    free(self.endpoints)
-    free(self.certificates)
+cdef void _hosts(BlockData *self, object entries, _Texts texts) except *:
+    cdef HostRow *row
+    cdef Certificate certificate
+    for entry in entries:
+        row = &self.hosts[self.host_count]
+        row.name.text = texts.place(entry.hostname, &row.name.length)
+        row.name.wildcard = row.name.length > 2 and memcmp(row.name.text, b"*.", 2) == 0
+        if row.name.wildcard:
+            row.name.text += 2
+            row.name.length -= 2
+        if not _is_normal(row):
+            raise ValueError(f"{entry.hostname!r} is not a hostname in lower-case A-labels")
+        row.name.hashed = name_hash(row.name.text, row.name.length, row.name.wildcard)
+        row.kind = HOST_PROXIED if entry.proxied else HOST_DNS_ONLY
+        row.zone = &self.zone
+        if entry.origin != -1:
+            if not 0 <= entry.origin < self.origin_count:
+                raise ValueError(f"there is no origin {entry.origin}")
+            row.origin = &self.origins[<uint32_t>entry.origin]
+        elif entry.proxied:
+            raise ValueError(f"{entry.hostname} is proxied and has no origin")
+        if entry.certificate is not None:
+            certificate = entry.certificate
+            row.certificate = &certificate.row
+        self.host_count += 1
+
+
+cdef bint _is_normal(const HostRow *row) noexcept:
+    """Is the name what hostname_normalize would make of it?"""
+    cdef uint8_t into[HOSTNAME_MAX + 1]
+    cdef uint8_t literal[HOSTNAME_MAX + 3]
+    cdef uint32_t length = row.name.length
+    if length == 0 or length > HOSTNAME_MAX:
+        return False
+    if memchr(row.name.text, c":", length) == NULL:
+        return (hostname_normalize(<const uint8_t *>row.name.text, length, into) == length
+                and memcmp(into, row.name.text, length) == 0)
+    literal[0] = c"["
+    memcpy(&literal[1], row.name.text, length)
+    literal[length + 1] = c"]"
+    return (hostname_normalize(literal, length + 2, into) == length and memcmp(into, row.name.text, length) == 0)

@@ -3,7 +3,7 @@ from typing import Self
 
 from typing_extensions import disjoint_base
 
-from fastgw._core.proxy.route import Snapshot
+from fastgw._core.proxy.snapshot import Snapshot
 
 @disjoint_base
 class Worker:

@@ -55,9 +55,10 @@ from fastgw._core.proxy.meter cimport (
     meter_take_finished,
     meter_zone_stats,
 )
-from fastgw._core.proxy.pool cimport pool_close, pool_warm
+from fastgw._core.proxy.pool cimport pool_close, pool_sweep, pool_warm
 from fastgw._core.proxy.reply cimport REPLY_COUNT, LocalReply, reply_name, reply_phase, reply_side
-from fastgw._core.proxy.route cimport Snapshot, SnapshotData
+from fastgw._core.proxy.route cimport SnapshotData
+from fastgw._core.proxy.snapshot cimport Snapshot
 from fastgw._core.reasons cimport REASON_COUNT, Reason, reason_name
 from fastgw._core.wire.frame cimport FRAME_HEADER_SIZE, FRAME_SIZE_DEFAULT
 
@@ -183,14 +184,27 @@ cdef void _adopt(Desk *desk) noexcept nogil:
         return
     use = <SnapshotUse *>slots_take(&desk.uses)
     if use == NULL:
-        fastgw_add_int(&data.users, -1)
+        _let_go(data)
         return
     use.data = data
     use.uses = 1
-    if desk.current != NULL:
-        use_release(desk, desk.current)
+    _leave(desk)
     desk.current = use
     pool_warm(desk)
+
+
+cdef void _let_go(SnapshotData *data) noexcept nogil:
+    """A snapshot that was published and never became current."""
+    fastgw_add_int(&data.seekers, -1)
+    fastgw_add_int(&data.users, -1)
+
+
+cdef void _leave(Desk *desk) noexcept nogil:
+    """No name is looked up in the current snapshot any more; exchanges may go on to refer to its rows."""
+    if desk.current != NULL:
+        fastgw_add_int(<int *>&desk.current.data.seekers, -1)
+        use_release(desk, desk.current)
+        desk.current = NULL
 
 
 cdef void _begin_drain(Desk *desk) noexcept nogil:
@@ -224,6 +238,9 @@ cdef void _sweep(Desk *desk) noexcept nogil:
     exchange_sweep(desk)
     conn_room_sweep(&desk.room)
     link_sweep(desk)
+    if desk.current != NULL and desk.current.data.revision != desk.swept_revision:
+        desk.swept_revision = desk.current.data.revision
+        pool_sweep(desk)
 
 
 cdef void _run(Desk *desk) noexcept nogil:
@@ -246,9 +263,7 @@ cdef void _run(Desk *desk) noexcept nogil:
         link_bury(desk.clients)
     pool_close(desk)
     _sweep(desk)
-    if desk.current != NULL:
-        use_release(desk, desk.current)
-        desk.current = NULL
+    _leave(desk)
 
 
 cdef class Worker:
@@ -299,10 +314,11 @@ cdef class Worker:
         cdef SnapshotData *data = snapshot.data
         cdef SnapshotData *skipped
         fastgw_add_int(&data.users, 1)
+        fastgw_add_int(&data.seekers, 1)
         skipped = <SnapshotData *>fastgw_exchange_pointer(&self.desk.published, data)
         if skipped != NULL:
-            fastgw_add_int(&skipped.users, -1)
-        self.snapshots = [held for held in self.snapshots if (<Snapshot>held).data.users > 0]
+            _let_go(skipped)
+        self.snapshots = [held for held in self.snapshots if fastgw_get_int(&(<Snapshot>held).data.users) > 0]
         self.snapshots.append(snapshot)
         loop_wake(&self.desk.loop)
 

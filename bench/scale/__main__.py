@@ -1,0 +1,178 @@
+"""What ten thousand zones cost: python -m bench.scale [--zones 10000] [--changes 200] [--no-valgrind]."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.scale.client import Client
+from bench.scale.lookup import NAMES, snapshot
+from bench.scale.zones import HOSTS, config, denying, make
+from fastgw import Gateway
+from fastgw._core.proxy.snapshot import lookup_cost
+
+ROUNDS = (20, 120)  # of lookups, under valgrind: the difference is free of all the rest
+ASKED = NAMES * 5
+
+
+def resident() -> int:
+    """Memory of this process in octets."""
+    text = Path("/proc/self/statm").read_text()
+    return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def timed(do: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock, and of this thread's processor time: the machine may be busy."""
+    begun, worked = time.perf_counter(), time.thread_time()
+    do()
+    return time.perf_counter() - begun, time.thread_time() - worked
+
+
+def pace() -> float:
+    """Processor seconds for ten million additions: how fast Python is here and now, for comparison."""
+
+    def add() -> None:
+        total = 0
+        for number in range(10_000_000):
+            total += number
+
+    return timed(add)[1]
+
+
+def full(count: int) -> None:
+    """Compile and publish all zones; what each costs in memory."""
+    zones = make(count)
+    with Gateway(config(make(10))) as gateway:
+        gc.collect()
+        before = resident()
+        clock, processor = timed(lambda: gateway.publish(config(zones)))
+        gc.collect()
+        each = (resident() - before) / count / 1024
+        print(
+            f"compile and publish {count} zones, {count * len(HOSTS)} records: {clock:.3f} s,"
+            f" of the processor {processor:.3f} s"
+        )
+        print(f"memory of a zone beside its Zone object: {each:.2f} KiB resident")
+
+
+def changes(count: int, times: int) -> None:
+    """Exchange one zone, again and again; how long until the next call of each worker sees it."""
+    zones = make(count)
+    number = count // 2
+    name = zones[number].name
+    with Gateway(config(zones)) as gateway:
+        clients = _client_of_each_worker(gateway)
+        took: list[float] = []
+        seen: list[float] = []
+        try:
+            for turn in range(times):
+                error = ("grpc_disabled", "ssl_mode_insufficient")[turn % 2]
+                wanted = config(denying(zones, number, error))
+                begun = time.perf_counter()
+                gateway.publish(wanted)
+                took.append(time.perf_counter() - begun)
+                answers = [client.error(name) for client in clients]
+                seen.append(time.perf_counter() - begun)
+                if answers != [error] * len(clients):
+                    sys.exit(f"scale: a worker did not answer {error}: {answers}")
+        finally:
+            for client in clients:
+                client.close()
+    for what, values in (("published", took), ("seen by a call on each worker", seen)):
+        print(
+            f"one zone of {count}, {what}: median {statistics.median(values) * 1e3:.2f} ms,"
+            f" p99 {quantile(values, 0.99) * 1e3:.2f} ms, most {max(values) * 1e3:.2f} ms"
+        )
+
+
+def quantile(values: list[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
+def _client_of_each_worker(gateway: Gateway) -> list[Client]:
+    """One connection to each worker: the kernel decides, so there is some trying."""
+    clients: list[Client] = []
+    counts = [0] * gateway.workers
+    while len(clients) < gateway.workers:
+        client = Client(gateway.addresses[0])
+        client.error("nobody.example")
+        now = [int(row["connections_open"]) for row in gateway.stats()["workers"]]
+        (worker,) = [at for at, count in enumerate(now) if count > counts[at]]
+        if counts[worker]:
+            client.close()
+            while sum(int(row["connections_open"]) for row in gateway.stats()["workers"]) > len(clients):
+                time.sleep(0.001)
+            continue
+        counts[worker] += 1
+        clients.append(client)
+    return clients
+
+
+def lookups(count: int, with_valgrind: bool) -> None:
+    """What one authority costs among ten zones and among many."""
+    for zones in (10, count):
+        compiled, asked = snapshot(zones)
+        cost = min(lookup_cost(compiled, asked, 200) for _ in range(20))
+        print(f"an authority among {zones} zones: {cost:.0f} ns, the same {len(asked)} names again and again")
+    if count > 10:
+        compiled, _ = snapshot(count)
+        names = [f"api.{zone.name}".encode() for zone in make(count)]
+        cost = min(lookup_cost(compiled, names, 1) for _ in range(5))
+        print(
+            f"an authority among {count} zones: {cost:.0f} ns, all zones in turn, so that caches do not help"
+        )
+    if with_valgrind and shutil.which("valgrind"):
+        few, many = instructions(10), instructions(count)
+        print(
+            f"instructions for an authority: {few:.0f} among 10 zones, {many:.0f} among {count}:"
+            f" {many / few - 1:+.1%}"
+        )
+
+
+def instructions(count: int) -> float:
+    """For one normalization, lookup, choice of certificate and of route."""
+    fewer, more = (_callgrind(count, rounds) for rounds in ROUNDS)
+    return (more - fewer) / (ROUNDS[1] - ROUNDS[0]) / ASKED
+
+
+def _callgrind(count: int, rounds: int) -> int:
+    with tempfile.TemporaryDirectory() as directory:
+        out = Path(directory) / "out"
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            "--toggle-collect=*lookup_cost*",
+            f"--callgrind-out-file={out}",
+        ]
+        command += [sys.executable, "-m", "bench.scale.lookup", str(count), str(rounds)]
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+        totals = re.search(r"^(?:totals|summary): (\d+)", out.read_text(), re.MULTILINE)
+    if totals is None:
+        sys.exit("scale: callgrind counted nothing")
+    return int(totals[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--zones", type=int, default=10_000)
+    parser.add_argument("--changes", type=int, default=200)
+    parser.add_argument("--no-valgrind", action="store_true", help="count no instructions: it takes minutes")
+    words = parser.parse_args()
+    print(f"pace: {pace():.2f} s of processor time for ten million additions in Python")
+    full(words.zones)
+    changes(words.zones, words.changes)
+    lookups(words.zones, not words.no_valgrind)
+
+
+if __name__ == "__main__":
+    main()
