@@ -1,4 +1,4 @@
-"""Zones change while calls run: what has begun keeps the rows it began with, what begins sees the new ones."""
+"""Zones change while calls run: what has begun keeps its rows, what begins sees the new ones."""
 
 from __future__ import annotations
 
