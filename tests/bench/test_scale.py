@@ -1,4 +1,4 @@
-"""The measurement of many zones in a short form: limits so wide that only another order of growth breaks them."""
+"""The measurement of many zones in a short form: only another order of growth breaks its limits."""
 
 from __future__ import annotations
 

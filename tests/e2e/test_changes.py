@@ -1,4 +1,4 @@
-"""Zones change while calls run: what has begun goes on with the rows it began with, what begins sees the new ones."""
+"""Zones change while calls run: what has begun keeps its rows, what begins sees the new ones."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_stream_outlives_its_zone(config, open_channel):
 
 
 def test_workers_let_go_of_endpoints_that_are_gone(config, open_channel, monkeypatch):
-    """Each change brings another endpoint; those that were used and left are forgotten, in the workers too."""
+    """Each change brings another endpoint; those that were used and left are forgotten by all."""
     (mine,) = config.zones
     (target,) = mine.records
     with fastgw.Gateway(config) as gateway:
