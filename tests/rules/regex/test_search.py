@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.regexes import compiled, compiled_set, matches, patterns, values
 
-EXAMPLES = int(os.environ.get("FASTGW_REGEX_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FASTGW_REGEX_EXAMPLES", "200"))
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -14,7 +14,7 @@ from fastgw.rules.regex.tables import compile_one
 from fastgw.rules.regex.tree import RegexError
 from tests.support.regexes import patterns
 
-EXAMPLES = int(os.environ.get("FASTGW_REGEX_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FASTGW_REGEX_EXAMPLES", "200"))
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 PIECES = [
@@ -50,6 +50,9 @@ def as_expression(pattern: str) -> str:
 @example("(?i)(?-i)")
 @example("a{1000}")
 @example("x{2,1}")
+@example("x{2, }")
+@example("x{ 2 , 3 }")
+@example("(?x)x{2, }")
 def test_accepted_is_what_the_rules_language_accepts(pattern: str) -> None:
     wirefilter = pytest.importorskip("octorules_wirefilter", reason="octorules-wirefilter is not installed")
     error = wirefilter.parse_expression(as_expression(pattern)).get("error")
@@ -82,6 +85,7 @@ def test_nothing_but_the_error_class_and_a_place_within(pattern: str) -> None:
         ("(?i)*", "*", "nothing to repeat"),
         ("a{2,1}", "{2,1}", "least"),
         ("a{x}", "{x", "number is missing"),
+        ("a{2, }", "{2, }", "missing"),
         ("a{4294967296}", "4294967296", "too large"),
         ("a\\", "\\", "backslash"),
         ("a\\1", "\\1", "Backreferences"),

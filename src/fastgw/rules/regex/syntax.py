@@ -267,9 +267,11 @@ class _Parser:
         most = least
         if cursor.here == ",":
             cursor.step()
-            most = cursor.number() if cursor.here != "}" else None
-            if most is None and cursor.here != "}":
-                raise cursor.wrong("This repetition is not closed.", since)
+            most = None
+            if cursor.here != "}":
+                most = cursor.number()
+                if most is None:
+                    raise cursor.wrong("A number or } is missing.", since)
         if least is None:
             raise cursor.wrong("A number is missing; a { itself is written \\{.", since)
         if cursor.here != "}":

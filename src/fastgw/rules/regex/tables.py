@@ -50,17 +50,13 @@ def compile_one(pattern: str) -> Tables:
     return tables(positions(parse(pattern)))
 
 
-def compile_all(patterns: Sequence[str]) -> list[Tables]:
-    """The tables of each pattern; for what is searched together see `beside`."""
-    return [compile_one(pattern) for pattern in patterns]
-
-
 def together(patterns: Sequence[str]) -> Tables:
-    """One automaton for several patterns, which may be larger than one pattern may be."""
+    """One automaton for patterns that `compile_one` takes; it may be larger than one of them may be."""
     return _pack(beside(positions(parse(pattern)) for pattern in patterns))
 
 
 def tables(automaton: Automaton) -> Tables:
+    """The tables of an automaton that can be searched without a table of all states."""
     found = _pack(automaton)
     if work(found) > MOST_WORK:
         raise RegexError("The pattern is too large: too many of its repetitions may end at many places.")
