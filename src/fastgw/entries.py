@@ -8,6 +8,8 @@ import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastgw._core.io.tls import arm
@@ -22,31 +24,34 @@ from fastgw._core.proxy.entries import (
     ZoneEntry,
 )
 from fastgw._core.proxy.route import sockaddr
-from fastgw.policy.compile import OriginRow, Rows, TargetRow, ZoneRow
+from fastgw.policy.compile import HostRow, OriginRow, Rows, TargetRow, ZoneRow
 from fastgw.policy.names import joined
 from fastgw.policy.origins import ENDPOINTS_MAX, WEIGHT_MAX, HealthPolicy
 from fastgw.policy.records import UNIX
 from fastgw.policy.routes import Match, RouteRow
+from fastgw.policy.tls import TLS_1_3, ClientCertificates, Shown, better_cover
 from fastgw.probe.health import HealthTarget
 from fastgw.tls.context import context_address
-from fastgw.tls.trust import Shelf
+from fastgw.tls.trust import OriginTrust, Shelf
 
 CLEARTEXT = b"h2c"  # stands where the mark of a context stands, for origins without one
 
 Found = Mapping[str, Sequence[str]]
+Believed = Callable[[TargetRow], tuple[Any, bytes]]
 
 logger = logging.getLogger("fastgw")
 
 
 @dataclass(slots=True)
 class Entries:
-    """What a snapshot is made from. `used`: the contexts that must live as long as it does."""
+    """What a snapshot is made from. `used`: the contexts that must live as long as it does; `front`: see Snapshot."""
 
     zones: list[ZoneEntry] = field(default_factory=list)
     hosts: list[HostEntry] = field(default_factory=list)
     origins: list[OriginEntry] = field(default_factory=list)
     certificates: list[CertificateEntry] = field(default_factory=list)
     used: list[Any] = field(default_factory=list)
+    front: int = 0
     checked: dict[int, HealthTarget] = field(default_factory=dict)
 
 
@@ -63,20 +68,84 @@ def build(
     shelf: Shelf,
     endpoints: Endpoints,
     zone_number: Callable[[str], int],
+    demands: object = None,
+    origin_ca: Path | None = None,
 ) -> Entries:
-    """The entries for `rows`. `found`: addresses by name; `endpoints` gives each endpoint its number."""
+    """The entries for `rows`. `found`: addresses by name; `endpoints` gives each endpoint its number.
+
+    Tickets from before `demands` changed are worth nothing; `origin_ca` is the root of the built-in Origin CA.
+    """
     entries = Entries()
-    for files in rows.certificates:
-        context, material, fresh = shelf.server(files, groups)
-        address = context_address(context)
-        if fresh:
-            arm(address)
-        entries.used.append(context)
-        entries.certificates.append(CertificateEntry(address, list(material.names), material.fingerprint))
-    entries.origins = [_origin(row, found, shelf, endpoints, entries) for row in rows.origins]
+    shelf.begin()
+    entries.certificates = [_certificate(shown, groups, shelf, entries) for shown in rows.certificates]
+    if rows.certificates:
+        entries.front = _front(rows, groups, shelf, entries, demands)
+    believed = partial(_context, shelf, origin_ca)
+    entries.origins = [_origin(row, found, believed, endpoints, entries) for row in rows.origins]
     entries.zones = [_zone(row, zone_number(row.name)) for row in rows.zones]
-    entries.hosts = [HostEntry(row.hostname, row.proxied, row.zone, row.origin) for row in rows.hosts]
+    entries.hosts = [_host(row, entries) for row in rows.hosts]
     return entries
+
+
+def _certificate(shown: Shown, groups: tuple[str, ...], shelf: Shelf, entries: Entries) -> CertificateEntry:
+    terms = shown.terms
+    made = shelf.server(shown.files, groups, terms)
+    address = context_address(made.context)
+    if made.fresh:
+        arm(address)
+    entries.used.append(made.context)
+    return CertificateEntry(
+        context=address,
+        names=list(made.material.names),
+        identity=made.identity,
+        demand=_demand_number(terms.clients),
+        required=terms.clients is not None and terms.clients.demand == "require",
+        version_least=terms.version_least,
+        version_most=terms.version_most,
+        no_h2=not terms.h2,
+        staple=made.staple,
+    )
+
+
+def _demand_number(clients: ClientCertificates | None) -> int:
+    """Equal for equal demands, in every snapshot; 0 for none."""
+    if clients is None:
+        return 0
+    return int.from_bytes(hashlib.sha256(repr(clients).encode()).digest()[:4]) or 1
+
+
+def _front(rows: Rows, groups: tuple[str, ...], shelf: Shelf, entries: Entries, demands: object) -> int:
+    """What connections are accepted with until their name is known."""
+    watch = any(shown.terms.version_most < TLS_1_3 for shown in rows.certificates)
+    context, fresh = shelf.front(groups, (demands, watch))
+    address = context_address(context)
+    if fresh:
+        arm(address, watch)
+    entries.used.append(context)
+    return address
+
+
+def _host(row: HostRow, entries: Entries) -> HostEntry:
+    """Of several certificates the one that bears the name, exactly rather than by a wildcard, else the first."""
+    certificate = -1
+    if row.certificates:
+        # max() takes the first of equals.
+        covers = {number: better_cover(row.hostname, entries.certificates[number].names) for number in row.certificates}
+        certificate = max(covers, key=covers.__getitem__)
+    return HostEntry(row.hostname, row.proxied, row.zone, row.origin, certificate)
+
+
+def _context(shelf: Shelf, origin_ca: Path | None, target: TargetRow) -> tuple[Any, bytes]:
+    """The context `target` is spoken to with, and a mark that is equal for equal judgement."""
+    return shelf.client(
+        OriginTrust(
+            verify=target.verify,
+            roots=target.trust_store,
+            origin_ca=origin_ca if target.origin_ca else None,
+            crl=target.crl,
+            shown=target.pull,
+        )
+    )
 
 
 def _zone(row: ZoneRow, number: int) -> ZoneEntry:
@@ -109,12 +178,12 @@ def _match(match: Match) -> MatchEntry:
 
 
 def _origin(
-    row: OriginRow, found: Found, shelf: Shelf, endpoints: Endpoints, entries: Entries
+    row: OriginRow, found: Found, believed: Believed, endpoints: Endpoints, entries: Entries
 ) -> OriginEntry:
     policy = row.policy
     made: dict[int, EndpointEntry] = {}
     for target in row.targets:
-        for endpoint in _endpoints(target, found, shelf, endpoints, entries, policy.health):
+        for endpoint in _endpoints(target, found, believed, endpoints, entries, policy.health):
             _put(made, endpoint)
     if not made:
         made[0] = _nowhere(row.targets[0], endpoints)
@@ -152,7 +221,7 @@ def _put(made: dict[int, EndpointEntry], endpoint: EndpointEntry) -> None:
 def _endpoints(
     target: TargetRow,
     found: Found,
-    shelf: Shelf,
+    believed: Believed,
     endpoints: Endpoints,
     entries: Entries,
     health: HealthPolicy,
@@ -160,12 +229,12 @@ def _endpoints(
     """An endpoint for each address of `target`; none if it has none."""
     shared, context, mark = None, 0, CLEARTEXT
     if target.tls:
-        shared, mark = shelf.client(verify=target.verify, trust_store=target.trust_store)
+        shared, mark = believed(target)
         entries.used.append(shared)
         context = context_address(shared)
     for place, address in _places(target, found):
         label = target.label if isinstance(place, str) else joined(*place)
-        state = endpoints.number_of(_identity(address, target.server_name, mark), label)
+        state = endpoints.number_of(_identity(address, *_asked(target), mark), label)
         if health.check != "none":
             entries.checked.setdefault(state, _checked(state, place, shared, target, health))
         yield _entry(target, address, context, label, state)
@@ -208,6 +277,9 @@ def _entry(target: TargetRow, address: bytes, context: int, label: str, state: i
         state=state,
         weight=target.weight,
         priority=target.priority,
+        names=target.names,
+        common_name=target.common_name,
+        authority=target.authority,
     )
 
 
@@ -220,6 +292,11 @@ def _places(target: TargetRow, found: Found) -> Iterable[tuple[tuple[str, int] |
     return [((literal, port), sockaddr(literal, port)) for literal in found.get(target.host, ())]
 
 
-def _identity(address: bytes, server_name: str, mark: bytes) -> bytes:
+def _asked(target: TargetRow) -> tuple[object, ...]:
+    """What else makes two ways to an address different ones."""
+    return target.server_name, target.names, target.common_name, target.authority
+
+
+def _identity(address: bytes, *more: object) -> bytes:
     """Equal for endpoints that may share connections: same place, same name, judged in the same way."""
-    return hashlib.sha256(repr((address, server_name, mark)).encode()).digest()
+    return hashlib.sha256(repr((address, *more)).encode()).digest()

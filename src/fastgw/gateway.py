@@ -20,11 +20,13 @@ from fastgw.config.load import ConfigLike
 from fastgw.entries import build, names_of
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
 from fastgw.policy.compile import compile_zones
+from fastgw.policy.tls import demands
 from fastgw.probe.health import Health, HealthTarget
 from fastgw.serve.access_log import AccessLog
 from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
-from fastgw.serve.sockets import Listening, bind_all
+from fastgw.serve.sockets import Listening, bind_all, network_row
+from fastgw.serve.upkeep import Expiring, Upkeep
 from fastgw.tls.trust import Shelf
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
@@ -67,6 +69,7 @@ class Gateway:
         self._zone_names: list[str] = []
         self._revision = 0
         self._shown: dict[bytes, list[str]] = {}  # names by fingerprint; those published last are last
+        self._upkeep = Upkeep(self._renew, self._expiring, self.config.tls.ticket_rotation_ms)
         self._access_log: AccessLog | None = None
         self._failure: BaseException | None = None
         self._last_stats: dict[str, Any] | None = None
@@ -117,7 +120,8 @@ class Gateway:
     def stats(self) -> dict[str, Any]:
         """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name.
 
-        `endpoints`: state and counters of each address that calls have been or are sent to.
+        `endpoints`: state and counters of each address that calls have been or are sent to. `certificates`: those
+        in force and how long they are good for.
         """
         with self._lock:
             if self._last_stats is not None:
@@ -137,6 +141,7 @@ class Gateway:
                 "workers": workers,
                 "zones": zones,
                 "endpoints": self._endpoints.stats(),
+                "certificates": [one.row for one in self._expiring()],
             }
 
     # life
@@ -187,8 +192,15 @@ class Gateway:
         snapshot = self._build(self.config)
         log = self.config.access_log is not None
         limits = dict(self.config.limits)
+        balancers = [network_row(text) for text in self.config.tls.proxy_protocol]
         workers = [
-            Worker(number=number, drain_timeout_ms=self._drain_timeout_ms, log=log, limits=limits)
+            Worker(
+                number=number,
+                drain_timeout_ms=self._drain_timeout_ms,
+                log=log,
+                limits=limits,
+                balancers=balancers,
+            )
             for number in range(count)
         ]
         if self.config.access_log is not None:
@@ -211,6 +223,7 @@ class Gateway:
         ]
         for thread in self._threads:
             thread.start()
+        self._upkeep.start()
         if self._access_log is not None:
             self._access_log.start()
 
@@ -239,6 +252,21 @@ class Gateway:
             self.config = config
             self._reap()
             return snapshot.revision
+
+    def _renew(self, rotate: bool) -> None:
+        """Certificate files have changed, or the key of session tickets is to: publish what is in force again."""
+        with self._changing:
+            if not self._workers or self._ended:
+                return
+            if rotate:
+                self._shelf.rotate()
+            self._put_in_force(self.config)
+
+    def _expiring(self) -> list[Expiring]:
+        return [
+            Expiring(shown.files.file, material.names, material.not_after)
+            for shown, material in self._shelf.shown.items()
+        ]
 
     def _names_changed(self) -> None:
         """Names of origins lead elsewhere: publish what is in force again. Runs on a thread of the lookup."""
@@ -281,6 +309,7 @@ class Gateway:
                     self._last_stats = self.stats()
                 self._ended = True
                 self._workers, self._threads, self._snapshots = [], [], []
+        self._upkeep.close()
         self._lookup.close()
         if self._health is not None:
             self._health.close()
@@ -326,7 +355,7 @@ class Gateway:
 
     def _build(self, config: Config) -> Snapshot:
         """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""
-        rows = compile_zones(config.zones)
+        rows = compile_zones(config.zones, config.tls)
         names = names_of(rows)
         looked = self._lookup.revision
         entries = build(
@@ -336,6 +365,8 @@ class Gateway:
             shelf=self._shelf,
             endpoints=self._endpoints,
             zone_number=self._zone_number,
+            demands=demands(config.zones),
+            origin_ca=config.tls.origin_ca,
         )
         snapshot = Snapshot(
             revision=self._revision + 1,
@@ -346,6 +377,7 @@ class Gateway:
             default_certificate=rows.default_certificate,
             endpoints=self._endpoints,
             keep=tuple(entries.used),
+            front=entries.front,
         )
         self._revision += 1
         self._looked = looked
@@ -353,6 +385,7 @@ class Gateway:
         self._check(entries.checked)
         self._remember(entries.certificates)
         self._shelf.sweep({id(context) for context in entries.used})
+        self._upkeep.watch(self._shelf.files)
         return snapshot
 
     def _check(self, checked: dict[int, HealthTarget]) -> None:

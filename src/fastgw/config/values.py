@@ -9,6 +9,7 @@ from fastgw.config.model import DEFAULT_GROUPS, Group
 from fastgw.errors import Problem
 from fastgw.policy.limits import DEFAULTS, LimitValues
 from fastgw.policy.names import joined
+from fastgw.policy.tls import ServerTls
 from fastgw.policy.zone import Zone
 
 
@@ -39,5 +40,6 @@ class Config:
     tls_groups: tuple[Group, ...] = DEFAULT_GROUPS
     access_log: str | None = None
     limits: LimitValues = DEFAULTS
+    tls: ServerTls = ServerTls()
     source: Path | None = None
     warnings: tuple[Problem, ...] = ()

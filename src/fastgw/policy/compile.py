@@ -11,6 +11,7 @@ from fastgw.policy.names import address, joined
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import UNIX, Record
 from fastgw.policy.routes import RouteRow, compile_routes
+from fastgw.policy.tls import ServerTls, Shown, pull_of, terms_of
 from fastgw.policy.zone import Zone
 
 NONE = -1  # no such row, as the snapshot takes it
@@ -33,6 +34,8 @@ class TargetRow:
     """One target of an origin: an endpoint, or as many as its name has addresses.
 
     `host` is an address, a name that is still to be resolved, or `unix:` and a path; `tls` is False for h2c.
+    The certificate must bear one of `names`, believed are `trust_store` (None: the public roots) and the Origin CA
+    (None: not). `pull` is shown to an origin that asks; `authority` stands in for the client's.
     """
 
     host: str
@@ -45,6 +48,12 @@ class TargetRow:
     handshake_timeout_ms: int
     weight: int = 1
     priority: int = 0
+    names: tuple[str, ...] = ()
+    common_name: bool = False
+    crl: Path | None = None
+    origin_ca: bool = False
+    pull: CertificateFiles | None = None
+    authority: str = ""
 
     @property
     def is_unix(self) -> bool:
@@ -68,12 +77,13 @@ class OriginRow:
 
 @dataclass(frozen=True, slots=True)
 class HostRow:
-    """One served name; `origin` is NONE for a DNS-only name."""
+    """One served name; `origin` is NONE for a DNS-only name, `certificates` are rows if not the zone's one."""
 
     hostname: str
     proxied: bool
     zone: int
     origin: int
+    certificates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +93,22 @@ class Rows:
     zones: tuple[ZoneRow, ...]
     hosts: tuple[HostRow, ...]
     origins: tuple[OriginRow, ...]
-    certificates: tuple[CertificateFiles, ...]
+    certificates: tuple[Shown, ...]
     default_certificate: int
 
 
-def compile_zones(zones: Iterable[Zone]) -> Rows:
+def compile_zones(zones: Iterable[Zone], server: ServerTls = ServerTls()) -> Rows:
     """The rows of `zones`. Equal origins and equal certificates become one row."""
     all_zones = tuple(zones)
     known = records_by_name(all_zones)
     zone_rows: list[ZoneRow] = []
     hosts: list[HostRow] = []
     origins: dict[OriginRow, int] = {}
-    certificates: dict[CertificateFiles, int] = {}
+    certificates: dict[Shown, int] = {}
     for number, zone in enumerate(all_zones):
         certificate = NONE
         if zone.certificate is not None:
-            certificate = certificates.setdefault(zone.certificate, len(certificates))
+            certificate = _shown(zone, "", certificates)[0]
         settings = zone.settings
         # A paused zone inspects nothing: both switches stand open, the way to the origin stays as it is.
         grpc, http = settings.grpc or zone.paused, settings.http or zone.paused
@@ -108,11 +118,26 @@ def compile_zones(zones: Iterable[Zone]) -> Rows:
             proxied = served(records)
             origin = NONE
             if proxied:
-                row = origin_row(zone, records, known)
+                row = origin_row(zone, records, known, server.origin_pull)
                 origin = origins.setdefault(row, len(origins))
-            hosts.append(HostRow(name, proxied, number, origin))
+            own = _shown(zone, name, certificates) if proxied and _has_own(zone, name) else ()
+            hosts.append(HostRow(name, proxied, number, origin, own))
     default = 0 if certificates else NONE
     return Rows(tuple(zone_rows), tuple(hosts), tuple(origins), tuple(certificates), default)
+
+
+def _has_own(zone: Zone, name: str) -> bool:
+    """Is the certificate this name shows not simply that of its zone?"""
+    if zone.certificate is None:
+        return False
+    return bool(zone.tls.certificates) or terms_of(zone, name) != terms_of(zone)
+
+
+def _shown(zone: Zone, name: str, certificates: dict[Shown, int]) -> tuple[int, ...]:
+    """The rows a name of the zone may show, the zone's first certificate first."""
+    terms = terms_of(zone, name)
+    files = (*((zone.certificate,) if zone.certificate else ()), *zone.tls.certificates)
+    return tuple(certificates.setdefault(Shown(one, terms), len(certificates)) for one in files)
 
 
 def records_by_name(zones: Iterable[Zone]) -> dict[str, list[Record]]:
@@ -129,14 +154,22 @@ def served(records: Iterable[Record]) -> bool:
     return any(record.proxied for record in records)
 
 
-def origin_row(zone: Zone, records: Sequence[Record], known: Mapping[str, list[Record]]) -> OriginRow:
+def origin_row(
+    zone: Zone,
+    records: Sequence[Record],
+    known: Mapping[str, list[Record]],
+    pull: CertificateFiles | None = None,
+) -> OriginRow:
     """All that the records of one name point to. A lone target lends its name to the origin."""
-    targets = tuple(dict.fromkeys(row for record in records for row in _targets(zone, record, known)))
+    shown = pull_of(zone, records[0].name, pull)
+    targets = tuple(dict.fromkeys(row for record in records for row in _targets(zone, record, known, shown)))
     label = targets[0].label if len(targets) == 1 else records[0].name
     return OriginRow(label, targets, zone.origin)
 
 
-def _targets(zone: Zone, record: Record, known: Mapping[str, list[Record]]) -> list[TargetRow]:
+def _targets(
+    zone: Zone, record: Record, known: Mapping[str, list[Record]], pull: CertificateFiles | None
+) -> list[TargetRow]:
     """Where `record` points to, with what its zone demands of it.
 
     The origin is asked for the served name unless another is written down. A wildcard has no one name to ask
@@ -159,9 +192,23 @@ def _targets(zone: Zone, record: Record, known: Mapping[str, list[Record]]) -> l
             handshake_timeout_ms=zone.settings.origin_handshake_timeout_ms,
             weight=record.weight,
             priority=record.priority,
+            names=_names(record, server_name, host) if verify else (),
+            common_name=verify and zone.tls.legacy_cn_match,
+            crl=zone.tls.crl if verify else None,
+            origin_ca=verify and zone.tls.origin_ca,
+            pull=pull if tls else None,
+            authority=record.origin_host,
         )
         for host in follow(record, known)
     ]
+
+
+def _names(record: Record, server_name: str, host: str) -> tuple[str, ...]:
+    """What the origin's certificate may be made out to: the name written down, else the served one or the target's."""
+    if record.origin_server_name:
+        return (record.origin_server_name,)
+    content = () if record.type == "UNIX" else (record.content, host)
+    return tuple(dict.fromkeys((server_name, record.name, *content)))
 
 
 def follow(record: Record, known: Mapping[str, list[Record]]) -> list[str]:

@@ -27,6 +27,7 @@ class Record:
     origin_port: int = ORIGIN_PORT
     origin_protocol: OriginProtocol = "h2"
     origin_server_name: str = ""
+    origin_host: str = ""
     weight: int = 1
     priority: int = 0
 

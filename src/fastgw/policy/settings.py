@@ -66,6 +66,11 @@ class Settings:
     origin_handshake_timeout_ms: int = 10_000
     proxy_read_timeout_ms: int = 100_000
     long_lived_grpc: bool = False
+    min_tls_version: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
+    tls_1_3: Literal["on", "off", "zrt"] = "on"
+    ciphers: tuple[str, ...] = ()
+    tls_client_auth: bool = False
+    http2: bool = True
 
     @property
     def idle_ms(self) -> int:

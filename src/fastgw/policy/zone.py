@@ -11,6 +11,7 @@ from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.routes import Retry, Route
 from fastgw.policy.settings import Settings
+from fastgw.policy.tls import ZoneTls
 
 Plan = Literal["free", "pro", "business", "enterprise"]
 
@@ -29,3 +30,4 @@ class Zone:
     origin: OriginPolicy = field(default_factory=OriginPolicy)
     routes: tuple[Route, ...] = ()
     retry: Retry = field(default_factory=Retry)
+    tls: ZoneTls = ZoneTls()

@@ -6,7 +6,8 @@ from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.loop cimport Loop, Source, Timer
-from fastgw._core.io.tls cimport SSL_CTX, SSL_SESSION
+from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
+from fastgw._core.io.proxy_protocol cimport Network
 from fastgw._core.io.transport cimport Endpoint, Transport
 from fastgw._core.proxy.meter cimport Meter
 from fastgw._core.proxy.endpoints cimport EndpointState
@@ -74,6 +75,8 @@ cdef struct Link:
     # toward a client
     uint8_t peer[28]            # struct sockaddr
     uint64_t certificate        # key of the certificate shown; 0 in cleartext
+    uint32_t demand             # for the client's certificate, as its row numbers it; 0: none
+    uint16_t tls_version        # TlsVersion; 0 in cleartext
     const HostRow *approved     # the row last found to be covered by it, in this revision:
     uint64_t approved_revision
     # toward an origin
@@ -198,6 +201,8 @@ cdef struct Desk:
     SnapshotUse *current        # NULL until the first snapshot is published
     Listener listeners[LISTENERS_MAX]
     uint32_t listener_count
+    Network *balancers          # whose connections begin with a PROXY header
+    uint32_t balancer_count
     Link *clients
     Pool **pools                # by number of the endpoint's state, NULL where there is none yet
     uint32_t pools_room

@@ -7,11 +7,21 @@ from typing import NamedTuple
 
 
 class CertificateEntry(NamedTuple):
-    """A certificate: its SSL_CTX (0: shown to nobody any more), its names, its fingerprint."""
+    """A certificate: its SSL_CTX (0: shown to nobody any more), its names, its fingerprint.
+
+    The rest is what names under it ask of a handshake: a number for the demand for a client's certificate (0: none)
+    and whether it is required, TLS versions as on the wire (0: any), no way in at all, and an OCSP response.
+    """
 
     context: int
     names: Sequence[str]
     identity: bytes
+    demand: int = 0
+    required: bool = False
+    version_least: int = 0
+    version_most: int = 0
+    no_h2: bool = False
+    staple: bytes = b""
 
 
 class MatchEntry(NamedTuple):
@@ -51,7 +61,10 @@ class ZoneEntry(NamedTuple):
 
 
 class EndpointEntry(NamedTuple):
-    """One address of an origin. `state` is its number in the list of endpoints; weight 1 to 1000."""
+    """One address of an origin. `state` is its number in the list of endpoints; weight 1 to 1000.
+
+    The certificate must bear one of `names`, or else `server_name`; `authority` stands in for the client's.
+    """
 
     address: bytes
     context: int
@@ -63,6 +76,9 @@ class EndpointEntry(NamedTuple):
     state: int
     weight: int = 1
     priority: int = 0
+    names: Sequence[str] = ()
+    common_name: bool = False
+    authority: str = ""
 
 
 class OriginEntry(NamedTuple):
@@ -85,9 +101,10 @@ class OriginEntry(NamedTuple):
 
 
 class HostEntry(NamedTuple):
-    """A hostname and what it leads to."""
+    """A hostname and what it leads to; `certificate` if it does not show that of its zone."""
 
     hostname: str
     proxied: bool
     zone: int
     origin: int
+    certificate: int = -1

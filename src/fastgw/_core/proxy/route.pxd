@@ -1,7 +1,7 @@
 """The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from fastgw._core.io.tls cimport SSL_CTX
+from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport EndpointState
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
@@ -32,7 +32,11 @@ ctypedef struct EndpointRow:
     uint32_t address_length     # 0: the name did not resolve
     SSL_CTX *context            # NULL: h2c
     const char *server_name     # NULL: none is sent
+    const char *names           # see TlsWanted; NULL: server_name
     bint verify
+    bint common_name            # see TlsWanted
+    const char *authority       # what the origin is told it is asked for; NULL: what the client asked for
+    uint32_t authority_length
     uint32_t connect_timeout_ms
     uint32_t handshake_timeout_ms
     const char *label           # "127.0.0.1:50443" for messages
@@ -95,6 +99,13 @@ ctypedef struct CertificateRow:
     SSL_CTX *context            # NULL: shown to nobody any more, kept for connections that were opened with it
     const char *names           # SAN DNS names, lower case, each zero-terminated, an empty one ends the list
     uint64_t key                # of the identity, the same in every snapshot; never 0
+    uint32_t demand             # for a client's certificate: equal numbers, equal demand; 0: none
+    bint required               # that demand
+    uint16_t version_least      # TlsVersion; 0: any
+    uint16_t version_most       # 0: any
+    bint no_h2                  # nobody is to come in under its names
+    const uint8_t *staple       # OCSP response; NULL: none
+    uint32_t staple_length
 
 cdef enum HostKind:
     HOST_UNKNOWN = 0
@@ -108,6 +119,7 @@ ctypedef struct HostRow:
     bint wildcard
     uint32_t zone
     uint32_t origin
+    uint32_t certificate        # row of its own, for a name with TLS demands of its own; NONE: its zone's
 
 ctypedef struct SnapshotData:
     # Frozen once built. Workers read it without a lock and count themselves in and out.
@@ -132,6 +144,7 @@ ctypedef struct SnapshotData:
     CertificateRow *certificates
     uint32_t certificate_count
     uint32_t default_certificate
+    SSL_CTX *front              # what connections are accepted with until their name is known; NULL: the default's
     uint64_t revision
     int users                   # workers that still hold it; changed atomically
 

@@ -17,6 +17,7 @@ class Snapshot:
         default_certificate: int,
         endpoints: Endpoints,
         keep: object,
+        front: int = 0,
     ) -> Self: ...
     @property
     def revision(self) -> int: ...

@@ -9,6 +9,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
 from fastgw._core.clock cimport clock_now
+from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport Endpoints
 from fastgw._core.proxy.rows cimport (
     rows_certificates,
@@ -238,6 +239,8 @@ cdef uint32_t snapshot_certificate(const SnapshotData *self, const uint8_t *host
         length = hostname_normalize(hostname, length, name)
         if length > 0:
             host = snapshot_host(self, name, length)
+            if host != NULL and host.certificate != NONE:
+                return host.certificate
             if host != NULL and host.zone != NONE and self.zones[host.zone].certificate != NONE:
                 return self.zones[host.zone].certificate
             for row in range(self.certificate_count):
@@ -352,7 +355,8 @@ cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
     self.index = <uint32_t *>rows_new(size, sizeof(uint32_t))
     self.index_mask = size - 1
     memset(self.index, 0xff, size * sizeof(uint32_t))
-    for hostname, proxied, zone, origin in entries:
+    for entry in entries:
+        hostname, proxied, zone, origin = entry[:4]
         number = self.host_count
         row = &self.hosts[number]
         name = _hostname(hostname, &wildcard)
@@ -362,6 +366,7 @@ cdef void _hosts_fill(SnapshotData *self, list entries, list texts) except *:
         row.wildcard = wildcard
         row.zone = rows_number(zone, self.zone_count, "zone")
         row.origin = rows_number(origin, self.origin_count, "origin")
+        row.certificate = rows_number(entry[4] if len(entry) > 4 else NONE, self.certificate_count, "certificate")
         hashed = keyed_hash(self.key, <const uint8_t *>row.hostname, row.hostname_length)
         if _find(self, hashed, <const uint8_t *>row.hostname, row.hostname_length, wildcard) != NULL:
             raise ValueError(f"{hostname!r} is there twice")
@@ -378,7 +383,7 @@ cdef class Snapshot:
     """Compiled policy, frozen: which zone, origin and certificate belong to a hostname."""
 
     def __cinit__(self, *, uint64_t revision, zones, hosts, origins, certificates, default_certificate,
-                  Endpoints endpoints not None, keep):
+                  Endpoints endpoints not None, keep, size_t front=0):
         cdef list texts = []
         cdef bytes key = os.urandom(16)
         self.keep = (keep, texts, endpoints)
@@ -387,6 +392,7 @@ cdef class Snapshot:
         memcpy(self.data.key, <const char *>key, 16)
         rows_certificates(self.data, list(certificates), texts)
         self.data.default_certificate = rows_number(default_certificate, self.data.certificate_count, "certificate")
+        self.data.front = <SSL_CTX *>front
         rows_zones(self.data, list(zones), texts)
         rows_origins(self.data, list(origins), endpoints, texts)
         _hosts_fill(self.data, list(hosts), texts)

@@ -5,7 +5,7 @@ from fastgw._core.proxy.endpoints cimport Endpoints
 from fastgw._core.proxy.route cimport NONE, SnapshotData
 
 cdef void *rows_new(size_t count, size_t size) except NULL
-cdef const char *rows_text(object text, list texts) except NULL
+cdef const char *rows_text(object text, list texts, bint zeros=*) except NULL
 cdef uint32_t rows_number(object number, uint32_t count, str what) except? NONE
 cdef void rows_certificates(SnapshotData *self, list entries, list texts) except *
 cdef void rows_zones(SnapshotData *self, list entries, list texts) except *

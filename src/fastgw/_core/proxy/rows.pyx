@@ -5,7 +5,7 @@ Runs with the GIL, once per snapshot. Texts the rows point to are kept alive by 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from fastgw._core.io.tls cimport SSL_CTX
+from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.route cimport (
     ENDPOINTS_MAX,
     HASH,
@@ -44,10 +44,10 @@ cdef void *rows_new(size_t count, size_t size) except NULL:
     return rows
 
 
-cdef const char *rows_text(object text, list texts) except NULL:
-    """A zero-terminated text that lives as long as `texts`."""
+cdef const char *rows_text(object text, list texts, bint zeros=False) except NULL:
+    """A zero-terminated text that lives as long as `texts`; `zeros`: others may be in it."""
     cdef bytes octets = text.encode() if isinstance(text, str) else bytes(text)
-    if b"\0" in octets:
+    if b"\0" in octets and not zeros:
         raise ValueError(f"a zero octet in {text!r}")
     texts.append(octets)
     return octets
@@ -65,9 +65,11 @@ cdef uint32_t rows_number(object number, uint32_t count, str what) except? NONE:
 cdef void rows_certificates(SnapshotData *self, list entries, list texts) except *:
     cdef CertificateRow *row
     self.certificates = <CertificateRow *>rows_new(len(entries), sizeof(CertificateRow))
-    for context, names, identity in entries:
+    for entry in entries:
+        context, names, identity = entry[:3]
         row = &self.certificates[self.certificate_count]
         row.context = <SSL_CTX *><size_t>context
+        _terms(row, entry, texts)
         lowered = [name.lower().encode("ascii") for name in names if name]
         if any(b"\0" in name for name in lowered):
             raise ValueError("a zero octet in a certificate's name")
@@ -77,6 +79,23 @@ cdef void rows_certificates(SnapshotData *self, list entries, list texts) except
         row.names = <const char *>listed
         row.key = int.from_bytes(blake2b(identity, digest_size=8).digest()) or 1
         self.certificate_count += 1
+
+
+cdef void _terms(CertificateRow *row, object entry, list texts) except *:
+    """What the names under a certificate ask of a handshake."""
+    cdef bytes staple
+    if len(entry) == 3:
+        return
+    row.demand = entry.demand
+    row.required = bool(entry.required)
+    row.version_least = entry.version_least
+    row.version_most = entry.version_most
+    row.no_h2 = bool(entry.no_h2)
+    if entry.staple:
+        staple = entry.staple
+        texts.append(staple)
+        row.staple = staple
+        row.staple_length = <uint32_t>len(staple)
 
 
 cdef void rows_zones(SnapshotData *self, list entries, list texts) except *:
@@ -191,7 +210,14 @@ cdef void _endpoint(EndpointRow *row, object entry, Endpoints endpoints, list te
     row.address_length = len(address)
     row.context = <SSL_CTX *><size_t>entry.context
     row.server_name = rows_text(entry.server_name, texts) if entry.server_name else NULL
+    if entry.names:
+        # The octet that ends a bytes object in memory is the empty name that ends the list.
+        row.names = rows_text(b"".join([name.encode() + b"\0" for name in entry.names]), texts, True)
     row.verify = bool(entry.verify)
+    row.common_name = bool(entry.common_name)
+    if entry.authority:
+        row.authority = rows_text(entry.authority, texts)
+        row.authority_length = <uint32_t>len(entry.authority.encode())
     row.connect_timeout_ms = entry.connect_timeout_ms
     row.handshake_timeout_ms = entry.handshake_timeout_ms
     row.label = rows_text(entry.label, texts)
