@@ -44,7 +44,7 @@ logger = logging.getLogger("fastgw")
 
 @dataclass(slots=True)
 class Entries:
-    """What a snapshot is made from. `used`: the contexts that must live as long as it does; `front`: see Snapshot."""
+    """What a snapshot is made from. `used`: contexts that must live as long as it does; `front`: see Snapshot."""
 
     zones: list[ZoneEntry] = field(default_factory=list)
     hosts: list[HostEntry] = field(default_factory=list)
@@ -73,7 +73,7 @@ def build(
 ) -> Entries:
     """The entries for `rows`. `found`: addresses by name; `endpoints` gives each endpoint its number.
 
-    Tickets from before `demands` changed are worth nothing; `origin_ca` is the root of the built-in Origin CA.
+    Tickets from before `demands` changed are worth nothing; `origin_ca`: the root of the built-in Origin CA.
     """
     entries = Entries()
     shelf.begin()
@@ -126,11 +126,14 @@ def _front(rows: Rows, groups: tuple[str, ...], shelf: Shelf, entries: Entries, 
 
 
 def _host(row: HostRow, entries: Entries) -> HostEntry:
-    """Of several certificates the one that bears the name, exactly rather than by a wildcard, else the first."""
+    """Of several certificates one that bears the name, exactly rather than by a wildcard, else the first."""
     certificate = -1
     if row.certificates:
         # max() takes the first of equals.
-        covers = {number: better_cover(row.hostname, entries.certificates[number].names) for number in row.certificates}
+        covers = {
+            number: better_cover(row.hostname, entries.certificates[number].names)
+            for number in row.certificates
+        }
         certificate = max(covers, key=covers.__getitem__)
     return HostEntry(row.hostname, row.proxied, row.zone, row.origin, certificate)
 

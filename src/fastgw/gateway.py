@@ -120,8 +120,8 @@ class Gateway:
     def stats(self) -> dict[str, Any]:
         """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name.
 
-        `endpoints`: state and counters of each address that calls have been or are sent to. `certificates`: those
-        in force and how long they are good for.
+        `endpoints`: state and counters of each address that calls have been or are sent to.
+        `certificates`: those in force and how long they are good for.
         """
         with self._lock:
             if self._last_stats is not None:
@@ -254,7 +254,7 @@ class Gateway:
             return snapshot.revision
 
     def _renew(self, rotate: bool) -> None:
-        """Certificate files have changed, or the key of session tickets is to: publish what is in force again."""
+        """Certificate files have changed, or the key of tickets is to: publish what is in force again."""
         with self._changing:
             if not self._workers or self._ended:
                 return

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from fastgw._core.io import tls
+from fastgw._core.io import openssl, tls
 from fastgw._core.io.tls_door import TlsDoor
 from tests.io.io_support import (
     DONE,
@@ -190,13 +190,13 @@ def test_a_good_certificate_is_accepted(kind, name, version):
 @pytest.mark.parametrize(
     ("kind", "name", "text"),
     [
-        ("expired", b"origin.test", "certificate has expired"),
-        ("self_signed", b"origin.test", "self-signed certificate"),
-        ("stranger", b"origin.test", "unable to get local issuer certificate"),
-        ("origin", b"elsewhere.test", "hostname mismatch: wanted elsewhere.test"),
-        ("origin", b"127.0.0.2", "IP address mismatch: wanted 127.0.0.2"),
-        ("wildcard", b"a.b.wild.test", "hostname mismatch: wanted a.b.wild.test"),
-        ("partial", b"ab.wild.test", "hostname mismatch: wanted ab.wild.test"),
+        ("expired", b"origin.test", "expired"),
+        ("self_signed", b"origin.test", "self-signed"),
+        ("stranger", b"origin.test", "unknown authority"),
+        ("origin", b"elsewhere.test", "wrong name: it is for origin.test, 127.0.0.1, ::1, not for elsewhere.test"),
+        ("origin", b"127.0.0.2", "wrong name: it is for origin.test, 127.0.0.1, ::1, not for 127.0.0.2"),
+        ("wildcard", b"a.b.wild.test", "wrong name: it is for *.wild.test, not for a.b.wild.test"),
+        ("partial", b"ab.wild.test", "wrong name: it is for a*.wild.test, not for ab.wild.test"),
     ],
 )
 def test_a_bad_certificate_is_named(kind, name, text, version):
@@ -410,7 +410,7 @@ def test_a_cryptography_without_a_function_is_named():
     lib = types.SimpleNamespace(SSL_new=1)
     ffi = types.SimpleNamespace(cast=lambda kind, value: value, addressof=getattr)
     with pytest.raises(ImportError, match=r"cryptography \d.* not offer SSL_free, SSL_read,.*") as info:
-        tls.addresses(lib, ffi)
+        openssl.addresses(lib, ffi)
     assert "\n" not in str(info.value)
     assert "SSL_new," not in str(info.value)
 

@@ -29,8 +29,15 @@ class FakeWorker:
     stubborn = False
 
     def __init__(
-        self, *, number: int, drain_timeout_ms: int, log: bool = False, limits: dict[str, int]
+        self,
+        *,
+        number: int,
+        drain_timeout_ms: int,
+        log: bool = False,
+        limits: dict[str, int],
+        balancers: list[tuple[bytes, int]],
     ) -> None:
+        self.balancers = balancers
         self.number, self.drain_timeout_ms, self.log, self.limits = number, drain_timeout_ms, log, limits
         self.sockets: list[tuple[socket.socket, bool]] = []
         self.snapshots: list[FakeSnapshot] = []
@@ -88,7 +95,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> type[FakeWorker]:
 
     monkeypatch.setattr(bridge, "Worker", Core)
     monkeypatch.setattr(bridge, "Snapshot", FakeSnapshot)
-    monkeypatch.setattr(entries, "arm", Core.armed.append)
+    monkeypatch.setattr(entries, "arm", lambda address, watch=False: Core.armed.append(address))
     monkeypatch.setattr(entries, "sockaddr", lambda host, port: f"{host} {port}".encode())
     return Core
 

@@ -46,7 +46,7 @@ def test_the_snapshot_says_what_the_configuration_says(core, config):
     assert [(zone.name, zone.number, zone.grpc, zone.http, zone.encrypted) for zone in snapshot.zones] == [
         ("gw.test", 0, True, False, True)
     ]
-    assert list(snapshot.hosts) == [("api.gw.test", True, 0, 0)]
+    assert list(snapshot.hosts) == [("api.gw.test", True, 0, 0, -1)]
     assert snapshot.origins[0].label == "127.0.0.1:50443"
     (endpoint,) = snapshot.origins[0].endpoints
     assert (endpoint.address, endpoint.server_name) == (b"127.0.0.1 50443", "api.gw.test")
@@ -87,7 +87,7 @@ def test_publish_swaps_the_snapshot_and_keeps_what_did_not_change(core, config):
         assert second.origins[0] == first.origins[0]
         assert second.origins[1].endpoints[0].state != first.origins[0].endpoints[0].state
         assert second.endpoints is first.endpoints
-        assert len(core.armed) == 1
+        assert len(core.armed) == 2  # the front and one certificate
 
 
 def test_another_way_of_judging_the_origin_is_another_endpoint(core, config):

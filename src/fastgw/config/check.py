@@ -14,6 +14,7 @@ from fastgw.config.records import Placed, check_names, take_records
 from fastgw.config.report import Report
 from fastgw.config.routes import check_shares, take_origin, take_retry, take_routes
 from fastgw.config.tables import ZoneParts
+from fastgw.config.tls import take_tls
 from fastgw.config.values import Listen
 from fastgw.policy.limits import CATALOGUE, LimitValues
 from fastgw.policy.names import HostnameError, address, host_and_port, hostname
@@ -110,6 +111,7 @@ def check_zones(
                 origin=take_origin(report, part),
                 routes=take_routes(report, part, name, served),
                 retry=take_retry(report, part.retry, (*part.path, "retry")),
+                tls=take_tls(report, part, name, settings, base, [entry.record.name for entry in served]),
             )
         )
     check_names(report, placed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from fastgw.config.records import Placed
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts
+from fastgw.config.tls import check_staple
 from fastgw.errors import CertificateError
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.names import covers
@@ -33,19 +34,25 @@ def check_certificate(
         return None
     file = base / Path(part.cert.file).expanduser()
     key = base / Path(part.cert.key).expanduser()
-    files = CertificateFiles(file, key)
+    ocsp = base / Path(part.cert.ocsp).expanduser() if part.cert.ocsp else None
+    files = CertificateFiles(file, key, ocsp)
     try:
         material = read_material(file, key)
     except CertificateError as error:
         report.error((*path, error.part), str(error), error.hint)
         return files
     _check_dates(report, (*path, "file"), material)
+    check_staple(report, path, files)
     if not needed:
         return files
     seen: set[str] = set()
     for entry in served:
         name = entry.record.name
-        if name not in seen and not any(covers(pattern, name) for pattern in material.names):
+        if (
+            name not in seen
+            and not part.table.certs
+            and not any(covers(pattern, name) for pattern in material.names)
+        ):
             names = ", ".join(material.names) or "no name at all"
             report.warning(
                 (*path, "file"),

@@ -13,6 +13,7 @@ from fastgw.config.lines import key_lines
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts, zone_parts
+from fastgw.config.tls import take_server_tls
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, Problem
 
@@ -76,6 +77,7 @@ def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | N
     zones = check_zones(report, parts, listen, base)
     access = _access_log(report, log, base)
     values = check_limits(report, limits)
+    tls = take_server_tls(report, server, base)
     problems = report.sorted()
     if report.failed:
         raise ConfigError(problems)
@@ -87,6 +89,7 @@ def _judge(data: Mapping[str, Any], report: Report, base: Path, source: Path | N
         tls_groups=tuple(server.tls_groups),
         access_log=access,
         limits=values,
+        tls=tls,
         source=source,
         warnings=problems,
     )

@@ -19,11 +19,13 @@ from fastgw.config.fields import (
     kind_of,
 )
 from fastgw.config.routing import OriginTable, PriorityField, RetryTable, RouteTable, WeightField
+from fastgw.config.tls import CertsField, CertTable, ClientCertsField, Network, PullField
 from fastgw.policy import limits
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
 from fastgw.policy.records import ORIGIN_PORT
 from fastgw.policy.settings import CATALOGUE
+from fastgw.policy.tls import TICKET_ROTATION_MS
 
 WORKERS_MAX = 256
 DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
@@ -79,6 +81,18 @@ class ServerTable(Table):
         list[Group],
         Field(min_length=1, description="key exchange toward clients, best first"),
     ] = Field(default=list(DEFAULT_GROUPS))
+    ticket_rotation: Annotated[
+        Duration,
+        Field(description="how long one key seals session tickets; 0s: as long as the process lives"),
+    ] = TICKET_ROTATION_MS
+    proxy_protocol: Annotated[
+        list[Network],
+        Field(description="load balancers whose connections begin with a PROXY header, v1 or v2"),
+    ] = Field(default=[])
+    origin_pull_cert: Annotated[
+        CertTable | None,
+        Field(description="shown to origins that ask, where the setting tls_client_auth is on"),
+    ] = None
 
 
 class LogTable(Table):
@@ -125,13 +139,6 @@ def _some_silence(value: object) -> object:
     return value
 
 
-class CertTable(Table):
-    """A certificate chain and its key."""
-
-    file: Annotated[Text, Field(description="PEM, leaf first")]
-    key: Annotated[Text, Field(description="PEM, not encrypted")]
-
-
 class SettingsTable(Table):
     """A zone's settings, by the names of the reference product."""
 
@@ -171,6 +178,9 @@ class RecordTable(Table):
     origin_server_name: Annotated[
         Text | None, Field(description="SNI and certificate name asked of the origin; default: the name")
     ] = None
+    origin_host: Annotated[
+        Text | None, Field(description="the :authority the origin sees; default: the client's")
+    ] = None
     weight: WeightField = 1
     priority: PriorityField = 0
 
@@ -190,6 +200,18 @@ class ZoneTable(Table):
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
+    certs: CertsField = Field(default=[])
+    client_certs: ClientCertsField = Field(default=[])
+    origin_pull: PullField = Field(default=[])
+    crl: Annotated[
+        Text | None, Field(description="revoked certificates of this zone's origins, PEM or DER")
+    ] = None
+    origin_ca: Annotated[bool, Field(description="is the built-in Origin CA believed, if there is one")] = (
+        True
+    )
+    legacy_cn_match: Annotated[
+        bool, Field(description="an origin's common name counts where its certificate lists no names")
+    ] = False
     dns: list[RecordTable] = Field(default=[], description="names, and what they lead to")
     origin: OriginTable = Field(default=OriginTable(), description="how endpoints are used")  # type: ignore[valid-type]
     route: list[RouteTable] = Field(default=[], description="what holds for some of the calls")

@@ -45,6 +45,7 @@ def take_records(report: Report, part: ZoneParts, zone: str, others: Sequence[st
             origin_port=table.origin_port,
             origin_protocol=table.origin_protocol,
             origin_server_name=server_name,
+            origin_host=table.origin_host or "",
             weight=table.weight,
             priority=table.priority,
         )

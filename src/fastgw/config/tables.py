@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from fastgw.config.fields import kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import CertTable, RecordTable, SettingsTable, ZoneTable
+from fastgw.config.model import RecordTable, SettingsTable, ZoneTable
 from fastgw.config.report import Report
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
+from fastgw.config.tls import CertTable
 from fastgw.policy.routes import MATCHES_MAX
 
 # Settings that may also stand directly in the zone.

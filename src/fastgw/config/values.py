@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastgw.config.model import DEFAULT_GROUPS, Group
@@ -40,6 +40,6 @@ class Config:
     tls_groups: tuple[Group, ...] = DEFAULT_GROUPS
     access_log: str | None = None
     limits: LimitValues = DEFAULTS
-    tls: ServerTls = ServerTls()
+    tls: ServerTls = field(default_factory=ServerTls)
     source: Path | None = None
     warnings: tuple[Problem, ...] = ()

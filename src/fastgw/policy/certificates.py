@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """A certificate chain, leaf first, and its private key, both PEM; `ocsp`: a response to be stapled, DER."""
+    """A certificate chain, leaf first, and its key, both PEM; `ocsp`: a response to be stapled, DER."""
 
     file: Path
     key: Path

@@ -34,8 +34,8 @@ class TargetRow:
     """One target of an origin: an endpoint, or as many as its name has addresses.
 
     `host` is an address, a name that is still to be resolved, or `unix:` and a path; `tls` is False for h2c.
-    The certificate must bear one of `names`, believed are `trust_store` (None: the public roots) and the Origin CA
-    (None: not). `pull` is shown to an origin that asks; `authority` stands in for the client's.
+    The certificate must bear one of `names`; believed are `trust_store` (None: the public roots) and, if
+    `origin_ca`, the Origin CA. `pull` is shown to an origin that asks; `authority` stands in for the client's.
     """
 
     host: str
@@ -77,7 +77,7 @@ class OriginRow:
 
 @dataclass(frozen=True, slots=True)
 class HostRow:
-    """One served name; `origin` is NONE for a DNS-only name, `certificates` are rows if not the zone's one."""
+    """One served name; `origin` is NONE for a DNS-only name; `certificates`: rows, if not the zone's one."""
 
     hostname: str
     proxied: bool
@@ -97,7 +97,7 @@ class Rows:
     default_certificate: int
 
 
-def compile_zones(zones: Iterable[Zone], server: ServerTls = ServerTls()) -> Rows:
+def compile_zones(zones: Iterable[Zone], server: ServerTls | None = None) -> Rows:
     """The rows of `zones`. Equal origins and equal certificates become one row."""
     all_zones = tuple(zones)
     known = records_by_name(all_zones)
@@ -118,7 +118,7 @@ def compile_zones(zones: Iterable[Zone], server: ServerTls = ServerTls()) -> Row
             proxied = served(records)
             origin = NONE
             if proxied:
-                row = origin_row(zone, records, known, server.origin_pull)
+                row = origin_row(zone, records, known, server.origin_pull if server else None)
                 origin = origins.setdefault(row, len(origins))
             own = _shown(zone, name, certificates) if proxied and _has_own(zone, name) else ()
             hosts.append(HostRow(name, proxied, number, origin, own))
@@ -204,7 +204,7 @@ def _targets(
 
 
 def _names(record: Record, server_name: str, host: str) -> tuple[str, ...]:
-    """What the origin's certificate may be made out to: the name written down, else the served one or the target's."""
+    """Whom the origin's certificate may be for: the name written down, else the served one or the target."""
     if record.origin_server_name:
         return (record.origin_server_name,)
     content = () if record.type == "UNIX" else (record.content, host)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Demand = Literal["request", "require"]
 
-# The cipher suites of TLS 1.2 that RFC 9113 appendix A leaves and the reference product offers, by OpenSSL's names.
-# AES-128 comes first: with hardware help it is cheapest.
+# The cipher suites of TLS 1.2 that RFC 9113 appendix A leaves and the reference product offers, by OpenSSL's
+# names. AES-128 comes first: with hardware help it is cheapest.
 CIPHERS: tuple[str, ...] = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
     "ECDHE-RSA-AES128-GCM-SHA256",
@@ -31,7 +31,7 @@ TICKET_ROTATION_MS = 12 * 60 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificates:
-    """Clients are asked for a certificate of `ca`. "request": a bad one or none is noted; "require": refused."""
+    """Clients are asked for a certificate of `ca`; a bad one or none is noted ("request") or refused."""
 
     demand: Demand
     ca: Path
@@ -122,7 +122,7 @@ def terms_of(zone: Zone, hostname: str = "") -> Terms:
 
 
 def pull_of(zone: Zone, hostname: str, everywhere: CertificateFiles | None) -> CertificateFiles | None:
-    """What is shown to an origin of `hostname` that asks: that of the name, the zone's, the gateway's, nothing."""
+    """What an origin of `hostname` is shown: that of the name, the zone's, the gateway's, nothing."""
     rule = _most_specific(zone.tls.origin_pull, hostname)
     if rule is not None:
         return rule.files
@@ -130,7 +130,7 @@ def pull_of(zone: Zone, hostname: str, everywhere: CertificateFiles | None) -> C
 
 
 def demands(zones: Iterable[Zone]) -> frozenset[tuple[str, str, ClientCertificates]]:
-    """Who demands certificates of clients, and which. A session from before a change must not be resumed after it."""
+    """Who demands certificates of clients. A session from before a change must not be resumed after it."""
     return frozenset(
         (zone.name, name, rule.certificates)
         for zone in zones

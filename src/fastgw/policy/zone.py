@@ -30,4 +30,4 @@ class Zone:
     origin: OriginPolicy = field(default_factory=OriginPolicy)
     routes: tuple[Route, ...] = ()
     retry: Retry = field(default_factory=Retry)
-    tls: ZoneTls = ZoneTls()
+    tls: ZoneTls = field(default_factory=ZoneTls)

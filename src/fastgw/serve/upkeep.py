@@ -1,7 +1,7 @@
-"""What a running gateway looks after by itself: renewed files, the age of ticket keys, certificates that run out.
+"""What a running gateway looks after by itself: renewed files, old ticket keys, certificates that run out.
 
-Files are compared by time, size and number each second, which costs no descriptor and works on every file system;
-of very many only a part each second.
+Files are compared by time, size and number each second, which costs no descriptor and works on every file
+system; of very many only a part each second.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class ClientTrust:
 
 
 def front_context(groups: Sequence[str] = DEFAULT_GROUPS) -> SSL.Context:
-    """What each connection is accepted with until its name is known: no certificate, but the keys of the tickets."""
+    """What connections are accepted with until their name is known: no certificate, but the tickets' keys."""
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     _serve(made, groups, ())
     return made
@@ -51,7 +51,8 @@ def server_context(
 ) -> SSL.Context:
     """A context that shows `material` to clients. Raise CertificateError if OpenSSL does not take it.
 
-    `ciphers`: of TLS 1.2, empty: all. `clients`: who vouches for them; whether they are asked is the core's to say.
+    `ciphers`: of TLS 1.2, empty: all. `clients`: who vouches for them; whether they are asked is the core's
+    to say.
     """
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     context: Any = made  # its published types lag behind what it takes

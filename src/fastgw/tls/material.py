@@ -59,6 +59,12 @@ def read_material(file: Path, key: Path) -> Material:
     return Material(chain, private, _names(chain[0]), _digest(chain))
 
 
+def read_certificates(file: Path) -> tuple[x509.Certificate, tuple[str, ...]]:
+    """The first certificate of a file and its names. Raise CertificateError."""
+    leaf = _certificates(file, "file")[0]
+    return leaf, _names(leaf)
+
+
 def read_trust_store(file: Path) -> TrustStore:
     """Read a file of PEM roots. Raise CertificateError with part `store`, also if one of them is no root."""
     roots = _certificates(file, "store")
@@ -68,7 +74,7 @@ def read_trust_store(file: Path) -> TrustStore:
 
 
 def read_authorities(file: Path) -> TrustStore:
-    """Read the PEM certificates of who vouches for clients, intermediates too. Raise CertificateError, part `ca`."""
+    """Read PEM certificates of who vouches for clients, intermediates too. Raise CertificateError, part `ca`."""
     found = _certificates(file, "ca")
     for certificate in found:
         if not _is_authority(certificate):
@@ -88,27 +94,35 @@ def read_crl(file: Path) -> x509.CertificateRevocationList:
         return x509.load_der_x509_crl(data)
     except ValueError:
         hint = "PEM begins with -----BEGIN X509 CRL-----"
-        raise CertificateError(f"names {file}, which holds no revocation list", part="crl", hint=hint) from None
+        raise CertificateError(
+            f"names {file}, which holds no revocation list", part="crl", hint=hint
+        ) from None
 
 
 def read_staple(file: Path, leaf: x509.Certificate) -> bytes:
-    """The OCSP response in `file`, fit to be stapled now to `leaf`. Raise CertificateError with part `ocsp`."""
+    """The OCSP response in `file`, fit to be stapled to `leaf` now. Raise CertificateError, part `ocsp`."""
     hint = "fetch a new one: openssl ocsp -issuer ... -cert ... -respout FILE"
     data = _read(file, "ocsp")
     try:
         response = ocsp.load_der_ocsp_response(data)
     except ValueError:
-        raise CertificateError(f"names {file}, which holds no OCSP response", part="ocsp", hint=hint) from None
+        raise CertificateError(
+            f"names {file}, which holds no OCSP response", part="ocsp", hint=hint
+        ) from None
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         status = response.response_status.name.lower()
         raise CertificateError(f"names {file}, an OCSP response that says {status}", part="ocsp", hint=hint)
     if response.serial_number != leaf.serial_number:
-        raise CertificateError(f"names {file}, the OCSP response for another certificate", part="ocsp", hint=hint)
+        raise CertificateError(
+            f"names {file}, the OCSP response for another certificate", part="ocsp", hint=hint
+        )
     now = datetime.datetime.now(datetime.UTC)
     until = response.next_update_utc
     if until is not None and until <= now:
         raise CertificateError(
-            f"names {file}, an OCSP response that expired on {until:%Y-%m-%d %H:%M} UTC", part="ocsp", hint=hint
+            f"names {file}, an OCSP response that expired on {until:%Y-%m-%d %H:%M} UTC",
+            part="ocsp",
+            hint=hint,
         )
     return data
 
@@ -124,7 +138,9 @@ def _demand_root(file: Path, root: x509.Certificate) -> None:
     hint = "put root certificates there, those that have signed themselves"
     if not _is_authority(root):
         raise CertificateError(
-            f"names {file}, in which {_called(root)} is no authority (CA:TRUE is missing)", part="store", hint=hint
+            f"names {file}, in which {_called(root)} is no authority (CA:TRUE is missing)",
+            part="store",
+            hint=hint,
         )
     if root.issuer != root.subject:
         raise CertificateError(

@@ -1,4 +1,4 @@
-"""What is shown and whom the gateway believes: contexts toward origins and clients, made once while nothing changes."""
+"""What is shown and whom the gateway believes: contexts, made once while nothing changes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from fastgw.tls.material import (
 
 UNVERIFIED = b"unverified"
 PUBLIC_ROOTS = b"public"
+PLAIN = Terms()
 
 _Read = TypeVar("_Read")
 _Signature = tuple[int, int, int]
@@ -38,7 +39,7 @@ logger = logging.getLogger("fastgw")
 
 @dataclass(frozen=True, slots=True)
 class OriginTrust:
-    """How origins are judged. `roots` None: the public ones; `origin_ca` None: not that. `shown` if they ask."""
+    """How origins are judged. `roots` None: the public ones; `origin_ca` None: none; `shown` if they ask."""
 
     verify: bool
     roots: Path | None = None
@@ -63,9 +64,9 @@ class Shelf:
     """Finished contexts by what they were made of, and what their files held when they were last good.
 
     `shown` is what clients see at present, `files` all that has been read.
-    A file is read again when it has changed. One that cannot be used any more, such as a certificate whose key is
-    still being written, leaves what it held before in force; `troubles` says so by file. `sweep` forgets what is
-    unused.
+    A file is read again when it has changed. One that cannot be used any more, such as a certificate whose key
+    is still being written, leaves what it held before in force; `troubles` says so by file. `sweep` forgets
+    what is unused.
     """
 
     servers: dict[bytes, SSL.Context] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Shelf:
     _front: tuple[Any, SSL.Context] | None = None
 
     def front(self, groups: tuple[str, ...], about: object) -> tuple[SSL.Context, bool]:
-        """The context connections are accepted with, and whether it was made just now, since `about` has changed.
+        """What connections are accepted with, and whether it was made just now, as `about` has changed.
 
         A fresh one cannot open the tickets of the one before.
         """
@@ -92,12 +93,16 @@ class Shelf:
         self._front = None
 
     def server(
-        self, files: CertificateFiles, groups: tuple[str, ...], terms: Terms = Terms()
+        self, files: CertificateFiles, groups: tuple[str, ...], terms: Terms = PLAIN
     ) -> ServerCertificate:
         """The context that shows `files` under these terms. Raise CertificateError."""
         material = self._kept(read_material, files.file, files.key)
         trust, mark = self._client_trust(terms.clients)
-        made_of = [material.fingerprint, _digest(":".join(groups).encode()), _digest(":".join(terms.ciphers).encode())]
+        made_of = [
+            material.fingerprint,
+            _digest(":".join(groups).encode()),
+            _digest(":".join(terms.ciphers).encode()),
+        ]
         key = _digest(*made_of, mark)
         context = self.servers.get(key)
         fresh = context is None
@@ -105,7 +110,7 @@ class Shelf:
             context = self.servers[key] = server_context(material, groups, terms.ciphers, trust)
         self.shown[Shown(files, terms)] = material
         identity = material.fingerprint
-        if terms != Terms():
+        if terms != PLAIN:
             identity = _digest(identity, repr(terms).encode())
         return ServerCertificate(context, material, identity, self._staple(files, material), fresh)
 
@@ -173,7 +178,7 @@ class Shelf:
         return staple
 
     def _kept(self, read: Callable[..., _Read], *paths: Path) -> _Read:
-        """What `read` makes of these files now, or made of them when they were last good. Raise CertificateError."""
+        """What `read` makes of these files, or made of them when they were last good. Raise CertificateError."""
         key = (read, *paths)
         self._asked.add(key)
         known = self._read.get(key)

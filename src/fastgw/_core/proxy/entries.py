@@ -9,8 +9,9 @@ from typing import NamedTuple
 class CertificateEntry(NamedTuple):
     """A certificate: its SSL_CTX (0: shown to nobody any more), its names, its fingerprint.
 
-    The rest is what names under it ask of a handshake: a number for the demand for a client's certificate (0: none)
-    and whether it is required, TLS versions as on the wire (0: any), no way in at all, and an OCSP response.
+    The rest is what names under it ask of a handshake: a number for the demand for a client's certificate
+    (0: none) and whether it is required, TLS versions as on the wire (0: any), no way in at all, and an OCSP
+    response.
     """
 
     context: int
