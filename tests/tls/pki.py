@@ -93,9 +93,7 @@ class Pki:
         path.write_bytes(builder.sign(issuer.private, hashes.SHA256()).public_bytes(PEM))
         return path
 
-    def staple(
-        self, stem: str, leaf: Pair, issuer: Pair, ends: datetime.timedelta = DAY
-    ) -> Path:
+    def staple(self, stem: str, leaf: Pair, issuer: Pair, ends: datetime.timedelta = DAY) -> Path:
         response = (
             ocsp.OCSPResponseBuilder()
             .add_response(

@@ -122,9 +122,7 @@ class Field:
             zone = zone_of(mode)
             leafs[f"good.{zone}"] = pki.make(f"good-{mode}", f"good.{zone}", **mine)
             leafs[f"wildcard.{zone}"] = pki.make(f"wildcard-{mode}", f"*.{zone}", **mine)
-            leafs[f"common-only.{zone}"] = pki.make(
-                f"common-{mode}", common=f"common-only.{zone}", **mine
-            )
+            leafs[f"common-only.{zone}"] = pki.make(f"common-{mode}", common=f"common-only.{zone}", **mine)
             leafs[f"revoked.{zone}"] = pki.make(f"revoked-{mode}", f"revoked.{zone}", **mine)
         revoked = [pair for name, pair in leafs.items() if name.startswith("revoked")]
         self.crl = pki.crl("origins", self.root, *revoked)
@@ -190,7 +188,7 @@ def field(tmp_path_factory, ca, gateway_leaf):
 
 
 def outcome(field, name):
-    """"" or the error's name and its sentence."""
+    """ "" or the error's name and its sentence."""
     host, port = field.house.address
     options = [("grpc.default_authority", name), ("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(f"{host}:{port}", options=options) as channel:

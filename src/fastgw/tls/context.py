@@ -61,7 +61,7 @@ def server_context(
     if clients is not None:
         _believe(made, clients.authorities, clients.crl)
         for authority in clients.authorities:
-            context.add_client_ca(crypto.X509.from_cryptography(authority))
+            context.add_client_ca(authority)
     return made
 
 
