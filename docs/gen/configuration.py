@@ -17,7 +17,7 @@ from fastgw.policy.origins import HEALTH, ORIGIN
 TARGET = Path(__file__).resolve().parents[1] / "configuration.md"
 
 HEAD = """\
-<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/model.py and routing.py. -->
+<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/model.py, routing.py and tls.py. -->
 
 # The configuration file
 
@@ -93,7 +93,9 @@ TABLES = {
     "LogTable": "## `[log]`",
     "ZoneTable": "## `[[zone]]`",
     "SettingsTable": "## `[zone.settings]`",
-    "CertTable": "## `cert` of a zone",
+    "CertTable": "## `cert` and an entry of `certs`",
+    "ClientCertsTable": "## `[[zone.client_certs]]`",
+    "PullTable": "## `[[zone.origin_pull]]`",
     "RecordTable": "## An entry of `dns`",
     "OriginTable": "## `[zone.origin]`",
     "HealthTable": "## `[zone.origin.health]`",

@@ -193,7 +193,11 @@ def test_a_good_certificate_is_accepted(kind, name, version):
         ("expired", b"origin.test", "expired"),
         ("self_signed", b"origin.test", "self-signed"),
         ("stranger", b"origin.test", "unknown authority"),
-        ("origin", b"elsewhere.test", "wrong name: it is for origin.test, 127.0.0.1, ::1, not for elsewhere.test"),
+        (
+            "origin",
+            b"elsewhere.test",
+            "wrong name: it is for origin.test, 127.0.0.1, ::1, not for elsewhere.test",
+        ),
         ("origin", b"127.0.0.2", "wrong name: it is for origin.test, 127.0.0.1, ::1, not for 127.0.0.2"),
         ("wildcard", b"a.b.wild.test", "wrong name: it is for *.wild.test, not for a.b.wild.test"),
         ("partial", b"ab.wild.test", "wrong name: it is for a*.wild.test, not for ab.wild.test"),
