@@ -44,7 +44,7 @@ logger = logging.getLogger("fastgw")
 
 @dataclass(slots=True)
 class Entries:
-    """What a snapshot is made from. `used`: contexts that must live as long as it does; `front`: see Snapshot."""
+    """What a snapshot is made from. `used`: contexts that must live as long; `front`: see Snapshot."""
 
     zones: list[ZoneEntry] = field(default_factory=list)
     hosts: list[HostEntry] = field(default_factory=list)
@@ -252,6 +252,7 @@ def _checked(
         address=place,
         context=context,
         server_name=target.server_name,
+        names=target.names,
         kind=policy.check,
         service=policy.service,
         path=policy.path,

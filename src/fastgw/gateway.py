@@ -249,6 +249,9 @@ class Gateway:
             for name in _FIXED:
                 if getattr(config, name) != getattr(self.config, name):
                     logger.warning("%s has changed, which takes effect at the next start", name)
+            if config.tls.proxy_protocol != self.config.tls.proxy_protocol:
+                logger.warning("proxy_protocol has changed, which takes effect at the next start")
+            self._upkeep.rotation = config.tls.ticket_rotation_ms / 1000
             self.config = config
             self._reap()
             return snapshot.revision

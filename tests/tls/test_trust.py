@@ -1,4 +1,4 @@
-"""Whom origins must satisfy and what they are shown: Origin CA, trust stores, common names, pulls, other hosts."""
+"""Whom origins must satisfy and what they are shown: Origin CA, stores, common names, pulls, other hosts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Grounds:
             f'{{ name = "{one}", content = "127.0.0.1", proxied = true, {PORT} = {self.ports[one]}{keys} }}'
             for one in origins
         )
-        return f'[[zone]]\nname = "{name}"\nsettings = {{ grpc = "on", ssl = "{ssl_mode}" }}\n{more}\ndns = [{records}]\n'
+        settings = f'settings = {{ grpc = "on", ssl = "{ssl_mode}" }}'
+        return f'[[zone]]\nname = "{name}"\n{settings}\n{more}\ndns = [{records}]\n'
 
     def serve(self, *zones, server=""):
         self.house = self.stack.enter_context(House(HEAD + server + "".join(zones), self.folder, self.ca))
@@ -99,7 +100,7 @@ def test_a_trust_store_holds_roots_only(grounds, kind):
     root = grounds.pki.make("root", ca=True)
     wrong = grounds.pki.make("wrong", "x.test", issuer=root, ca=kind == "intermediate")
     grounds.ports["a"] = 9
-    with pytest.raises(ConfigError, match="CN=wrong is (no authority|an intermediate)"):
+    with pytest.raises(ConfigError, match=r"CN=wrong is (no authority|an intermediate)"):
         grounds.serve(grounds.zone("x.test", f'trust_store = "{wrong.certificate}"', "a"))
 
 

@@ -35,7 +35,7 @@ class TargetRow:
 
     `host` is an address, a name that is still to be resolved, or `unix:` and a path; `tls` is False for h2c.
     The certificate must bear one of `names`; believed are `trust_store` (None: the public roots) and, if
-    `origin_ca`, the Origin CA. `pull` is shown to an origin that asks; `authority` stands in for the client's.
+    `origin_ca`, the Origin CA. `pull` is shown to an origin that asks; `authority` replaces the client's.
     """
 
     host: str

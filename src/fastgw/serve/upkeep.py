@@ -61,7 +61,7 @@ class Upkeep:
     ) -> None:
         self._renew = renew
         self._expiring = expiring
-        self._rotation = rotation_ms / 1000
+        self.rotation = rotation_ms / 1000  # seconds; 0: never
         self._turn = turn
         self._lock = threading.Lock()
         self._seen: dict[Path, tuple[int, int, int]] = {}
@@ -126,7 +126,7 @@ class Upkeep:
                     reminded = now
                     self.remind()
                 files = self.changed()
-                old = 0 < self._rotation <= now - rotated
+                old = 0 < self.rotation <= now - rotated
                 if old:
                     rotated = now
                 if files:

@@ -56,13 +56,13 @@ def read_material(file: Path, key: Path) -> Material:
     if not _same(chain[0].public_key(), private.public_key()):
         hint = "the first certificate in the file must be the leaf, not the authority's"
         raise CertificateError(f"does not belong to the certificate in {file}", part="key", hint=hint)
-    return Material(chain, private, _names(chain[0]), _digest(chain))
+    return Material(chain, private, names_of(chain[0]), _digest(chain))
 
 
 def read_certificates(file: Path) -> tuple[x509.Certificate, tuple[str, ...]]:
     """The first certificate of a file and its names. Raise CertificateError."""
     leaf = _certificates(file, "file")[0]
-    return leaf, _names(leaf)
+    return leaf, names_of(leaf)
 
 
 def read_trust_store(file: Path) -> TrustStore:
@@ -74,7 +74,7 @@ def read_trust_store(file: Path) -> TrustStore:
 
 
 def read_authorities(file: Path) -> TrustStore:
-    """Read PEM certificates of who vouches for clients, intermediates too. Raise CertificateError, part `ca`."""
+    """Read PEM certificates of who vouches for clients, intermediates too. Raise CertificateError (ca)."""
     found = _certificates(file, "ca")
     for certificate in found:
         if not _is_authority(certificate):
@@ -204,7 +204,7 @@ def _spki(key: object) -> bytes:
     return encoded
 
 
-def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
     """The subject alternative names; the common name is not one of them (RFC 9525 section 2)."""
     try:
         san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

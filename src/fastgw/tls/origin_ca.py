@@ -84,8 +84,8 @@ def issue_origin(
 ) -> Issued:
     """A certificate of `authority` for `hostnames` and `days`. Raise CertificateError.
 
-    `*.` may stand in front of a name and is one label. `csr`: a PEM request whose key is taken, and whose names
-    if `hostnames` is empty; without it a key is made.
+    `*.` may stand in front of a name and is one label. `csr`: a PEM request whose key is taken, and whose
+    names if `hostnames` is empty; without it a key is made.
     """
     if not 1 <= days <= DAYS_MAX:
         raise CertificateError(f"would be good for {days} days; 1 to {DAYS_MAX} are possible")

@@ -63,10 +63,9 @@ class ServerCertificate:
 class Shelf:
     """Finished contexts by what they were made of, and what their files held when they were last good.
 
-    `shown` is what clients see at present, `files` all that has been read.
-    A file is read again when it has changed. One that cannot be used any more, such as a certificate whose key
-    is still being written, leaves what it held before in force; `troubles` says so by file. `sweep` forgets
-    what is unused.
+    `shown` is what clients see at present, `files` all that has been read. A file is read again when it has
+    changed. One that cannot be used any more, such as a certificate whose key is still being written, leaves
+    what it held before in force; `troubles` says so by file. `sweep` forgets what is unused.
     """
 
     servers: dict[bytes, SSL.Context] = field(default_factory=dict)
@@ -178,7 +177,7 @@ class Shelf:
         return staple
 
     def _kept(self, read: Callable[..., _Read], *paths: Path) -> _Read:
-        """What `read` makes of these files, or made of them when they were last good. Raise CertificateError."""
+        """What `read` makes of these files, or made when they were last good. Raise CertificateError."""
         key = (read, *paths)
         self._asked.add(key)
         known = self._read.get(key)

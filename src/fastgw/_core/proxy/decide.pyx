@@ -42,6 +42,7 @@ from fastgw._core.proxy.route cimport (
     HOST_PROXIED,
     HOSTNAME_MAX,
     NONE,
+    CertificateRow,
     HostRow,
     SnapshotData,
     certificate_by_key,
@@ -50,6 +51,7 @@ from fastgw._core.proxy.route cimport (
     hostname_normalize,
     origin_key,
     route_of,
+    snapshot_certificate,
     snapshot_host,
 )
 from fastgw._core.wire.fields cimport Field, field_is
@@ -76,13 +78,22 @@ cdef void _show(const uint8_t *text, uint32_t length, char *into) noexcept nogil
 
 cdef bint _covered(Link *link, const SnapshotData *data, const HostRow *host, const uint8_t *hostname,
                    uint32_t length) noexcept nogil:
-    """Does the certificate this connection was opened with cover the hostname (RFC 9110 section 7.4)?"""
-    cdef uint32_t wanted, shown
+    """Does the certificate this connection was opened with cover the hostname (RFC 9110 section 7.4)?
+
+    A hostname with TLS demands of its own needs a connection that has met them.
+    """
+    cdef uint32_t wanted, shown, own
+    cdef const CertificateRow *row
     if link.certificate == 0:
         return True     # cleartext: nothing was promised
     if link.approved == host and link.approved_revision == data.revision:
         return True
-    wanted = data.zones[host.zone].certificate
+    own = snapshot_certificate(data, hostname, length)
+    if own != NONE:
+        row = &data.certificates[own]
+        if (row.demand != 0 and row.demand != link.demand) or row.version_least > link.tls_version or row.no_h2:
+            return False
+    wanted = data.zones[host.zone].certificate if host.certificate == NONE else host.certificate
     if wanted == NONE or certificate_key(data, wanted) != link.certificate:
         shown = certificate_by_key(data, link.certificate)
         if shown == NONE or not certificate_covers(data, shown, hostname, length):
