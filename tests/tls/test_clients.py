@@ -17,6 +17,7 @@ from fastgw.config import load
 from fastgw.policy.settings import Settings
 from tests.support.calls import eventually
 from tests.support.house import host_and_port
+from tests.support.raw import RawClient
 from tests.tls.pki import DAY, Pki
 
 DER = Encoding.DER
@@ -355,3 +356,49 @@ def test_renewed_files_are_seen_without_a_word(front, stack):
         octets += held.recv(1000)
     files = {row["file"]: row["days_left"] for row in front.gateway.stats()["certificates"]}
     assert 29 < files[str(leaf.certificate)] <= 30
+
+
+CALL = [
+    (b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/a.B/C"),
+    (b"content-type", b"application/grpc"), (b"te", b"trailers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("opened", "shown", "versions", "asked", "misdirected"),
+    [
+        ("must.test", "good", (THREE, THREE), "must.test", False),
+        ("must.test", "good", (THREE, THREE), "only.must.test", True),
+        ("only.must.test", "good", (THREE, THREE), "only.must.test", False),
+        ("only.must.test", "good", (TWO, TWO), "must.test", False),
+        ("asks.test", "none", (THREE, THREE), "only.asks.test", False),
+        ("asks.test", "none", (TWO, TWO), "only.asks.test", False),
+        ("both.test", "none", (TWO, TWO), "only.both.test", True),
+        ("both.test", "none", (THREE, THREE), "only.both.test", False),
+    ],
+)
+def test_a_connection_answers_only_for_names_whose_demands_it_has_met(
+    front, opened, shown, versions, asked, misdirected
+):
+    """RFC 9110 section 15.5.20. "both": a zone below another one, with its certificate, wants TLS 1.3."""
+    config = front.config
+    if opened == "both.test":
+        plain = next(zone for zone in config.zones if zone.name == "plain.test")
+        opened, asked = "plain.test", "only.plain.test"
+        strict = dataclasses.replace(
+            plain, name="only.plain.test", settings=Settings(grpc=True, min_tls_version="1.3"),
+            records=tuple(one for one in plain.records if one.name == "only.plain.test"),
+        )  # fmt: skip
+        rest = tuple(one for one in plain.records if one.name != "only.plain.test")
+        zones = [dataclasses.replace(one, records=rest) if one is plain else one for one in config.zones]
+        config = dataclasses.replace(config, zones=(*zones, strict))
+    front.gateway.publish(config)
+    context = front.context(versions, shown)
+    client = RawClient(front.address, context=context, server_name=opened)
+    with client:
+        client.begin()
+        client.head(1, [*CALL[:3], (b":authority", asked.encode()), *CALL[3:]], end=True)
+        head = client.answer(1).head
+    found = b"certificate does not cover" in head.get(b"grpc-message", b"").replace(b"%20", b" ")
+    assert found is misdirected, head
+    front.gateway.publish(front.config)
