@@ -108,7 +108,7 @@ cdef bint certificate_names(const uint8_t *der, uint32_t length, CertificateName
     """Where the names of this certificate are; False if it is none. The slices live as long as `der`."""
     cdef _Der whole, inner, part
     cdef uint8_t tag = 0
-    cdef uint32_t number
+    cdef uint32_t _number
     whole.at = der
     whole.left = length
     into.alternative = into.common = NULL
@@ -121,7 +121,7 @@ cdef bint certificate_names(const uint8_t *der, uint32_t length, CertificateName
         return False
     if tag != _INTEGER:
         return False
-    for number in range(4):     # signature, issuer, validity, subject
+    for _number in range(4):    # signature, issuer, validity, subject
         if not _expect(&whole, _SEQUENCE, &part):
             return False
     if not _common_name(part, into):

@@ -1,5 +1,4 @@
 """The first message of a client: which server name it asks for (RFC 8446 section 4.1.2, RFC 6066 section 3)."""
-from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
 
 cdef enum:

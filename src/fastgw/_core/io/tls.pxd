@@ -39,8 +39,7 @@ ctypedef void (*SelectTerms)(void *arg, const uint8_t *name, uint32_t length, Tl
 ctypedef struct TlsWanted:
     # What is wanted of an origin. What it points to must outlive the handshake.
     const char *server_name     # sent as SNI unless it is an IP address (RFC 6066 section 3); NULL: none is
-    const char *names           # the certificate must bear one of them: each zero-terminated, an empty one ends
-                                # the list; NULL: server_name
+    const char *names           # the certificate must bear one: zero-terminated, "" ends the list; NULL: server_name
     bint verify                 # it must also lead to a trusted one of the context; without, any will do
     bint common_name            # where it lists no names, the common name of its subject counts
 

@@ -9,14 +9,14 @@ A server's session begins on a context without a certificate and moves to anothe
 which name it wants. Tickets stay with the first: OpenSSL seals them with the keys of the context SSL_new was
 called with.
 """
-from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset, strlen
 
 from fastgw._core.io.certificate cimport (
     CertificateNames, certificate_flaw, certificate_is_for, certificate_list, certificate_names)
 from fastgw._core.io.hello cimport hello_server_name
-from fastgw._core.io.openssl cimport X509_STORE_CTX, VerifyCallback, openssl
+from fastgw._core.io.openssl cimport X509_STORE_CTX, openssl
 from fastgw._core.io.sys cimport AF_INET, AF_INET6, inet_pton
 
 cdef extern from *:

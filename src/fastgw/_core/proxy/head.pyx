@@ -68,7 +68,7 @@ cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, co
             continue
         if kind == SCHEME:
             field = &_scheme_https if encrypted else &_scheme_http
-        elif kind == AUTHORITY and authority != NULL:
+        elif authority != NULL and kind == AUTHORITY:
             at = _put_authority(conn, at, authority)
             continue
         elif kind == GRPC_TIMEOUT and timeout != NULL:
