@@ -55,9 +55,9 @@ def test_the_snapshot_says_what_the_configuration_says(core, config):
     assert endpoint.context
     certificate = snapshot.certificates[0]
     assert certificate.names == ["gw.test", "*.gw.test"]
-    assert core.armed == [certificate.context]
+    assert core.armed == [certificate.context, snapshot.front]
     assert snapshot.default_certificate == 0
-    assert len(snapshot.keep) == 2
+    assert len(snapshot.keep) == 3  # the certificate, the front, toward the origin
 
 
 def test_each_worker_gets_every_limit_by_the_key_of_the_core(core, config):
