@@ -17,7 +17,7 @@ from fastgw.policy.origins import HEALTH, ORIGIN
 TARGET = Path(__file__).resolve().parents[1] / "configuration.md"
 
 HEAD = """\
-<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/model.py, routing.py and tls.py. -->
+<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/{model,routing,tls}.py. -->
 
 # The configuration file
 
