@@ -17,7 +17,7 @@ from fastgw.policy.origins import HEALTH, ORIGIN
 TARGET = Path(__file__).resolve().parents[1] / "configuration.md"
 
 HEAD = """\
-<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/model.py and routing.py. -->
+<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/{model,routing,tls}.py. -->
 
 # The configuration file
 
@@ -122,7 +122,9 @@ TABLES = {
     "LogTable": "## `[log]`",
     "StoreTable": "## `[store]`",
     "ZoneTable": "## `[[zone]]`",
-    "CertTable": "## `cert` of a zone",
+    "CertTable": "## `cert` and an entry of `certs`",
+    "ClientCertsTable": "## `[[zone.client_certs]]`",
+    "PullTable": "## `[[zone.origin_pull]]`",
     "RecordTable": "## An entry of `dns`",
     "RecordSettingsTable": "## `settings` of an entry of `dns`",
     "OriginTable": "## `[zone.origin]`",

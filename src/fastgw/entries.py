@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastgw._core.io.tls import arm
 from fastgw._core.proxy.endpoints import Endpoints
@@ -22,22 +23,30 @@ from fastgw._core.proxy.entries import (
 )
 from fastgw._core.proxy.route import sockaddr
 from fastgw._core.proxy.rows import Certificate
-from fastgw.policy.certificates import CertificateFiles
-from fastgw.policy.compile import OriginRow, TargetRow, ZoneRow, ZoneRows
+from fastgw.policy.compile import HostRow, OriginRow, TargetRow, ZoneRow, ZoneRows
 from fastgw.policy.names import joined
 from fastgw.policy.origins import ENDPOINTS_MAX, WEIGHT_MAX, HealthPolicy, OriginPolicy
 from fastgw.policy.records import UNIX
 from fastgw.policy.routes import Match
 from fastgw.policy.routes import RouteRow as PolicyRoute
+from fastgw.policy.tls import ClientCertificates, Shown, better_cover
 from fastgw.probe.health import HealthTarget
 from fastgw.tls.context import context_address
-from fastgw.tls.trust import Shelf
+from fastgw.tls.trust import OriginTrust, Shelf, trust_of
 
 CLEARTEXT = b"h2c"  # stands where the mark of a context stands, for origins without one
 
 Found = Mapping[str, Sequence[str]]
 
 logger = logging.getLogger("fastgw")
+
+
+class Made(NamedTuple):
+    """A certificate as the core has it, its context, and the names it bears."""
+
+    certificate: Certificate
+    context: Any
+    names: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -47,29 +56,49 @@ class Supplies:
     shelf: Shelf
     endpoints: Endpoints
     groups: tuple[str, ...]
-    shown: dict[CertificateFiles, tuple[Certificate, Any]] = field(default_factory=dict)
-    clients: dict[tuple[bool, Path | None], tuple[Any, int, bytes]] = field(default_factory=dict)
+    origin_ca: Path | None = None
+    made: dict[Shown, Made] = field(default_factory=dict)
+    clients: dict[OriginTrust, tuple[Any, int, bytes]] = field(default_factory=dict)
 
-    def certificate(self, files: CertificateFiles) -> tuple[Certificate, Any]:
-        """What is shown for these files, and its context."""
-        made = self.shown.get(files)
+    def certificate(self, shown: Shown) -> Made:
+        """What is shown for these files under these terms."""
+        made = self.made.get(shown)
         if made is None:
-            context, material, fresh = self.shelf.server(files, self.groups)
-            address = context_address(context)
-            if fresh:
+            found = self.shelf.server(shown.files, self.groups, shown.terms)
+            address = context_address(found.context)
+            if found.fresh:
                 arm(address)
-            certificate = Certificate(address, list(material.names), material.fingerprint, keep=context)
-            made = self.shown[files] = certificate, context
+            terms = shown.terms
+            certificate = Certificate(
+                address,
+                list(found.material.names),
+                found.identity,
+                demand=_demand_number(terms.clients),
+                required=terms.clients is not None and terms.clients.demand == "require",
+                version_least=terms.version_least,
+                version_most=terms.version_most,
+                no_h2=not terms.h2,
+                staple=found.staple,
+                keep=found.context,
+            )
+            made = self.made[shown] = Made(certificate, found.context, found.material.names)
         return made
 
     def client(self, target: TargetRow) -> tuple[Any, int, bytes]:
         """The context toward this target, its address and its mark."""
-        key = (target.verify, target.trust_store)
+        key = trust_of(target, self.origin_ca)
         made = self.clients.get(key)
         if made is None:
-            context, mark = self.shelf.client(verify=target.verify, trust_store=target.trust_store)
+            context, mark = self.shelf.client(key)
             made = self.clients[key] = context, context_address(context), mark
         return made
+
+
+def _demand_number(clients: ClientCertificates | None) -> int:
+    """Equal for equal demands, in every snapshot; 0 for none."""
+    if clients is None:
+        return 0
+    return int.from_bytes(hashlib.sha256(repr(clients).encode()).digest()[:4]) or 1
 
 
 @dataclass(slots=True)
@@ -85,11 +114,23 @@ class Entries:
 
 def build(rows: ZoneRows, number: int, found: Found, supplies: Supplies) -> Entries:
     """The entries for `rows`. `number`: the meter row; `found`: addresses by name."""
-    entries = Entries(_zone(rows.zone, number), [HostEntry(*row) for row in rows.hosts], [])
+    entries = Entries(_zone(rows.zone, number), [_host(row, supplies) for row in rows.hosts], [])
     if rows.origins:
         shared = _shared(rows.origins[0].policy)
         entries.origins = [_origin(row, shared, found, supplies, entries) for row in rows.origins]
     return entries
+
+
+def _host(row: HostRow, supplies: Supplies) -> HostEntry:
+    """Of several certificates one that bears the name, exactly rather than by a wildcard, else the first."""
+    if not row.certificates:
+        return HostEntry(row.hostname, row.proxied, row.origin)
+    # max() takes the first of equals.
+    best = max(
+        [supplies.certificate(shown) for shown in row.certificates],
+        key=lambda made: better_cover(row.hostname, made.names),
+    )
+    return HostEntry(row.hostname, row.proxied, row.origin, best.certificate)
 
 
 def _zone(row: ZoneRow, number: int) -> ZoneEntry:
@@ -174,7 +215,7 @@ def _endpoints(
         entries.used[id(shared)] = shared
     for place, address in _places(target, found):
         label = target.label if isinstance(place, str) else joined(*place)
-        state = supplies.endpoints.number_of(_identity(address, target.server_name, mark), label)
+        state = supplies.endpoints.number_of(_identity(address, target, mark), label)
         if health.check != "none":
             entries.checked.setdefault(state, _checked(state, place, shared, target, health))
         _put(made, _entry(target, address, context, label, state))
@@ -189,6 +230,7 @@ def _checked(
         address=place,
         context=context,
         server_name=target.server_name,
+        names=target.names,
         kind=policy.check,
         service=policy.service,
         path=policy.path,
@@ -201,7 +243,7 @@ def _checked(
 
 def _nowhere(target: TargetRow, endpoints: Endpoints) -> EndpointEntry:
     """What stands for a name without an address: the core answers that it could not be resolved."""
-    state = endpoints.number_of(_identity(b"", target.label, b""), target.label)
+    state = endpoints.number_of(b"nowhere " + target.label.encode(), target.label)
     return _entry(target, b"", 0, target.label, state)
 
 
@@ -217,6 +259,9 @@ def _entry(target: TargetRow, address: bytes, context: int, label: str, state: i
         state,
         target.weight,
         target.priority,
+        target.names,
+        target.common_name,
+        target.authority,
     )
 
 
@@ -235,6 +280,7 @@ def _places(target: TargetRow, found: Found) -> Iterable[tuple[tuple[str, int] |
         return []  # an endless chain, or a name that leads nowhere
 
 
-def _identity(address: bytes, server_name: str, mark: bytes) -> bytes:
-    """Equal for endpoints that may share connections: same place, same name, judged in the same way."""
-    return b"%d %d %b%b%b" % (len(address), len(server_name), address, server_name.encode(), mark)
+def _identity(address: bytes, target: TargetRow, mark: bytes) -> bytes:
+    """Equal for endpoints that may share connections: same place, same names, judged in the same way."""
+    asked = "\0".join((target.server_name, target.authority, *target.names)).encode()
+    return b"%d %d %d %b%b%b" % (len(address), len(asked), target.common_name, address, asked, mark)

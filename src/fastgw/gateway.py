@@ -22,7 +22,8 @@ from fastgw.published import Change, Checks, Published
 from fastgw.serve.access_log import AccessLog
 from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
-from fastgw.serve.sockets import Listening, bind_all
+from fastgw.serve.sockets import Listening, bind_all, network_row
+from fastgw.serve.upkeep import Expiring, Upkeep
 from fastgw.tls.trust import Shelf
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
@@ -61,6 +62,7 @@ class Gateway:
         self._zone_numbers: dict[str, int] = {}
         self._zone_names: list[str] = []
         self._revision = 0
+        self._upkeep = Upkeep(self._renew, self._expiring, self.config.tls.ticket_rotation_ms)
         self._access_log: AccessLog | None = None
         self._failure: BaseException | None = None
         self._last_stats: dict[str, Any] | None = None
@@ -112,6 +114,7 @@ class Gateway:
         """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name.
 
         `endpoints`: state and counters of each address that calls have been or are sent to.
+        `certificates`: those in force and how long they are good for.
         """
         with self._lock:
             if self._last_stats is not None:
@@ -131,6 +134,7 @@ class Gateway:
                 "workers": workers,
                 "zones": zones,
                 "endpoints": self._endpoints.stats(),
+                "certificates": [one.row for one in self._expiring()],
             }
 
     # life
@@ -184,8 +188,15 @@ class Gateway:
         self._take(change)
         log = self.config.access_log is not None
         limits = dict(self.config.limits)
+        balancers = [network_row(text) for text in self.config.tls.proxy_protocol]
         workers = [
-            Worker(number=number, drain_timeout_ms=self._drain_timeout_ms, log=log, limits=limits)
+            Worker(
+                number=number,
+                drain_timeout_ms=self._drain_timeout_ms,
+                log=log,
+                limits=limits,
+                balancers=balancers,
+            )
             for number in range(count)
         ]
         if self.config.access_log is not None:
@@ -208,6 +219,7 @@ class Gateway:
         ]
         for thread in self._threads:
             thread.start()
+        self._upkeep.start()
         if self._access_log is not None:
             self._access_log.start()
 
@@ -235,9 +247,27 @@ class Gateway:
             for name in _FIXED:
                 if getattr(config, name) != getattr(self.config, name):
                     logger.warning("%s has changed, which takes effect at the next start", name)
+            if config.tls.proxy_protocol != self.config.tls.proxy_protocol:
+                logger.warning("proxy_protocol has changed, which takes effect at the next start")
+            self._upkeep.rotation = config.tls.ticket_rotation_ms / 1000
             self.config = config
             self._reap()
             return snapshot.revision
+
+    def _renew(self, rotate: bool) -> None:
+        """Certificate files have changed, or the key of tickets is to: publish what is in force again."""
+        with self._changing:
+            if not self._workers or self._ended:
+                return
+            if rotate:
+                self._shelf.rotate()
+            self._put_in_force(self.config)
+
+    def _expiring(self) -> list[Expiring]:
+        return [
+            Expiring(shown.files.file, material.names, material.not_after)
+            for shown, material in self._shelf.shown.items()
+        ]
 
     def _names_changed(self) -> None:
         """Names of origins lead elsewhere: publish what is in force again. Runs on a thread of the lookup."""
@@ -286,6 +316,7 @@ class Gateway:
                     self._last_stats = self.stats()
                 self._ended = True
                 self._workers, self._threads, self._snapshots = [], [], []
+        self._upkeep.close()
         self._lookup.close()
         if self._health is not None:
             self._health.close()
@@ -340,6 +371,8 @@ class Gateway:
         """The change is in force, or about to be."""
         self._revision = change.snapshot.revision
         self._check(self._published.take(change))
+        if any(one.stamps for one in (*change.made, *change.gone)):
+            self._upkeep.watch(self._published.files)
 
     def _check(self, checks: Checks) -> None:
         """Ask these endpoints how they are; what nobody asks any more counts as healthy."""

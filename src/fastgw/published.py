@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fastgw._core.io.tls import arm
 from fastgw._core.proxy.endpoints import Endpoints
 from fastgw._core.proxy.rows import Certificate, ZoneBlock
 from fastgw._core.proxy.snapshot import Snapshot
 from fastgw.config import Config
-from fastgw.entries import Found, Supplies, build
+from fastgw.entries import Found, Made, Supplies, build
 from fastgw.policy import chains
 from fastgw.policy.compile import ZoneRows, compile_zone
+from fastgw.policy.tls import ServerTls, Shown, demands
 from fastgw.policy.zone import Zone
 from fastgw.probe.health import HealthTarget
 from fastgw.serve.lookup import Lookup
+from fastgw.tls.context import context_address
 from fastgw.tls.trust import Shelf
 
 ENDPOINTS_KEPT = 1024  # whose state is remembered although no zone leads to them any more
@@ -31,7 +34,7 @@ class Built:
 
     zone: Zone
     block: ZoneBlock
-    certificate: Certificate | None
+    shown: dict[Shown, Made]  # the zone's certificates, the first of which stands for names that none bears
     stamps: tuple[tuple[Path, Stamp], ...]
     asked: tuple[str, ...]  # names whose records it looked for
     names: tuple[str, ...]  # names that it had resolved
@@ -46,7 +49,7 @@ class Change:
     snapshot: Snapshot
     zones: tuple[Zone, ...]
     by_name: dict[str, Zone]
-    groups: tuple[str, ...]
+    about: tuple[Any, ...]
     looked: int
     made: list[Built]
     gone: list[Built]
@@ -79,7 +82,8 @@ class Published:
         self._built: dict[str, Built] = {}
         self._zones: tuple[Zone, ...] = ()
         self._by_name: dict[str, Zone] = {}
-        self._groups: tuple[str, ...] = ()
+        self._about: tuple[Any, ...] = ()  # what of the configuration concerns all zones
+        self._files: dict[Path, int] = {}  # how many zones are made with a file
         self._askers: dict[str, set[str]] = {}  # name -> zones whose rows depend on its records
         self._waiting: dict[str, set[str]] = {}  # name -> zones that had it resolved
         self._contexts: dict[int, int] = {}  # id of a context -> zones that use it
@@ -95,21 +99,26 @@ class Published:
         if len(order) > 1:
             # As in the configuration, which decides which of two certificates of one name came last.
             order = [zone for zone in config.zones if zone.name in stale]
-        made = self._make(order, zones, config.tls_groups)
+        made = self._make(order, zones, config)
         gone = [self._built[name] for name in (*left, *(zone.name for zone in order)) if name in self._built]
+        news = {one.zone.name: one for one in made}
+        default = self._default(config.zones, news)
+        front, keep = (0, None) if default is None else self._front(config, news)
         snapshot = Snapshot(
             revision=revision,
             added=[one.block for one in made],
             dropped=[one.block for one in gone],
             before=self.snapshot,
-            default=self._default(config.zones, {one.zone.name: one for one in made}),
+            default=default,
             gone=self._endpoints.sweep(ENDPOINTS_KEPT),
+            front=front,
+            front_keep=keep,
         )
-        return Change(snapshot, config.zones, zones, config.tls_groups, looked, made, gone, same)
+        return Change(snapshot, config.zones, zones, _about(config), looked, made, gone, same)
 
     def take(self, change: Change) -> Checks:
         """`change`, the last one made, is in force."""
-        self.snapshot, self._groups = change.snapshot, change.groups
+        self.snapshot, self._about = change.snapshot, change.about
         self._zones, self._by_name = change.zones, change.by_name
         self.looked = change.looked
         for built, zone in change.same:
@@ -120,7 +129,8 @@ class Published:
         before = {number: self._target(number) for number in touched}
         unused = self._count(change.made, change.gone)
         if unused:
-            self._shelf.sweep(set(self._contexts))
+            shown = {one for built in self._built.values() for one in built.shown}
+            self._shelf.sweep(set(self._contexts), shown, self._files.keys())
         checks = Checks()
         for number, target in before.items():
             now = self._target(number)
@@ -129,6 +139,11 @@ class Published:
             elif now != target:
                 checks.new.append(now)
         return checks
+
+    @property
+    def files(self) -> Collection[Path]:
+        """Where a change would matter."""
+        return self._files.keys()
 
     # what differs
 
@@ -150,7 +165,7 @@ class Published:
         self, config: Config, zones: dict[str, Zone], touched: list[Zone], left: set[str]
     ) -> tuple[set[str], list[tuple[Built, Zone]]]:
         """The zones that must be built, and those that are equal although they are other objects."""
-        if config.tls_groups != self._groups:
+        if _about(config) != self._about:
             return set(zones), []
         if not touched and not left:
             touched = [zone for zone in config.zones if self._built[zone.name].stamps]
@@ -181,24 +196,25 @@ class Published:
 
     # building
 
-    def _make(self, order: list[Zone], zones: dict[str, Zone], groups: tuple[str, ...]) -> list[Built]:
+    def _make(self, order: list[Zone], zones: dict[str, Zone], config: Config) -> list[Built]:
         """Build these zones; those that need no name resolved at once, so that few rows are held."""
-        supplies = Supplies(self._shelf, self._endpoints, groups)
+        server = config.tls
+        supplies = Supplies(self._shelf, self._endpoints, config.tls_groups, server.origin_ca)
         stamps: dict[Path, Stamp] = {}
         known = chains.Names(zones)
         made: dict[str, Built] = {}
         later: list[tuple[Zone, ZoneRows]] = []
         for zone in order:
-            rows = compile_zone(zone, known)
+            rows = compile_zone(zone, known, server)
             if rows.names:
                 later.append((zone, rows))
             else:
-                made[zone.name] = self._one(zone, rows, {}, supplies, stamps)
+                made[zone.name] = self._one(zone, rows, {}, supplies, server, stamps)
         wanted = {name for _, rows in later for name in rows.names}
         try:
             found = self._lookup.addresses(wanted) if wanted else {}
             for zone, rows in later:
-                made[zone.name] = self._one(zone, rows, found, supplies, stamps)
+                made[zone.name] = self._one(zone, rows, found, supplies, server, stamps)
         except BaseException:
             self._lookup.forget(wanted - self._waiting.keys())
             raise
@@ -210,43 +226,51 @@ class Published:
         rows: ZoneRows,
         found: Found,
         supplies: Supplies,
+        server: ServerTls,
         stamps: dict[Path, Stamp],
     ) -> Built:
-        marks = tuple((path, _stamp(path, stamps)) for path in _files(zone))
+        marks = tuple((path, _stamp(path, stamps)) for path in _files(zone, server))
         entries = build(rows, self._zone_number(zone.name), found, supplies)
-        certificate: Certificate | None = None
-        shown: tuple[Any, ...] = ()
-        if rows.certificate is not None:
-            before = self._built.get(zone.name)
-            if (
-                before is not None
-                and before.certificate is not None
-                and before.zone.certificate == zone.certificate
-                and before.stamps[:2] == marks[:2]
-                and supplies.groups == self._groups
-            ):
-                certificate, shown = before.certificate, before.used[:1]
-            else:
-                certificate, context = supplies.certificate(rows.certificate)
-                shown = (context,)
-        certificates = () if certificate is None else (certificate,)
+        before = self._built.get(zone.name)
+        if before is not None and before.stamps == marks and tuple(before.shown) == rows.certificates:
+            shown = before.shown
+        else:
+            shown = {one: supplies.certificate(one) for one in rows.certificates}
+        special = [supplies.certificate(one) for row in rows.hosts for one in row.certificates]
         toward = tuple(entries.used.values())
+        certificates = [made.certificate for made in shown.values()]
         block = ZoneBlock(entries.zone, entries.hosts, entries.origins, certificates, self._endpoints, toward)
         return Built(
             zone=zone,
             block=block,
-            certificate=certificate,
+            shown=shown,
             stamps=marks,
             asked=tuple(rows.asked),
             names=rows.names,
-            used=(*shown, *toward),
+            used=(*(made.context for made in (*shown.values(), *special)), *toward),
             checked=entries.checked,
         )
 
     def _default(self, zones: Iterable[Zone], made: dict[str, Built]) -> Certificate | None:
         """The certificate of the first zone that has one."""
         name = next((zone.name for zone in zones if zone.certificate is not None), None)
-        return None if name is None else (made.get(name) or self._built[name]).certificate
+        if name is None:
+            return None
+        built = made.get(name) or self._built[name]
+        return next(iter(built.shown.values())).certificate
+
+    def _front(self, config: Config, made: dict[str, Built]) -> tuple[int, Any]:
+        """What connections are accepted with until their name is known, and its context.
+
+        Tickets of before are worth nothing once a demand for certificates has changed.
+        """
+        asking = [zone for zone in config.zones if zone.tls.clients]
+        watch = any(zone.settings.tls_1_3 == "off" for zone in config.zones)
+        context, fresh = self._shelf.front(config.tls_groups, (demands(asking), watch))
+        address = context_address(context)
+        if fresh:
+            arm(address, watch)
+        return address, context
 
     # keeping count
 
@@ -263,6 +287,8 @@ class Published:
                 self._waiting.setdefault(host, set()).add(name)
             for context in built.used:
                 self._contexts[id(context)] = self._contexts.get(id(context), 0) + 1
+            for path, _ in built.stamps:
+                self._files[path] = self._files.get(path, 0) + 1
             for number, target in built.checked.items():
                 self._checks.setdefault(number, {})[name] = target
         return self._uncount(gone)
@@ -278,6 +304,11 @@ class Published:
                     _take_out(self._askers, record, name)
             unwanted = [host for host in built.names if after is None or host not in after.names]
             left += [host for host in unwanted if _take_out(self._waiting, host, name)]
+            for path, _ in built.stamps:
+                self._files[path] -= 1
+                if not self._files[path]:
+                    del self._files[path]
+                    swept = True
             for context in built.used:
                 self._contexts[id(context)] -= 1
                 if not self._contexts[id(context)]:
@@ -308,10 +339,25 @@ def _take_out(sets: dict[str, set[str]], key: str, value: str) -> bool:
     return True
 
 
-def _files(zone: Zone) -> tuple[Path, ...]:
-    """The files a zone is made with; certificate and key come first."""
-    shown = () if zone.certificate is None else (zone.certificate.file, zone.certificate.key)
-    return (*shown, zone.trust_store) if zone.trust_store is not None else shown
+def _about(config: Config) -> tuple[Any, ...]:
+    """What of the configuration concerns all zones."""
+    return config.tls_groups, config.tls.origin_pull, config.tls.origin_ca
+
+
+def _files(zone: Zone, server: ServerTls) -> tuple[Path, ...]:
+    """The files a zone is made with, each once."""
+    pairs = [zone.certificate, *zone.tls.certificates, *(rule.files for rule in zone.tls.origin_pull)]
+    found: list[Path | None] = [zone.trust_store, zone.tls.crl]
+    if zone.settings.tls_client_auth:
+        pairs.append(server.origin_pull)
+    if zone.settings.verified and zone.tls.origin_ca:
+        found.append(server.origin_ca)
+    for files in pairs:
+        if files is not None:
+            found += [files.file, files.key, files.ocsp]
+    for rule in zone.tls.clients:
+        found += [rule.certificates.ca, rule.certificates.crl]
+    return tuple(dict.fromkeys(path for path in found if path is not None))
 
 
 def _any_differs(before: Iterable[tuple[Path, Stamp]], known: dict[Path, Stamp]) -> bool:

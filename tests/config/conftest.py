@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def write_pair(directory: Path, stem: str, names: list[str], *, days: int = 30, begins: int = -1) -> None:
+def write_pair(
+    directory: Path, stem: str, names: list[str], *, days: int = 30, begins: int = -1, ca: bool = False
+) -> None:
     """Put STEM.pem and STEM.key into `directory`: self-signed, valid from day `begins` to day `days`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, stem)])
@@ -29,6 +31,8 @@ def write_pair(directory: Path, stem: str, names: list[str], *, days: int = 30, 
     if names:
         san = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
         builder = builder.add_extension(san, critical=False)
+    if ca:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     certificate = builder.sign(key, hashes.SHA256())
     (directory / f"{stem}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     for suffix, protection in (
@@ -49,7 +53,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_pair(directory, "old", ["gw.test", "*.gw.test"], begins=-60, days=-30)
     write_pair(directory, "soon", ["gw.test", "*.gw.test"], days=3)
     write_pair(directory, "future", ["gw.test", "*.gw.test"], begins=10, days=40)
-    (directory / "ca.pem").write_bytes((directory / "gateway.pem").read_bytes())
+    write_pair(directory, "ca", [], ca=True)
+    write_pair(directory, "old-ca", [], ca=True, begins=-60, days=-30)
     (directory / "empty.pem").write_text("")
     (directory / "damaged.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     return directory

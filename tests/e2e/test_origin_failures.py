@@ -61,8 +61,14 @@ TLS_ALERT = bytes.fromhex("15030300020228")  # fatal, handshake_failure
 FAILURES = {
     "no ALPN": (echo_calls, "good", (), UNAVAILABLE, "origin_no_h2", "tls", "ALPN"),
     "only HTTP/1.1": (echo_calls, "good", ("http/1.1",), UNAVAILABLE, "origin_no_h2", "tls", "ALPN"),
-    "unknown CA": (echo_calls, "unknown CA", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "issuer"),
-    "wrong name": (echo_calls, "wrong name", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "hostname"),
+    "unknown CA": (
+        echo_calls, "unknown CA", ("h2",),
+        UNAVAILABLE, "origin_cert_invalid", "tls", "unknown authority",
+    ),
+    "wrong name": (
+        echo_calls, "wrong name", ("h2",),
+        UNAVAILABLE, "origin_cert_invalid", "tls", "wrong name",
+    ),
     "expired": (echo_calls, "expired", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "expired"),
     "not yet valid": (echo_calls, "not yet", ("h2",), UNAVAILABLE, "origin_cert_invalid", "tls", "not yet"),
     "silence": (silence, None, (), UNAVAILABLE, "origin_tls_failed", "tls", "the TLS handshake"),

@@ -1,9 +1,12 @@
-"""wire.grpc and proxy.route: media types, timeouts, percent-encoding and hostnames, against short models."""
+"""wire.grpc, proxy.route, io: media types, timeouts, hostnames, headers before TLS, against short models."""
 
 import ipaddress
 import re
 from urllib.parse import unquote_to_bytes
 
+from fastgw._core.io.certificate import is_for, names_of
+from fastgw._core.io.hello import server_name
+from fastgw._core.io.proxy_protocol import header_of
 from fastgw._core.proxy.route import hostname_of
 from fastgw._core.wire.grpc import is_grpc, percent_encoded, timeout
 
@@ -53,3 +56,17 @@ def one(data: bytes) -> None:
     assert not spilled
     assert len(short) <= room
     assert plain.startswith(unquote_to_bytes(short))
+    before_tls(data, plain)
+
+
+def before_tls(data: bytes, plain: bytes) -> None:
+    """What strangers say first: a verdict on a PROXY header is final, a name is a part of what was said."""
+    header = header_of(data)
+    if header is not None:
+        assert header_of(plain + b"more") == header
+        assert header is False or header[0] <= len(plain)
+    name = server_name(data)
+    assert name is None or name in plain
+    names = names_of(data)
+    assert names is None or names[1] is None or names[1] in plain
+    assert not is_for(data, b"gw.test") or b"test" in plain.lower()

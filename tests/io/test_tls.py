@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from fastgw._core.io import tls
-from fastgw._core.io.tls import TlsDoor
+from fastgw._core.io import openssl, tls
+from fastgw._core.io.tls_door import TlsDoor
 from tests.io.io_support import (
     DONE,
     ENDED,
@@ -121,7 +121,7 @@ def test_resumption_still_asks_for_the_name(contexts, version, name):
     assert door.alpn_is_h2
 
 
-def test_a_second_hello_does_not_ask_again(contexts):
+def test_a_second_hello_asks_again(contexts):
     """RFC 8446 section 4.1.4: the client's key share was for another group than the server's only one."""
     server = server_context()
     server.set_tmp_ecdh(ec.SECP384R1())
@@ -133,7 +133,7 @@ def test_a_second_hello_does_not_ask_again(contexts):
     assert door.handshake() == WANTS
     assert door.waiting < 200
     assert shake(door, peer) == DONE
-    assert door.asked == 1
+    assert door.asked == 2
     assert peer.tls.getpeercert(binary_form=True) == identity("second").der
 
 
@@ -190,13 +190,17 @@ def test_a_good_certificate_is_accepted(kind, name, version):
 @pytest.mark.parametrize(
     ("kind", "name", "text"),
     [
-        ("expired", b"origin.test", "certificate has expired"),
-        ("self_signed", b"origin.test", "self-signed certificate"),
-        ("stranger", b"origin.test", "unable to get local issuer certificate"),
-        ("origin", b"elsewhere.test", "hostname mismatch: wanted elsewhere.test"),
-        ("origin", b"127.0.0.2", "IP address mismatch: wanted 127.0.0.2"),
-        ("wildcard", b"a.b.wild.test", "hostname mismatch: wanted a.b.wild.test"),
-        ("partial", b"ab.wild.test", "hostname mismatch: wanted ab.wild.test"),
+        ("expired", b"origin.test", "expired"),
+        ("self_signed", b"origin.test", "self-signed"),
+        ("stranger", b"origin.test", "unknown authority"),
+        (
+            "origin",
+            b"elsewhere.test",
+            "wrong name: it is for origin.test, 127.0.0.1, ::1, not for elsewhere.test",
+        ),
+        ("origin", b"127.0.0.2", "wrong name: it is for origin.test, 127.0.0.1, ::1, not for 127.0.0.2"),
+        ("wildcard", b"a.b.wild.test", "wrong name: it is for *.wild.test, not for a.b.wild.test"),
+        ("partial", b"ab.wild.test", "wrong name: it is for a*.wild.test, not for ab.wild.test"),
     ],
 )
 def test_a_bad_certificate_is_named(kind, name, text, version):
@@ -410,7 +414,7 @@ def test_a_cryptography_without_a_function_is_named():
     lib = types.SimpleNamespace(SSL_new=1)
     ffi = types.SimpleNamespace(cast=lambda kind, value: value, addressof=getattr)
     with pytest.raises(ImportError, match=r"cryptography \d.* not offer SSL_free, SSL_read,.*") as info:
-        tls.addresses(lib, ffi)
+        openssl.addresses(lib, ffi)
     assert "\n" not in str(info.value)
     assert "SSL_new," not in str(info.value)
 

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from fastgw._core.io.tls import TlsDoor
+from fastgw._core.io.tls_door import TlsDoor
 from tests.io.io_support import DONE, FAILED, Peer, address_of, client_context, python_server
 from tests.io.test_tls import VERSIONS, shake
 

@@ -10,6 +10,7 @@ from fastgw.policy.names import covers
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.settings import Settings
+from fastgw.policy.tls import Shown
 from fastgw.policy.zone import Zone
 
 GRPC = Settings(grpc=True, ssl="strict")
@@ -34,8 +35,15 @@ def test_a_record_becomes_a_host_and_an_origin():
     found = rows(
         Record("api.gw.test", "A", "10.0.0.7", True, 50051), certificate=FILES, trust_store=Path("ca.pem")
     )
+<<<<<<< HEAD
     assert found.certificate == FILES
     assert (found.zone.grpc, found.zone.http, found.zone.encrypted) == (True, False, True)
+=======
+    assert found.certificates == (Shown(FILES),)
+    assert found.default_certificate == 0
+    assert (found.zones[0].grpc, found.zones[0].http, found.zones[0].encrypted) == (True, False, True)
+    assert found.zones[0].certificate == 0
+>>>>>>> tls
     host, origin = found.hosts[0], targets(found)[0]
     assert host == ("api.gw.test", True, 0)
     assert (origin.host, origin.port, origin.tls, origin.verify) == ("10.0.0.7", 50051, True, True)

@@ -71,8 +71,15 @@ class FakeWorker:
     stubborn = False
 
     def __init__(
-        self, *, number: int, drain_timeout_ms: int, log: bool = False, limits: dict[str, int]
+        self,
+        *,
+        number: int,
+        drain_timeout_ms: int,
+        log: bool = False,
+        limits: dict[str, int],
+        balancers: list[tuple[bytes, int]],
     ) -> None:
+        self.balancers = balancers
         self.number, self.drain_timeout_ms, self.log, self.limits = number, drain_timeout_ms, log, limits
         self.sockets: list[tuple[socket.socket, bool]] = []
         self.snapshots: list[FakeSnapshot] = []
@@ -129,10 +136,15 @@ def core(monkeypatch: pytest.MonkeyPatch) -> type[FakeWorker]:
         armed: ClassVar[list[int]] = []
 
     monkeypatch.setattr(bridge, "Worker", Core)
+<<<<<<< HEAD
     monkeypatch.setattr(published, "Snapshot", FakeSnapshot)
     monkeypatch.setattr(published, "ZoneBlock", FakeBlock)
     monkeypatch.setattr(entries, "Certificate", FakeCertificate)
     monkeypatch.setattr(entries, "arm", Core.armed.append)
+=======
+    monkeypatch.setattr(bridge, "Snapshot", FakeSnapshot)
+    monkeypatch.setattr(entries, "arm", lambda address, watch=False: Core.armed.append(address))
+>>>>>>> tls
     monkeypatch.setattr(entries, "sockaddr", lambda host, port: f"{host} {port}".encode())
     return Core
 

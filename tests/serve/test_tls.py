@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from fastgw.errors import CertificateError, StartupError
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.tls import context, issue
-from fastgw.tls.trust import Shelf
+from fastgw.tls.trust import OriginTrust, Shelf
 
 
 def files(authority: Path, stem: str = "gw.test") -> CertificateFiles:
@@ -44,8 +44,9 @@ def shake(server: SSL.Context, client: SSL.Context, name: bytes = b"") -> SSL.Co
 
 def test_a_strict_client_believes_the_trust_store(authority):
     shelf = Shelf()
-    server, material, fresh = shelf.server(files(authority), ("X25519",))
-    client, _ = shelf.client(verify=True, trust_store=authority / "ca.pem")
+    shown = shelf.server(files(authority), ("X25519",))
+    server, material, fresh = shown.context, shown.material, shown.fresh
+    client, _ = shelf.client(OriginTrust(verify=True, roots=authority / "ca.pem"))
     conn = shake(server, client)
     assert fresh
     assert conn.get_cipher_name() == "TLS_AES_128_GCM_SHA256"
@@ -55,11 +56,11 @@ def test_a_strict_client_believes_the_trust_store(authority):
 
 def test_a_strict_client_does_not_believe_a_stranger(authority):
     shelf = Shelf()
-    server, _, _ = shelf.server(files(authority), ("X25519",))
-    client, _ = shelf.client(verify=True, trust_store=None)
+    server = shelf.server(files(authority), ("X25519",)).context
+    client, _ = shelf.client(OriginTrust(verify=True))
     with pytest.raises(SSL.Error, match="certificate verify failed"):
         shake(server, client)
-    unverified, _ = shelf.client(verify=False, trust_store=None)
+    unverified, _ = shelf.client(OriginTrust(verify=False))
     shake(server, unverified)
 
 
@@ -72,7 +73,7 @@ def test_a_strict_client_does_not_believe_a_stranger(authority):
     ],
 )
 def test_tls_1_2_takes_only_what_rfc_9113_leaves(authority, ciphers, good):
-    server, _, _ = Shelf().server(files(authority), ("P-256",))
+    server = Shelf().server(files(authority), ("P-256",)).context
     client = SSL.Context(SSL.TLS_CLIENT_METHOD)
     client.set_max_proto_version(SSL.TLS1_2_VERSION)
     client.set_cipher_list(ciphers)
@@ -84,7 +85,7 @@ def test_tls_1_2_takes_only_what_rfc_9113_leaves(authority, ciphers, good):
 
 
 def test_tls_1_1_is_too_old(authority):
-    server, _, _ = Shelf().server(files(authority), ("P-256",))
+    server = Shelf().server(files(authority), ("P-256",)).context
     client = SSL.Context(SSL.TLS_CLIENT_METHOD)
     client.set_cipher_list(b"ALL:@SECLEVEL=0")
     client.set_max_proto_version(SSL.TLS1_1_VERSION)
@@ -94,9 +95,9 @@ def test_tls_1_1_is_too_old(authority):
 
 def test_the_order_of_groups_is_ours(authority):
     shelf = Shelf()
-    client, _ = shelf.client(verify=False, trust_store=None)
+    client, _ = shelf.client(OriginTrust(verify=False))
     for groups, wanted in ((("X25519", "P-256"), "x25519"), (("P-384",), "secp384r1")):
-        server, _, _ = shelf.server(files(authority), groups)
+        server = shelf.server(files(authority), groups).context
         conn = shake(server, client)
         group = getattr(conn, "get_group_name", lambda wanted=wanted: wanted)()
         assert group.lower() == wanted
@@ -109,8 +110,8 @@ def test_unknown_groups_are_a_plain_sentence(authority):
 
 def test_no_python_callback_is_set(authority):
     shelf = Shelf()
-    server, _, _ = shelf.server(files(authority), ("X25519",))
-    for one in (server, shelf.client(verify=True, trust_store=authority / "ca.pem")[0]):
+    server = shelf.server(files(authority), ("X25519",)).context
+    for one in (server, shelf.client(OriginTrust(verify=True, roots=authority / "ca.pem"))[0]):
         helpers = {
             name: value for name, value in vars(one).items() if name.endswith(("_helper", "_callback"))
         }
@@ -119,11 +120,11 @@ def test_no_python_callback_is_set(authority):
 
 def test_the_shelf_keeps_what_is_used(authority):
     shelf = Shelf()
-    first, _, fresh = shelf.server(files(authority), ("X25519",))
-    second, _, again = shelf.server(files(authority), ("X25519",))
-    other, _, _ = shelf.server(files(authority, "else.test"), ("X25519",))
-    assert first is second
-    assert (fresh, again) == (True, False)
+    first = shelf.server(files(authority), ("X25519",))
+    second = shelf.server(files(authority), ("X25519",))
+    other = shelf.server(files(authority, "else.test"), ("X25519",)).context
+    assert first.context is second.context
+    assert (first.fresh, second.fresh) == (True, False)
     shelf.sweep({id(other)})
     assert list(shelf.servers.values()) == [other]
 
@@ -170,11 +171,11 @@ def test_a_leaf_is_renewed_before_it_ends_and_when_the_authority_is_new(tmp_path
 def test_the_authority_cannot_vouch_for_the_world(tmp_path):
     made = issue.development_authority(tmp_path)
     shelf = Shelf()
-    client, _ = shelf.client(verify=True, trust_store=made.certificate)
-    shake(shelf.server(issue.development_certificate(made), ("X25519",))[0], client)
+    client, _ = shelf.client(OriginTrust(verify=True, roots=made.certificate))
+    shake(shelf.server(issue.development_certificate(made), ("X25519",)).context, client)
     foreign = issue.development_certificate(made, ("bank.example",))
     with pytest.raises(SSL.Error, match="certificate verify failed"):
-        shake(shelf.server(foreign, ("X25519",))[0], client)
+        shake(shelf.server(foreign, ("X25519",)).context, client)
 
 
 def test_the_leaf_names_this_machine(tmp_path):

@@ -162,6 +162,7 @@ class RawClient(RawPeer):
     """A connection to `address`. Without `begin()` not even the preface is sent.
 
     context  how TLS is spoken; None: cleartext
+    first    what is said before all that
     """
 
     def __init__(
@@ -172,12 +173,14 @@ class RawClient(RawPeer):
         server_name: str = "gw.test",
         timeout: float = 5.0,
         receive_buffer: int | None = None,
+        first: bytes = b"",
     ) -> None:
         sock = socket.socket()
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(timeout)
         sock.connect(address)
+        sock.sendall(first)
         if context is not None:
             sock = context.wrap_socket(sock, server_hostname=server_name)
         super().__init__(sock, timeout)

@@ -111,7 +111,7 @@ def _probed(verdict: Verdict, timeout: float) -> Verdict:
     from fastgw.serve.reach import reach
 
     found = []
-    for reached in reach(verdict.config.zones, timeout):
+    for reached in reach(verdict.config.zones, timeout, verdict.config.tls):
         if reached.rule:
             place = verdict.places[reached.name, reached.content]
             sentence = f"leads to an origin of {reached.name} that fails: {reached.sentence}"

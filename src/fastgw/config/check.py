@@ -17,6 +17,7 @@ from fastgw.config.report import Report
 from fastgw.config.routes import check_shares, take_origin, take_retry, take_routes
 from fastgw.config.settings import take_settings
 from fastgw.config.tables import ZoneParts
+from fastgw.config.tls import take_tls
 from fastgw.config.values import Listen
 from fastgw.policy.chains import ZoneNames, by_name, follow, is_served, leads_back
 from fastgw.policy.limits import CATALOGUE, LimitValues
@@ -173,6 +174,7 @@ def _zone(
         origin=take_origin(report, part),
         routes=take_routes(report, part, name, served),
         retry=take_retry(report, part.retry, (*part.path, "retry")),
+        tls=take_tls(report, part, name, settings, files.base, served),
     )
     return Judged(part, zone, tuple(placed))
 

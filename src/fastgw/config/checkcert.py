@@ -10,6 +10,7 @@ from pathlib import Path
 from fastgw.config.records import Placed
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts
+from fastgw.config.tls import check_staple
 from fastgw.errors import CertificateError
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.names import covers, readable
@@ -58,19 +59,25 @@ def check_certificate(
                 'add cert = { file = "...", key = "..." }, or listen on "h2c://HOST:PORT" only',
             )
         return None
-    shown = CertificateFiles(files.path(part.cert.file), files.path(part.cert.key))
+    ocsp = files.path(part.cert.ocsp) if part.cert.ocsp else None
+    shown = CertificateFiles(files.path(part.cert.file), files.path(part.cert.key), ocsp)
     try:
         material = files.material(shown)
     except CertificateError as error:
         report.error((*path, error.part), str(error), error.hint, rule="certificate-unusable")
         return shown
     _check_dates(report, (*path, "file"), material)
+    check_staple(report, path, shown)
     if not needed:
         return shown
     seen: set[str] = set()
     for entry in served:
         name = entry.record.name
-        if name not in seen and not any(covers(pattern, name) for pattern in material.names):
+        if (
+            name not in seen
+            and not part.table.certs
+            and not any(covers(pattern, name) for pattern in material.names)
+        ):
             names = ", ".join(material.names) or "no name at all"
             report.warning(
                 (*path, "file"),

@@ -19,6 +19,7 @@ from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report, did_you_mean
 from fastgw.config.store import take_store
 from fastgw.config.tables import ZoneParts, zone_parts
+from fastgw.config.tls import take_server_tls
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, Problem
 from fastgw.policy.chains import ZoneNames, by_name
@@ -209,6 +210,7 @@ def _judged(
         advise(report, judged, by_name(record for one in judged for record in one.zone.records))
     access = _access_log(report, log, base)
     values = check_limits(report, limits)
+    tls = take_server_tls(report, server, base)
     config = Config(
         zones=tuple([one.zone for one in judged]),
         listen=listen,
@@ -217,6 +219,7 @@ def _judged(
         tls_groups=tuple(server.tls_groups),
         access_log=access,
         limits=values,
+        tls=tls,
         source=source,
         store=store,
         warnings=report.sorted(),

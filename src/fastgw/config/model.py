@@ -18,12 +18,14 @@ from fastgw.config.fields import (
 )
 from fastgw.config.routing import OriginTable, PriorityField, RetryTable, RouteTable, WeightField
 from fastgw.config.settings import SettingsTable
+from fastgw.config.tls import CertsField, CertTable, ClientCertsField, Network, PullField
 from fastgw.policy import limits
 from fastgw.policy.catalogue import Plan
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
 from fastgw.policy.records import ORIGIN_PORT, TTL_AUTO, TTL_LEAST, TTL_LEAST_ENTERPRISE, TTL_MOST, OtherType
 from fastgw.policy.settings import EncryptionMode
+from fastgw.policy.tls import TICKET_ROTATION_MS
 
 WORKERS_MAX = 256
 STORE_NAME = "fastgw.db"
@@ -80,6 +82,18 @@ class ServerTable(Table):
         list[Group],
         Field(min_length=1, description="key exchange toward clients, best first"),
     ] = Field(default=list(DEFAULT_GROUPS))
+    ticket_rotation: Annotated[
+        Duration,
+        Field(description="how long one key seals session tickets; 0s: as long as the process lives"),
+    ] = TICKET_ROTATION_MS
+    proxy_protocol: Annotated[
+        list[Network],
+        Field(description="load balancers whose connections begin with a PROXY header, v1 or v2"),
+    ] = Field(default=[])
+    origin_pull_cert: Annotated[
+        CertTable | None,
+        Field(description="shown to origins that ask, where the setting tls_client_auth is on"),
+    ] = None
 
 
 class LogTable(Table):
@@ -127,13 +141,6 @@ LimitsTable: type[Table] = create_model(
     __doc__="[limits]: what one peer may ask of the gateway, and how long it may take.",
     **{row.id: _limit(row) for row in limits.CATALOGUE.values()},
 )
-
-
-class CertTable(Table):
-    """A certificate chain and its key."""
-
-    file: Annotated[Text, Field(description="PEM, leaf first")]
-    key: Annotated[Text, Field(description="PEM, not encrypted")]
 
 
 def _ttl(value: object) -> object:
@@ -217,6 +224,18 @@ class ZoneTable(Table):
     trust_store: Annotated[
         Text | None, Field(description="PEM roots that replace the public ones toward this zone's origins")
     ] = None
+    certs: CertsField = Field(default_factory=list)
+    client_certs: ClientCertsField = Field(default_factory=list)
+    origin_pull: PullField = Field(default_factory=list)
+    crl: Annotated[
+        Text | None, Field(description="revoked certificates of this zone's origins, PEM or DER")
+    ] = None
+    origin_ca: Annotated[bool, Field(description="is the built-in Origin CA believed, if there is one")] = (
+        True
+    )
+    legacy_cn_match: Annotated[
+        bool, Field(description="an origin's common name counts where its certificate lists no names")
+    ] = False
     dns: list[RecordTable] = Field(default_factory=list, description="names, and what they lead to")
     origin: OriginTable = Field(default_factory=lambda: _NO_ORIGIN, description="how endpoints are used")  # type: ignore[valid-type]
     route: list[RouteTable] = Field(default_factory=list, description="what holds for some of the calls")

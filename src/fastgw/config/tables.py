@@ -9,10 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from fastgw.config.fields import Table, kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import CertTable, RecordTable, ZoneTable
+from fastgw.config.model import RecordTable, ZoneTable
 from fastgw.config.report import Report
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
 from fastgw.config.settings import SettingsTable
+from fastgw.config.tls import CertTable
 from fastgw.policy.routes import MATCHES_MAX
 
 # Settings that may also stand directly in the zone.

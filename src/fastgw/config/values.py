@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastgw.config.model import DEFAULT_GROUPS, Group
 from fastgw.errors import Problem
 from fastgw.policy.limits import DEFAULTS, LimitValues
 from fastgw.policy.names import joined
+from fastgw.policy.tls import ServerTls
 from fastgw.policy.zone import Zone
 
 
@@ -40,6 +41,7 @@ class Config:
     tls_groups: tuple[Group, ...] = DEFAULT_GROUPS
     access_log: str | None = None
     limits: LimitValues = DEFAULTS
+    tls: ServerTls = field(default_factory=ServerTls)
     source: Path | None = None
     store: Path | None = None
     warnings: tuple[Problem, ...] = ()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """A certificate chain, leaf first, and its private key, both PEM."""
+    """A certificate chain, leaf first, and its key, both PEM; `ocsp`: a response to be stapled, DER."""
 
     file: Path
     key: Path
+    ocsp: Path | None = None

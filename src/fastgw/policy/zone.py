@@ -11,6 +11,7 @@ from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.routes import Retry, Route
 from fastgw.policy.settings import Settings
+from fastgw.policy.tls import ZoneTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Zone:
     origin: OriginPolicy = field(default_factory=OriginPolicy)
     routes: tuple[Route, ...] = ()
     retry: Retry = field(default_factory=Retry)
+    tls: ZoneTls = field(default_factory=ZoneTls)
     outward: tuple[str, ...] = field(init=False, default=(), compare=False, repr=False)
     """Names outside the zone that its CNAMEs lead to."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import h2.errors
@@ -276,13 +276,18 @@ class Channel:
                 exchange.messages.append(message)
 
 
-async def open_channel(address: Address, context: SSL.Context | None, server_name: str) -> Channel:
-    """Connect, with TLS and ALPN h2 if there is a context. Raise ProbeError; to be ended by a timeout."""
+async def open_channel(
+    address: Address, context: SSL.Context | None, server_name: str, names: Sequence[str] = ()
+) -> Channel:
+    """Connect, with TLS and ALPN h2 if there is a context. Raise ProbeError; to be ended by a timeout.
+
+    `names`: which of them a verified certificate may bear; none: `server_name`.
+    """
     reader, writer = await connect(address)
     try:
         if context is None:
             return Channel(address, reader, writer, None)
-        pipe = TlsPipe(context, server_name)
+        pipe = TlsPipe(context, server_name, names=names)
         while True:
             over = pipe.handshake()
             writer.write(pipe.pending())

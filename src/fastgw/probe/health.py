@@ -44,6 +44,7 @@ class HealthTarget:
     address      (host, port), or the path of a unix socket
     context      TLS as the calls have it; None: cleartext
     server_name  for SNI, the certificate and :authority; empty: the address
+    names        one of which the certificate may bear instead
     service      for grpc and watch; empty: the endpoint as a whole
     rise, fall   results of one kind in a row that turn the verdict; the very first result is one at once
     """
@@ -52,6 +53,7 @@ class HealthTarget:
     address: Address
     context: SSL.Context | None = None
     server_name: str = ""
+    names: tuple[str, ...] = ()
     kind: Kind = "grpc"
     service: str = ""
     path: str = "/"
@@ -281,7 +283,7 @@ class _Check:
             return exchange
 
     async def _open(self) -> Channel:
-        return await open_channel(self.target.address, self.target.context, self._name())
+        return await open_channel(self.target.address, self.target.context, self._name(), self.target.names)
 
     def _name(self) -> str:
         target = self.target

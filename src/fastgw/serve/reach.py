@@ -11,14 +11,15 @@ from OpenSSL import SSL
 
 from fastgw.errors import CertificateError
 from fastgw.policy.chains import Known, by_name, follow, is_served
-from fastgw.policy.compile import TargetRow, demands_of, targets_of
+from fastgw.policy.compile import NO_TLS, TargetRow, demands_of, targets_of
 from fastgw.policy.names import joined
 from fastgw.policy.records import UNIX
+from fastgw.policy.tls import ServerTls, pull_of
 from fastgw.policy.zone import Zone
 from fastgw.probe.channel import Address, open_channel
 from fastgw.probe.failure import ProbeError
 from fastgw.serve.lookup import Lookup
-from fastgw.tls.trust import Shelf
+from fastgw.tls.trust import Shelf, trust_of
 
 AT_ONCE = 64  # endpoints
 
@@ -43,10 +44,10 @@ class _Aim:
     wanted: tuple[tuple[str, str], ...]
 
 
-def reach(zones: Iterable[Zone], timeout: float = 5.0) -> list[Reached]:
+def reach(zones: Iterable[Zone], timeout: float = 5.0, server: ServerTls = NO_TLS) -> list[Reached]:
     """Try every endpoint of every proxied record; each takes `timeout` seconds at most."""
     wanted: dict[TargetRow, list[tuple[str, str]]] = {}
-    for name, content, target in _targets(list(zones)):
+    for name, content, target in _targets(list(zones), server):
         wanted.setdefault(target, []).append((name, content))
     lookup = Lookup()
     try:
@@ -64,28 +65,29 @@ def reach(zones: Iterable[Zone], timeout: float = 5.0) -> list[Reached]:
         if not literals:
             sentence = f"the name {target.host} has no address"
             results += [Reached(*pair, target.label, "origin-unresolved", sentence) for pair in pairs]
-    return results + asyncio.run(_reach_all(aims, timeout))
+    return results + asyncio.run(_reach_all(aims, timeout, server.origin_ca))
 
 
-def _targets(zones: list[Zone]) -> Iterator[tuple[str, str, TargetRow]]:
+def _targets(zones: list[Zone], server: ServerTls) -> Iterator[tuple[str, str, TargetRow]]:
     known: Known = by_name(record for zone in zones for record in zone.records)
     for zone in zones:
         for name, records in by_name(record for record in zone.records if record.callable).items():
             if not is_served(records, known):
                 continue
+            pull = pull_of(zone, name, server.origin_pull)
             for record in records:
                 if record.leads and follow(record, known) != [""]:
-                    for target in targets_of([record], known, demands_of(zone)):
+                    for target in targets_of([record], known, demands_of(zone), pull):
                         yield name, record.content, target
 
 
-async def _reach_all(aims: list[_Aim], timeout: float) -> list[Reached]:
+async def _reach_all(aims: list[_Aim], timeout: float, origin_ca: Path | None) -> list[Reached]:
     gate = asyncio.Semaphore(AT_ONCE)
     shelf = Shelf()
 
     async def one(aim: _Aim) -> list[Reached]:
         async with gate:
-            sentence = await _try(aim, shelf, timeout)
+            sentence = await _try(aim, shelf, timeout, origin_ca)
         where = aim.address if isinstance(aim.address, str) else joined(*aim.address)
         rule = "origin-unreachable" if sentence else ""
         return [Reached(*pair, where, rule, sentence) for pair in aim.wanted]
@@ -94,12 +96,12 @@ async def _reach_all(aims: list[_Aim], timeout: float) -> list[Reached]:
     return [reached for each in lists for reached in each]
 
 
-async def _try(aim: _Aim, shelf: Shelf, timeout: float) -> str:
+async def _try(aim: _Aim, shelf: Shelf, timeout: float, origin_ca: Path | None) -> str:
     """What is wrong, or nothing."""
     try:
-        context = _context(aim.target, shelf)
+        context = _context(aim.target, shelf, origin_ca)
         async with asyncio.timeout(timeout):
-            channel = await open_channel(aim.address, context, aim.target.server_name)
+            channel = await open_channel(aim.address, context, aim.target.server_name, aim.target.names)
             try:
                 await channel.greeted()
             finally:
@@ -113,11 +115,8 @@ async def _try(aim: _Aim, shelf: Shelf, timeout: float) -> str:
     return ""
 
 
-def _context(target: TargetRow, shelf: Shelf) -> SSL.Context | None:
-    if not target.tls:
-        return None
-    store: Path | None = target.trust_store
-    return shelf.client(verify=target.verify, trust_store=store)[0]
+def _context(target: TargetRow, shelf: Shelf, origin_ca: Path | None) -> SSL.Context | None:
+    return shelf.client(trust_of(target, origin_ca))[0] if target.tls else None
 
 
 def _text(address: Address) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -126,6 +127,14 @@ def _bind(place: Listen, workers: int, inherited: Inherited, dual: set[int]) -> 
             listening.shares[number].append(one)
         undo.pop_all()
     return listening
+
+
+def network_row(text: str) -> tuple[bytes, int]:
+    """A network in CIDR as the core takes it: 16 octets, an IPv4 one mapped to IPv6, and its bits."""
+    network = ipaddress.ip_network(text, strict=False)
+    if network.version == 4:
+        return b"\0" * 10 + b"\xff\xff" + network.network_address.packed, network.prefixlen + 96
+    return network.network_address.packed, network.prefixlen
 
 
 def _one_more(

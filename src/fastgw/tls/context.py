@@ -6,6 +6,7 @@ No Python callback is ever set on one: the core opens connections from it that p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -13,14 +14,10 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 
 from fastgw.errors import CertificateError, StartupError
+from fastgw.policy.tls import CIPHERS
 from fastgw.tls.material import Material
 
-# RFC 9113 appendix A prohibits all else in TLS 1.2. AES-128 comes first: with hardware help it is cheapest.
-CIPHERS_TLS12 = (
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-)
+CIPHERS_TLS12 = ":".join(CIPHERS)  # RFC 9113 appendix A prohibits all else in TLS 1.2
 CIPHERS_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 DEFAULT_GROUPS = ("X25519", "P-256")
 ORIGIN_GROUPS = ("X25519", "P-256", "P-384")
@@ -31,16 +28,54 @@ _OPTIONS: int = SSL.OP_NO_COMPRESSION | getattr(SSL, "OP_NO_RENEGOTIATION")  # n
 _PRIVATE = ("SSL_CTX_set1_curves_list",)
 
 
-def server_context(material: Material, groups: Sequence[str] = DEFAULT_GROUPS) -> SSL.Context:
-    """A context that shows `material` to clients. Raise CertificateError if OpenSSL does not take it."""
+@dataclass(frozen=True, slots=True)
+class ClientTrust:
+    """Whose certificates clients may show, and which of them are revoked."""
+
+    authorities: tuple[x509.Certificate, ...]
+    crl: x509.CertificateRevocationList | None = None
+
+
+def front_context(groups: Sequence[str] = DEFAULT_GROUPS) -> SSL.Context:
+    """What connections are accepted with until their name is known: no certificate, but the tickets' keys."""
+    made = SSL.Context(SSL.TLS_SERVER_METHOD)
+    _serve(made, groups, ())
+    return made
+
+
+def server_context(
+    material: Material,
+    groups: Sequence[str] = DEFAULT_GROUPS,
+    ciphers: Sequence[str] = (),
+    clients: ClientTrust | None = None,
+) -> SSL.Context:
+    """A context that shows `material` to clients. Raise CertificateError if OpenSSL does not take it.
+
+    `ciphers`: of TLS 1.2, empty: all. `clients`: who vouches for them; whether they are asked is the core's
+    to say.
+    """
     made = SSL.Context(SSL.TLS_SERVER_METHOD)
     context: Any = made  # its published types lag behind what it takes
-    _harden(context, groups)
+    _serve(made, groups, ciphers)
+    _show(made, material)
+    if clients is not None:
+        _believe(made, clients.authorities, clients.crl)
+        for authority in clients.authorities:
+            context.add_client_ca(authority)
+    return made
+
+
+def _serve(context: Any, groups: Sequence[str], ciphers: Sequence[str]) -> None:
+    _harden(context, groups, ":".join(ciphers) or CIPHERS_TLS12)
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
     # Tickets keep sessions at the client. A cache would be shared by all workers under one lock.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"fastgw")
     context.set_timeout(SESSION_SECONDS)
+
+
+def _show(context: Any, material: Material) -> None:
+    """The chain and its key are what the other side sees. Raise CertificateError."""
     try:
         context.use_certificate(material.chain[0])
         for certificate in material.chain[1:]:
@@ -49,27 +84,45 @@ def server_context(material: Material, groups: Sequence[str] = DEFAULT_GROUPS) -
         context.check_privatekey()
     except SSL.Error as error:
         raise CertificateError(f"is refused by OpenSSL: {_openssl_text(error)}") from None
-    return made
+
+
+def _believe(
+    context: Any, roots: Sequence[x509.Certificate], crl: x509.CertificateRevocationList | None
+) -> None:
+    store = context.get_cert_store()
+    for root in roots:
+        store.add_cert(crypto.X509.from_cryptography(root))
+    if crl is not None:
+        store.add_crl(crl)
+        store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
 
 
 def client_context(
-    *, verify: bool, roots: Sequence[x509.Certificate] | None, groups: Sequence[str] = ORIGIN_GROUPS
+    *,
+    verify: bool,
+    roots: Sequence[x509.Certificate] | None,
+    groups: Sequence[str] = ORIGIN_GROUPS,
+    more: Sequence[x509.Certificate] = (),
+    crl: x509.CertificateRevocationList | None = None,
+    shown: Material | None = None,
 ) -> SSL.Context:
-    """A context for connections to origins; `roots` None: the public ones. The core sets name and ALPN."""
+    """A context for connections to origins. The core sets name and ALPN.
+
+    `roots` are believed, None: the public ones; and `more` in either case. `shown` to an origin that asks.
+    """
     made = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context: Any = made
-    _harden(context, groups)
+    _harden(context, groups, CIPHERS_TLS12)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if shown is not None:
+        _show(made, shown)
     if not verify:
         context.set_verify(SSL.VERIFY_NONE)
         return made
     context.set_verify(SSL.VERIFY_PEER)
     if roots is None:
         context.set_default_verify_paths()
-        return made
-    store = context.get_cert_store()
-    for root in roots:
-        store.add_cert(crypto.X509.from_cryptography(root))
+    _believe(made, [*(roots or ()), *more], crl)
     return made
 
 
@@ -82,9 +135,9 @@ def context_address(context: Any) -> int:
         raise StartupError(_moved("Context._context")) from None
 
 
-def _harden(context: Any, groups: Sequence[str]) -> None:
+def _harden(context: Any, groups: Sequence[str], ciphers: str) -> None:
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_cipher_list(CIPHERS_TLS12.encode())
+    context.set_cipher_list(ciphers.encode())
     context.set_tls13_ciphersuites(CIPHERS_TLS13.encode())
     context.set_options(_OPTIONS)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -53,7 +54,7 @@ def development_authority(directory: Path | None = None) -> Authority:
     """The authority in `directory`, made if missing or run out; only the owner can read its key."""
     place = directory or data_directory()
     authority = Authority(place, place / "ca.pem", place / "ca.key")
-    with _locked(place):
+    with locked(place):
         if _usable(authority.certificate, authority.key, ()) is None:
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = _authority_certificate(key)
@@ -65,7 +66,7 @@ def development_certificate(authority: Authority, names: Sequence[str] = LOCAL_N
     """A certificate of `authority` for `names` (DNS names below localhost or test, loopback addresses)."""
     stem = names[0].replace("*", "_").replace(":", "_")
     files = CertificateFiles(authority.directory / f"{stem}.pem", authority.directory / f"{stem}.key")
-    with _locked(authority.directory):
+    with locked(authority.directory):
         issuer = read_material(authority.certificate, authority.key)
         known = _usable(files.file, files.key, names)
         if known is None or known.chain[-1] != issuer.chain[0]:
@@ -85,53 +86,60 @@ def _usable(file: Path, key: Path, names: Sequence[str]) -> Material | None:
     return material if fresh and set(names) <= set(material.names) else None
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: datetime.timedelta
+def builder(
+    subject: x509.Name, issuer: x509.Name, key: Any, life: datetime.timedelta
 ) -> x509.CertificateBuilder:
+    """What all certificates made here have in common; `key` is public."""
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATE)
         .not_valid_after(now + life)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 
 def _authority_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = _name("fastgw development CA")
-    builder = _builder(name, name, key, AUTHORITY_LIFE)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage(sign_certificates=True), critical=True)
-    builder = builder.add_extension(_PERMITTED, critical=True)
-    return builder.sign(key, hashes.SHA256())
+    name = common_name("fastgw development CA")
+    made = builder(name, name, key.public_key(), AUTHORITY_LIFE)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    made = made.add_extension(key_usage(sign_certificates=True), critical=True)
+    made = made.add_extension(_PERMITTED, critical=True)
+    return made.sign(key, hashes.SHA256())
 
 
 def _leaf_certificate(
     key: ec.EllipticCurvePrivateKey, issuer: Material, names: Sequence[str]
 ) -> x509.Certificate:
-    general: list[x509.GeneralName] = []
-    for name in names:
-        found = address(name)
-        general.append(x509.IPAddress(ipaddress.ip_address(found)) if found else x509.DNSName(name))
     authority = issuer.chain[0]
-    builder = _builder(_name(names[0]), authority.subject, key, LEAF_LIFE)
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(sign_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+    made = builder(common_name(names[0]), authority.subject, key.public_key(), LEAF_LIFE)
+    made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    made = made.add_extension(key_usage(sign_certificates=False), critical=True)
+    made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    made = made.add_extension(x509.SubjectAlternativeName(general_names(names)), critical=False)
     identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     identifier_of_issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-    builder = builder.add_extension(identifier_of_issuer, critical=False)
+    made = made.add_extension(identifier_of_issuer, critical=False)
     if not isinstance(issuer.key, ec.EllipticCurvePrivateKey):
         raise CertificateError("is not the kind of key the development authority makes", part="key")
-    return builder.sign(issuer.key, hashes.SHA256())
+    return made.sign(issuer.key, hashes.SHA256())
 
 
-def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
+def general_names(names: Sequence[str]) -> list[x509.GeneralName]:
+    """DNS names and addresses as a certificate lists them."""
+    found: list[x509.GeneralName] = []
+    for name in names:
+        literal = address(name)
+        found.append(x509.IPAddress(ipaddress.ip_address(literal)) if literal else x509.DNSName(name))
+    return found
+
+
+def key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
+    """An authority's, or a server's."""
     return x509.KeyUsage(
         digital_signature=not sign_certificates,
         content_commitment=False,
@@ -145,7 +153,8 @@ def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _name(common: str) -> x509.Name:
+def common_name(common: str) -> x509.Name:
+    """A subject that is nothing else."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
@@ -155,11 +164,11 @@ def _write_pair(
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(key_file, private, 0o600)
-    _write(file, b"".join(entry.public_bytes(serialization.Encoding.PEM) for entry in chain), 0o644)
+    write(key_file, private, 0o600)
+    write(file, b"".join(entry.public_bytes(serialization.Encoding.PEM) for entry in chain), 0o644)
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
+def write(path: Path, data: bytes, mode: int) -> None:
     """Put `data` there whole or not at all; nobody ever sees a key with wider rights."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -169,7 +178,8 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
+    """Nobody else makes certificates there at the same time; the directory is made if missing."""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509 import ocsp
 
 from fastgw.errors import CertificateError
 
@@ -55,13 +56,100 @@ def read_material(file: Path, key: Path) -> Material:
     if not _same(chain[0].public_key(), private.public_key()):
         hint = "the first certificate in the file must be the leaf, not the authority's"
         raise CertificateError(f"does not belong to the certificate in {file}", part="key", hint=hint)
-    return Material(chain, private, _names(chain[0]), _digest(chain))
+    return Material(chain, private, names_of(chain[0]), _digest(chain))
+
+
+def read_certificates(file: Path) -> tuple[x509.Certificate, tuple[str, ...]]:
+    """The first certificate of a file and its names. Raise CertificateError."""
+    leaf = _certificates(file, "file")[0]
+    return leaf, names_of(leaf)
 
 
 def read_trust_store(file: Path) -> TrustStore:
-    """Read a file of PEM roots. Raise CertificateError with part `store`."""
+    """Read a file of PEM roots. Raise CertificateError with part `store`, also if one of them is no root."""
     roots = _certificates(file, "store")
+    for root in roots:
+        _demand_root(file, root)
     return TrustStore(roots, _digest(roots))
+
+
+def read_authorities(file: Path) -> TrustStore:
+    """Read PEM certificates of who vouches for clients, intermediates too. Raise CertificateError (ca)."""
+    found = _certificates(file, "ca")
+    for certificate in found:
+        if not _is_authority(certificate):
+            hint = "put the certificate there that signs those of the clients"
+            raise CertificateError(
+                f"names {file}, in which {_called(certificate)} is no authority", part="ca", hint=hint
+            )
+    return TrustStore(found, _digest(found))
+
+
+def read_crl(file: Path) -> x509.CertificateRevocationList:
+    """Read a revocation list, PEM or DER. Raise CertificateError with part `crl`."""
+    data = _read(file, "crl")
+    try:
+        if b"-----BEGIN" in data:
+            return x509.load_pem_x509_crl(data)
+        return x509.load_der_x509_crl(data)
+    except ValueError:
+        hint = "PEM begins with -----BEGIN X509 CRL-----"
+        raise CertificateError(
+            f"names {file}, which holds no revocation list", part="crl", hint=hint
+        ) from None
+
+
+def read_staple(file: Path, leaf: x509.Certificate) -> bytes:
+    """The OCSP response in `file`, fit to be stapled to `leaf` now. Raise CertificateError, part `ocsp`."""
+    hint = "fetch a new one: openssl ocsp -issuer ... -cert ... -respout FILE"
+    data = _read(file, "ocsp")
+    try:
+        response = ocsp.load_der_ocsp_response(data)
+    except ValueError:
+        raise CertificateError(
+            f"names {file}, which holds no OCSP response", part="ocsp", hint=hint
+        ) from None
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        status = response.response_status.name.lower()
+        raise CertificateError(f"names {file}, an OCSP response that says {status}", part="ocsp", hint=hint)
+    if response.serial_number != leaf.serial_number:
+        raise CertificateError(
+            f"names {file}, the OCSP response for another certificate", part="ocsp", hint=hint
+        )
+    now = datetime.datetime.now(datetime.UTC)
+    until = response.next_update_utc
+    if until is not None and until <= now:
+        raise CertificateError(
+            f"names {file}, an OCSP response that expired on {until:%Y-%m-%d %H:%M} UTC",
+            part="ocsp",
+            hint=hint,
+        )
+    return data
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _demand_root(file: Path, root: x509.Certificate) -> None:
+    hint = "put root certificates there, those that have signed themselves"
+    if not _is_authority(root):
+        raise CertificateError(
+            f"names {file}, in which {_called(root)} is no authority (CA:TRUE is missing)",
+            part="store",
+            hint=hint,
+        )
+    if root.issuer != root.subject:
+        raise CertificateError(
+            f"names {file}, in which {_called(root)} is an intermediate certificate", part="store", hint=hint
+        )
+
+
+def _called(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string() or "a certificate without a name"
 
 
 def _read(path: Path, part: str) -> bytes:
@@ -116,7 +204,7 @@ def _spki(key: object) -> bytes:
     return encoded
 
 
-def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
     """The subject alternative names; the common name is not one of them (RFC 9525 section 2)."""
     try:
         san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

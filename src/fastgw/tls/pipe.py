@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
 from OpenSSL import SSL
 
 from fastgw.errors import FastgwError
+from fastgw.policy.names import covers
 from fastgw.tls.context import private_library
+from fastgw.tls.material import names_of
 
 _NO_PARTIAL_WILDCARDS = 4  # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
 _PIECE = 16384
@@ -19,9 +22,14 @@ class TlsError(FastgwError):
 
 
 class TlsPipe:
-    """Our side of it: asks for `server_name`, and demands it of the certificate if `context` verifies."""
+    """Our side of it: asks for `server_name`.
 
-    def __init__(self, context: SSL.Context, server_name: str, alpn: str = "h2") -> None:
+    If `context` verifies, the certificate must bear one of `names`, or `server_name` if there are none.
+    """
+
+    def __init__(
+        self, context: SSL.Context, server_name: str, alpn: str = "h2", names: Sequence[str] = ()
+    ) -> None:
         self._tls: Any = SSL.Connection(context, None)
         self._alpn = alpn
         self._tls.set_connect_state()
@@ -29,7 +37,8 @@ class TlsPipe:
         literal = _address(server_name)
         if literal is None and server_name:
             self._tls.set_tlsext_host_name(server_name.encode("idna"))
-        if self._tls.get_verify_mode() != SSL.VERIFY_NONE:
+        self._names = tuple(names)
+        if self._tls.get_verify_mode() != SSL.VERIFY_NONE and not names:
             self._demand(server_name, literal)
 
     def _demand(self, server_name: str, literal: bytes | None) -> None:
@@ -53,9 +62,19 @@ class TlsPipe:
             return False
         except SSL.Error as error:
             raise TlsError(f"failed the TLS handshake: {_text(error)}") from None
+        if self._names and self._tls.get_verify_mode() != SSL.VERIFY_NONE:
+            self._check_names()
         if self._tls.get_alpn_proto_negotiated() != self._alpn.encode():
             raise TlsError(f"speaks TLS but did not agree on HTTP/2 (ALPN {self._alpn})")
         return True
+
+    def _check_names(self) -> None:
+        """OpenSSL can be told one name only; of several one must be borne. Raise TlsError."""
+        certificate = self._tls.get_peer_certificate(as_cryptography=True)
+        borne = names_of(certificate) if certificate is not None else ()
+        if not any(covers(pattern, name) for pattern in borne for name in self._names):
+            listed = ", ".join(borne) or "no name"
+            raise TlsError(f"shows a certificate for {listed}, not for {self._names[0]}")
 
     def feed(self, octets: bytes) -> bytes:
         """Ciphertext in, plaintext out. Raise TlsError."""

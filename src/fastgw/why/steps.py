@@ -14,6 +14,7 @@ from fastgw.policy.limits import duration_text
 from fastgw.policy.names import address, covers
 from fastgw.policy.records import Record
 from fastgw.policy.routes import STATUSES, Match, RouteRow
+from fastgw.policy.tls import TLS_1_3, terms_of
 from fastgw.probe.message import STATUS_NAMES
 from fastgw.tls.material import read_material
 from fastgw.why.find import Fields, Found, first, host_of, hostname_of, is_grpc, route_of, timeout_ms
@@ -161,7 +162,18 @@ def _tls(way: _Way) -> Step:
     covered = way.hostname is not None and any(covers(name, way.hostname) for name in names)
     remark = "" if covered else f"; it does not cover {way.request.authority}, so that clients refuse it"
     facts: Facts = {"certificate": str(file), "because": why, "names": names, "covers": covered}
-    return Step("tls", f"certificate {file}, {why}{remark}; ALPN h2 is needed", facts)
+    demanded = ""
+    if way.found.host is not None:
+        terms = terms_of(way.found.host.zone.zone, way.found.host.hostname)
+        facts["min_tls_version"] = "1.3" if terms.version_least == TLS_1_3 else "1.2"
+        demanded = f"; TLS {facts['min_tls_version']} at least"
+        if terms.clients is not None:
+            facts["client_certificate"] = terms.clients.demand
+            demanded += f"; a client certificate of {terms.clients.ca} is {_DEMANDED[terms.clients.demand]}"
+    return Step("tls", f"certificate {file}, {why}{remark}{demanded}; ALPN h2 is needed", facts)
+
+
+_DEMANDED = {"request": "asked for", "require": "required"}
 
 
 def _certificate(way: _Way) -> tuple[CertificateFiles | None, str]:
@@ -171,11 +183,11 @@ def _certificate(way: _Way) -> tuple[CertificateFiles | None, str]:
     if name is None or address(name) is not None:
         return default, "the default, as addresses are not asked for by SNI"
     host = way.found.host
-    own = None if host is None else host.zone.certificate
+    own = () if host is None else host.zone.certificates
     # What the name's own zone has for it; then what anybody has, of two the one that was written last.
     for ours, candidates in (
-        (True, [] if own is None else [own]),
-        (False, reversed(way.tables.certificates)),
+        (True, own),
+        (False, tuple(reversed(way.tables.certificates))),
     ):
         loose = None
         for files in candidates:
@@ -186,8 +198,8 @@ def _certificate(way: _Way) -> tuple[CertificateFiles | None, str]:
                 loose = files
         if loose is not None:
             return loose, f"whose wildcard covers {name}" + (", of its zone" if ours else "")
-    if own is not None and host is not None:
-        return own, f"that of zone {host.zone.zone.name}"
+    if own and host is not None:
+        return own[0], f"that of zone {host.zone.zone.name}"
     return default, "the default"
 
 
@@ -246,7 +258,7 @@ def _misdirected(way: _Way) -> Denial | None:
     """Was the client shown a certificate that is not this name's (RFC 9110 section 7.4)?"""
     assert way.hostname is not None
     shown, _ = _certificate(way)
-    if not way.tls or shown is None or shown == way.host.zone.certificate:
+    if not way.tls or shown is None or shown in way.host.zone.certificates:
         return None
     if any(covers(name, way.hostname) for name in way.names(shown)):
         return None

@@ -22,13 +22,13 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A zone as the core takes it; `certificate` is None if it has none of its own."""
+    """A zone as the core takes it; its own certificates, the first of which stands for names that none bears."""
 
     zone: Zone
     grpc: bool
     http: bool
     encrypted: bool
-    certificate: CertificateFiles | None
+    certificates: tuple[CertificateFiles, ...]
     routes: tuple[RouteRow, ...]
 
 
@@ -47,9 +47,15 @@ def tables(zones: Iterable[Zone]) -> Tables:
     certificates: dict[CertificateFiles, None] = {}
     for zone, rows in zip(all_zones.values(), compile_zones(all_zones.values()), strict=True):
         row = rows.zone
-        owner = Owner(zone, row.grpc, row.http, row.encrypted, rows.certificate, row.routes)
-        if rows.certificate is not None:
-            certificates[rows.certificate] = None
+        owner = Owner(
+            zone,
+            row.grpc,
+            row.http,
+            row.encrypted,
+            tuple(shown.files for shown in rows.certificates),
+            row.routes,
+        )
+        certificates.update((files, None) for files in owner.certificates)
         for host in rows.hosts:
             origin = rows.origins[host.origin] if host.proxied else None
             hosts[host.hostname] = Host(host.hostname, owner, origin)

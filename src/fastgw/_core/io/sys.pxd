@@ -97,6 +97,7 @@ cdef extern from "<sys/socket.h>" nogil:
         SHUT_WR
         MSG_DONTWAIT
         MSG_NOSIGNAL
+        MSG_PEEK
 
     struct sockaddr:
         sa_family_t sa_family
@@ -115,6 +116,18 @@ cdef extern from "<sys/socket.h>" nogil:
     int getpeername(int fd, sockaddr *peer, socklen_t *length)
 
 cdef extern from "<netinet/in.h>" nogil:
+    struct in_addr:
+        pass
+    struct in6_addr:
+        pass
+    struct sockaddr_in:
+        unsigned short sin_family
+        unsigned short sin_port
+        in_addr sin_addr
+    struct sockaddr_in6:
+        unsigned short sin6_family
+        unsigned short sin6_port
+        in6_addr sin6_addr
     enum:
         IPPROTO_TCP
 
@@ -124,3 +137,4 @@ cdef extern from "<netinet/tcp.h>" nogil:
 
 cdef extern from "<arpa/inet.h>" nogil:
     int inet_pton(int family, const char *text, void *into)
+    const char *inet_ntop(int family, const void *octets, char *into, socklen_t size)

@@ -1,10 +1,7 @@
 """TLS by the OpenSSL inside `cryptography`, through C function pointers: no other OpenSSL, no Python."""
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-ctypedef void SSL
-ctypedef void SSL_CTX
-ctypedef void SSL_SESSION
-ctypedef void BIO
+from fastgw._core.io.openssl cimport BIO, SSL, SSL_CTX, SSL_SESSION
 
 cdef enum:
     TLS_RECORD_MAX = 16384      # plaintext octets of one record (RFC 8446 section 5.1)
@@ -16,11 +13,35 @@ cdef enum TlsResult:
     TLS_ENDED = 2       # close_notify arrived
     TLS_FAILED = 3      # tls_error_text says why
 
-# `select` is called once per handshake, while the ClientHello is read, with the name asked for (NULL, 0
-# without SNI) and `arg`; it returns the context whose certificate is to be shown, or NULL to keep the one the
-# session was opened with. A resumed handshake shows no certificate: there `select` is called when it is done
-# and what it returns is not used.
-ctypedef SSL_CTX *(*SelectContext)(void *arg, const uint8_t *name, uint32_t length) noexcept nogil
+cdef enum TlsVersion:       # as they stand on the wire
+    TLS_1_2 = 0x0303
+    TLS_1_3 = 0x0304
+
+cdef enum TlsDemand:
+    TLS_DEMANDS_NOTHING = 0
+    TLS_REQUESTS = 1    # a client may show its certificate
+    TLS_REQUIRES = 2    # without a good one the handshake fails
+
+ctypedef struct TlsTerms:
+    # What a name asks of a handshake with a client; all 0: nothing.
+    SSL_CTX *context            # whose certificate is shown; NULL: that the session was opened with
+    uint16_t version_least      # TlsVersion; 0: any
+    uint16_t version_most
+    uint8_t demand              # TlsDemand
+    bint no_h2                  # nobody is to come in under this name
+    const uint8_t *staple       # an OCSP response, good until `select` is called again; NULL: none
+    uint32_t staple_length
+
+# `select` is called while a ClientHello is read, with the name asked for (NULL, 0 without SNI) and `arg`, and
+# fills in the terms, which are zeroed. A client that has to say hello twice asks twice.
+ctypedef void (*SelectTerms)(void *arg, const uint8_t *name, uint32_t length, TlsTerms *into) noexcept nogil
+
+ctypedef struct TlsWanted:
+    # What is wanted of an origin. What it points to must outlive the handshake.
+    const char *server_name     # sent as SNI unless it is an IP address (RFC 6066 section 3); NULL: none is
+    const char *names           # the certificate must bear one: zero-terminated, "" ends the list; NULL: server_name
+    bint verify                 # it must also lead to a trusted one of the context; without, any will do
+    bint common_name            # where it lists no names, the common name of its subject counts
 
 ctypedef struct TlsSession:
     # One TLS connection over two memory BIOs, owned by the SSL object; a resting one has none (NULL).
@@ -28,19 +49,30 @@ ctypedef struct TlsSession:
     SSL *ssl
     BIO *incoming
     BIO *outgoing
-    SelectContext select
+    SelectTerms select
     void *select_arg
-    const char *server_name     # the name verified, NULL: none
+    TlsWanted wanted
     SSL_SESSION *begun          # as the handshake left it, held to see whether a ticket has come since; or NULL
+    const uint8_t *staple       # during a step of the handshake
+    uint32_t staple_length
+    uint16_t version            # TlsVersion; 0: no handshake yet
     bint connects               # the client's side
-    bint asked                  # `select` was called
     bint named                  # the ClientHello carried a name
     bint borrowed               # `incoming` reads the memory given to tls_push
     bint grown                  # `outgoing` holds on to more memory than an idle connection should
     bint alpn_refused           # tls_error_text saw that the failure is about ALPN
+    # a client's certificate
+    uint8_t demand              # TlsDemand of the name it asked for
+    bint presented              # it has shown one
+    bint revoked                # which is on a revocation list
+    int flaw                    # X509_V_ERR of the first other thing that is wrong with it; 0: nothing
+    # toward an origin
+    bint name_checked           # its certificate was seen to the end
+    bint solicited              # it has asked for ours
+    bint client_refused         # tls_error_text saw that the failure is about ours
 
-cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectContext select, void *arg) noexcept nogil
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const char *server_name, bint verify,
+cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectTerms select, void *arg) noexcept nogil
+cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const TlsWanted *wanted,
                       SSL_SESSION *earlier) noexcept nogil
 cdef SSL_SESSION *tls_ticket(TlsSession *self) noexcept nogil
 cdef void tls_ticket_free(SSL_SESSION *ticket) noexcept nogil
@@ -56,6 +88,7 @@ cdef uint32_t tls_waiting(TlsSession *self) noexcept nogil
 cdef void tls_trim(TlsSession *self) noexcept nogil
 cdef void tls_rest(TlsSession *self) noexcept nogil
 cdef bint tls_alpn_is_h2(TlsSession *self) noexcept nogil
+cdef bint tls_client_is_verified(const TlsSession *self) noexcept nogil
 cdef bint tls_is_resumed(TlsSession *self) noexcept nogil
 cdef bint tls_may_update_keys(TlsSession *self) noexcept nogil
 cdef uint32_t tls_error_text(TlsSession *self, char *into, uint32_t room, bint *certificate) noexcept nogil

@@ -3,7 +3,8 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Memory, Octets
 from fastgw._core.io.loop cimport Loop, Source, Timer
-from fastgw._core.io.tls cimport SSL_CTX, SSL_SESSION, SelectContext, TlsSession
+from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
+from fastgw._core.io.tls cimport SelectTerms, TlsSession, TlsWanted
 
 cdef enum:
     NET_SIZE = 131072           # octets asked of the kernel at once
@@ -15,6 +16,7 @@ cdef enum TransportPhase:
     TRANSPORT_CONNECTING = 1    # TCP
     TRANSPORT_HANDSHAKE = 2     # TLS
     TRANSPORT_OPEN = 3
+    TRANSPORT_TOLD = 4          # before TLS: a header of the PROXY protocol is to come
 
 cdef enum TransportFailure:
     TRANSPORT_FINE = 0
@@ -27,14 +29,14 @@ cdef enum TransportFailure:
     HANDSHAKE_TIMED_OUT
     CERTIFICATE_INVALID
     ALPN_NOT_H2
+    PROXY_HEADER_WRONG          # malformed, or missing
 
 ctypedef struct Endpoint:
     # Where to connect and how; owned by whoever connects, must outlive the transport.
     uint8_t address[128]        # struct sockaddr
     uint32_t address_length
     SSL_CTX *context            # NULL: cleartext
-    const char *server_name     # SNI and the name to verify; zero-terminated
-    bint verify
+    TlsWanted wanted
     SSL_SESSION **earlier       # where the session to take up is found once TLS begins; NULL: nowhere
     uint32_t connect_timeout_ms
     uint32_t handshake_timeout_ms
@@ -46,6 +48,8 @@ ctypedef struct Transport:
     uint8_t *net                # scratch of NET_SIZE octets, shared by all transports of a worker
     TlsSession tls              # tls.ssl is NULL: cleartext
     Octets sealed               # sealed octets the socket has not taken yet
+    Octets early                # the beginning of a PROXY header
+    uint8_t *told               # where the client's address goes when that has come, PROXY_PEER_SIZE octets
     Timer timer                 # connect, then handshake
     uint8_t phase               # TransportPhase
     uint8_t failure             # TransportFailure; nothing leaves a failure
@@ -54,7 +58,7 @@ ctypedef struct Transport:
     bint ending                 # transport_end was called; close_notify goes out behind what is queued
     bint shut                   # our direction is shut down
     int lost                    # errno of a send that failed; fill still hands out what came in before it
-    char detail[160]            # the failure in words, zero-terminated
+    char detail[192]            # the failure in words, zero-terminated
     uint64_t octets_in          # plaintext
     uint64_t octets_out
     void (*changed)(Transport *self) noexcept nogil  # phase or failure changed outside fill and flush
@@ -63,7 +67,8 @@ ctypedef struct Transport:
 # On any readiness the owner calls transport_fill, and while `blocked` transport_flush as well.
 cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd,
                            SSL_CTX *context,
-                           SelectContext select, void *arg, uint32_t handshake_timeout_ms) noexcept nogil
+                           SelectTerms select, void *arg, uint8_t *told,
+                           uint32_t handshake_timeout_ms) noexcept nogil
 cdef bint transport_connect(Transport *self, Loop *loop, Memory *memory, uint8_t *net,
                             const Endpoint *endpoint) noexcept nogil
 cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint *more) noexcept nogil

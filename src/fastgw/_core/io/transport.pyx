@@ -15,15 +15,18 @@ from fastgw._core.buf cimport (
 from fastgw._core.io.loop cimport (
     Loop, Source, Timer, loop_close, loop_forget, loop_open, loop_turn, loop_wake, loop_watch, timer_start,
     timer_stop)
+from fastgw._core.io.proxy_protocol cimport (
+    PROXY_BAD, PROXY_DONE, PROXY_HEADER_MAX, PROXY_MORE, PROXY_PEER_SIZE, ProxyHeader, ProxyResult, proxy_header)
 from fastgw._core.io.sys cimport (
     SIOCOUTQ, ioctl,
     AF_UNIX, EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EINTR, ENOENT,
-    EPOLLIN, EPOLLOUT, ETIMEDOUT, IPPROTO_TCP, MSG_DONTWAIT, MSG_NOSIGNAL, SHUT_WR, SO_ERROR, SOCK_CLOEXEC,
+    EPOLLIN, EPOLLOUT, ETIMEDOUT, IPPROTO_TCP, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SHUT_WR, SO_ERROR, SOCK_CLOEXEC,
     SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY, close, connect, errno, getsockopt, recv, send,
     setsockopt, shutdown, sockaddr, socket, socklen_t, ssize_t, strerror)
+from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.io.tls cimport (
-    SSL_CTX, TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, SelectContext,
-    TlsResult, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_error_text, tls_handshake,
+    TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, SelectTerms,
+    TlsResult, TlsTerms, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_error_text, tls_handshake,
     tls_may_update_keys, tls_pull, tls_push, tls_read, tls_rest, tls_shutdown, tls_trim, tls_waiting, tls_write)
 
 cdef enum:
@@ -44,14 +47,19 @@ cdef void _fail(Transport *self, TransportFailure failure, const char *text) noe
 
 
 cdef void _fail_tls(Transport *self, TransportFailure failure) noexcept nogil:
-    """The same after TLS_FAILED; a certificate or ALPN that was not accepted has a failure of its own."""
-    cdef char[160] text
+    """The same after TLS_FAILED; a certificate or ALPN that was not accepted has a failure of its own.
+
+    With TLS 1.3 an origin refuses our certificate, or that we have none, when our side of the handshake is over.
+    """
+    cdef char[192] text
     cdef bint certificate
     tls_error_text(&self.tls, text, sizeof(text), &certificate)
     if self.phase == TRANSPORT_HANDSHAKE and certificate:
         failure = CERTIFICATE_INVALID
     elif self.phase == TRANSPORT_HANDSHAKE and self.tls.alpn_refused:
         failure = ALPN_NOT_H2
+    elif self.tls.client_refused:
+        failure = HANDSHAKE_FAILED
     _fail(self, failure, text)
 
 
@@ -116,6 +124,7 @@ cdef void _open(Transport *self, Loop *loop, Memory *memory, uint8_t *net) noexc
     self.timer.fire = _timed_out
     self.timer.owner = self
     octets_open(&self.sealed, memory)
+    octets_open(&self.early, memory)
 
 
 cdef void _nodelay(int fd) noexcept nogil:
@@ -126,8 +135,11 @@ cdef void _nodelay(int fd) noexcept nogil:
 
 cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd,
                            SSL_CTX *context,
-                           SelectContext select, void *arg, uint32_t handshake_timeout_ms) noexcept nogil:
+                           SelectTerms select, void *arg, uint8_t *told,
+                           uint32_t handshake_timeout_ms) noexcept nogil:
     """Take over a descriptor that was accepted; `context` NULL: cleartext. A timeout of 0 is none.
+
+    `told` not NULL: a header of the PROXY protocol comes first, and whom it names is written there.
 
     `source.ready` and `changed` are the owner's to set, before. False: out of memory or of watches, and the
     descriptor is closed.
@@ -142,6 +154,10 @@ cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t 
         if not tls_accept(&self.tls, context, select, arg):
             transport_close(self)
             return False
+    if told != NULL:
+        self.phase = TRANSPORT_TOLD
+        self.told = told
+        _timer_set(self, handshake_timeout_ms)
     if loop_watch(loop, &self.source, EPOLLIN) != 0:
         transport_close(self)
         return False
@@ -198,11 +214,43 @@ cdef void _connected(Transport *self) noexcept nogil:
         return
     self.phase = TRANSPORT_HANDSHAKE
     _timer_set(self, self.endpoint.handshake_timeout_ms)
-    if tls_connect(&self.tls, self.endpoint.context, self.endpoint.server_name, self.endpoint.verify,
+    if tls_connect(&self.tls, self.endpoint.context, &self.endpoint.wanted,
                    NULL if self.endpoint.earlier == NULL else self.endpoint.earlier[0]):
         _handshake(self)
     else:
         _fail(self, HANDSHAKE_FAILED, "no TLS session could be opened for this server name")
+
+
+cdef void _take_header(Transport *self) noexcept nogil:
+    """Read on in the PROXY header, and not an octet further: what follows is TLS or HTTP/2."""
+    cdef ProxyHeader header
+    cdef ProxyResult result
+    cdef uint32_t before = self.early.length
+    cdef ssize_t count
+    if before > 0:
+        memcpy(self.net, self.early.data, before)
+    count = recv(self.source.fd, self.net + before, PROXY_HEADER_MAX - before, MSG_DONTWAIT | MSG_PEEK)
+    if count == 0 or (count < 0 and errno != EAGAIN and errno != EINTR):
+        _fail_recv(self, 0 if count == 0 else errno)
+    if count <= 0:
+        return
+    result = proxy_header(self.net, before + <uint32_t>count, &header)
+    if result == PROXY_BAD or (result == PROXY_MORE and before + <uint32_t>count >= PROXY_HEADER_MAX):
+        _fail(self, PROXY_HEADER_WRONG, "the connection does not begin with a header of the PROXY protocol")
+        return
+    if result == PROXY_DONE:
+        count = <ssize_t>header.length - before
+    count = recv(self.source.fd, self.net + before, <size_t>count, MSG_DONTWAIT)
+    if result == PROXY_MORE:
+        if count > 0 and not octets_append(&self.early, self.net + before, <uint32_t>count):
+            _fail(self, PEER_RESET, "out of memory")
+        return
+    octets_close(&self.early)
+    if header.named:
+        memcpy(self.told, header.peer, PROXY_PEER_SIZE)
+    self.phase = TRANSPORT_OPEN if self.tls.ssl == NULL else TRANSPORT_HANDSHAKE
+    if self.phase == TRANSPORT_OPEN:
+        timer_stop(self.loop, &self.timer)
 
 
 cdef void _handshake(Transport *self) noexcept nogil:
@@ -238,6 +286,10 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
     if self.phase == TRANSPORT_CONNECTING:
         _connected(self)
         if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
+            return 0
+    elif self.phase == TRANSPORT_TOLD:
+        _take_header(self)
+        if self.phase == TRANSPORT_TOLD or self.failure != TRANSPORT_FINE:
             return 0
     # In the open phase that is transport_flush's business, so that the owner sees `blocked` end there.
     if self.sealed.length > 0 and self.phase == TRANSPORT_HANDSHAKE:
@@ -433,7 +485,8 @@ cdef void transport_end(Transport *self) noexcept nogil:
     What the owner still has in `plain` is not sent. Reading goes on until the peer ends too. A transport that
     is not open yet is closed instead.
     """
-    if self.phase == TRANSPORT_CONNECTING or self.phase == TRANSPORT_HANDSHAKE:
+    if (self.phase == TRANSPORT_CONNECTING or self.phase == TRANSPORT_HANDSHAKE
+            or self.phase == TRANSPORT_TOLD):
         transport_close(self)
     if self.phase != TRANSPORT_OPEN or self.ending or self.failure != TRANSPORT_FINE:
         return
@@ -454,6 +507,7 @@ cdef void transport_close(Transport *self) noexcept nogil:
     loop_forget(self.loop, &self.source)
     tls_close(&self.tls)
     octets_close(&self.sealed)
+    octets_close(&self.early)
     self.blocked = False
     if self.source.fd >= 0:
         close(self.source.fd)
@@ -471,13 +525,12 @@ cdef struct _DoorNames:
     SSL_CTX *contexts[_DOOR_NAMES]
 
 
-cdef SSL_CTX *_door_select(void *arg, const uint8_t *name, uint32_t length) noexcept nogil:
+cdef void _door_select(void *arg, const uint8_t *name, uint32_t length, TlsTerms *into) noexcept nogil:
     cdef _DoorNames *self = <_DoorNames *>arg
     cdef uint32_t number
     for number in range(self.count):
         if strlen(self.names[number]) == length and memcmp(self.names[number], name, length) == 0:
-            return self.contexts[number]
-    return NULL
+            into.context = self.contexts[number]
 
 
 # A transport, what came in and what is to go out.
@@ -555,6 +608,7 @@ cdef class Line:
     cdef _DoorNames names
     cdef Station station
     cdef bytes server_name
+    cdef uint8_t[28] told
 
     def __cinit__(self, Station station, *, uint32_t room=FILL_SIZE, bint echo=False):
         memset(&self.line, 0, sizeof(_DoorLine))
@@ -572,14 +626,16 @@ cdef class Line:
         if self.station is not None:
             self.close()
 
-    def accept(self, int fd, uintptr_t context=0, *, names=None, uint32_t timeout_ms=5000):
+    def accept(self, int fd, uintptr_t context=0, *, names=None, uint32_t timeout_ms=5000,
+               bint told=False):
         for name, address in (names or {}).items():
             snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)
             self.names.contexts[self.names.count] = <SSL_CTX *><uintptr_t>address
             self.names.count += 1
         return transport_accept(&self.line.transport, &self.station.loop, &self.station.memory,
                                 self.station.net, fd,
-                                <SSL_CTX *>context, _door_select, &self.names, timeout_ms)
+                                <SSL_CTX *>context, _door_select, &self.names,
+                                self.told if told else NULL, timeout_ms)
 
     def connect(self, bytes address, uintptr_t context=0, *, server_name=None, bint verify=False,
                 uint32_t connect_timeout_ms=5000, uint32_t handshake_timeout_ms=5000):
@@ -589,8 +645,8 @@ cdef class Line:
         memcpy(endpoint.address, <const uint8_t *>address, len(address))
         endpoint.address_length = len(address)
         endpoint.context = <SSL_CTX *>context
-        endpoint.server_name = <const char *>self.server_name if server_name is not None else NULL
-        endpoint.verify = verify
+        endpoint.wanted.server_name = <const char *>self.server_name if server_name is not None else NULL
+        endpoint.wanted.verify = verify
         endpoint.connect_timeout_ms = connect_timeout_ms
         endpoint.handshake_timeout_ms = handshake_timeout_ms
         return transport_connect(&self.line.transport, &self.station.loop, &self.station.memory,
@@ -623,10 +679,11 @@ cdef class Line:
         """All a test may want to know, by name."""
         cdef Transport *transport = &self.line.transport
         return {
-            "phase": ("closed", "connecting", "handshake", "open")[transport.phase],
+            "told": bytes(self.told[:28]),
+            "phase": ("closed", "connecting", "handshake", "open", "told")[transport.phase],
             "failure": ("fine", "peer_ended", "peer_reset", "connect_refused", "connect_timed_out",
                         "connect_unreachable", "handshake_failed", "handshake_timed_out",
-                        "certificate_invalid", "alpn_not_h2")[transport.failure],
+                        "certificate_invalid", "alpn_not_h2", "proxy_header_wrong")[transport.failure],
             "detail": transport.detail.decode(),
             "blocked": bool(transport.blocked), "sni_seen": bool(transport.sni_seen),
             "fd": transport.source.fd, "watched": transport.source.watched,

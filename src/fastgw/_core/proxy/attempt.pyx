@@ -277,7 +277,8 @@ cdef const Field *_timeout_field(Exchange *self, Field *field, char *text) noexc
 cdef Stream *_ask(Exchange *self, Link *link, const EndpointRow *endpoint, FieldSection *section,
                   const RequestHead *head, bint ends) noexcept nogil:
     """Open a stream on this link and send the head; NULL: no memory."""
-    cdef Field field
+    cdef Field field, authority
+    cdef const Field *other = NULL
     cdef char text[_TIMEOUT_SIZE]
     cdef Stream *stream = conn_stream_open(&link.conn, link.conn.next_id)
     if stream == NULL:
@@ -285,8 +286,13 @@ cdef Stream *_ask(Exchange *self, Link *link, const EndpointRow *endpoint, Field
     link.conn.next_id += 2
     stream.owner = self
     stream.bodyless = self.is_head
-    head_request_put(&link.conn, stream, section, head, _timeout_field(self, &field, text), endpoint.context != NULL,
-                     ends)
+    if endpoint.authority != NULL:
+        memset(&authority, 0, sizeof(Field))
+        authority.value = <const uint8_t *>endpoint.authority
+        authority.value_length = endpoint.authority_length
+        other = &authority
+    head_request_put(&link.conn, stream, section, head, _timeout_field(self, &field, text), other,
+                     endpoint.context != NULL, ends)
     return stream
 
 

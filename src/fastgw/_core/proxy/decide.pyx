@@ -78,7 +78,7 @@ cdef bint _demands_are_met(const Link *link, const CertificateRow *wanted) noexc
     """Would a handshake for the hostname that shows `wanted` have asked for no more than this connection's has?"""
     if wanted == NULL:
         return True
-    if wanted.demand != 0 and wanted.demand != link.demand:
+    if wanted.no_h2 or (wanted.demand != 0 and wanted.demand != link.demand):
         return False
     return link.tls_version == 0 or wanted.version_least <= link.tls_version
 

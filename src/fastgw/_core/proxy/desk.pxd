@@ -6,7 +6,8 @@ from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.loop cimport Loop, Source, Timer
-from fastgw._core.io.tls cimport SSL_CTX, SSL_SESSION
+from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
+from fastgw._core.io.proxy_protocol cimport Network
 from fastgw._core.io.transport cimport Endpoint, Transport
 from fastgw._core.proxy.meter cimport Meter
 from fastgw._core.proxy.endpoints cimport EndpointState
@@ -75,7 +76,7 @@ cdef struct Link:
     uint8_t peer[28]            # struct sockaddr
     uint64_t certificate        # key of the certificate shown; 0 in cleartext
     uint32_t demand             # of the certificate's row by which the client was judged; 0: none
-    uint32_t tls_version        # as on the wire; 0: not known
+    uint16_t tls_version        # TlsVersion; 0: not known, or cleartext
     const HostRow *approved     # the row last found to be allowed here, in this revision:
     uint64_t approved_revision
     # toward an origin
@@ -201,6 +202,8 @@ cdef struct Desk:
     uint64_t swept_revision     # of the snapshot for which pools of endpoints that are gone were looked for last
     Listener listeners[LISTENERS_MAX]
     uint32_t listener_count
+    Network *balancers          # whose connections begin with a PROXY header
+    uint32_t balancer_count
     Link *clients
     Pool **pools                # by number of the endpoint's state, NULL where there is none yet
     uint32_t pools_room

@@ -45,7 +45,10 @@ class ZoneEntry(NamedTuple):
 
 
 class EndpointEntry(NamedTuple):
-    """One address of an origin. `state` is its number in the list of endpoints; weight 1 to 1000."""
+    """One address of an origin. `state` is its number in the list of endpoints; weight 1 to 1000.
+
+    The certificate must bear one of `names`, or else `server_name`; `authority` stands in for the client's.
+    """
 
     address: bytes
     context: int
@@ -57,6 +60,9 @@ class EndpointEntry(NamedTuple):
     state: int
     weight: int = 1
     priority: int = 0
+    names: Sequence[str] = ()
+    common_name: bool = False
+    authority: str = ""
 
 
 class OriginEntry(NamedTuple):

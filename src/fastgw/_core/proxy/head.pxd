@@ -4,5 +4,5 @@ from fastgw._core.h2.stream cimport Stream
 from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead
 
 cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, const RequestHead *head,
-                           const Field *timeout, bint encrypted, bint ends) noexcept nogil
+                           const Field *timeout, const Field *authority, bint encrypted, bint ends) noexcept nogil
 cdef void head_response_put(Conn *conn, Stream *stream, FieldSection *section, bint ends) noexcept nogil

@@ -45,19 +45,22 @@ cdef inline uint8_t *_put_authority(Conn *conn, uint8_t *at, const Field *host) 
 
 
 cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, const RequestHead *head,
-                           const Field *timeout, bint encrypted, bint ends) noexcept nogil:
+                           const Field *timeout, const Field *authority, bint encrypted,
+                           bint ends) noexcept nogil:
     """Send a request head to an origin: :scheme says how we reach it, Host becomes :authority, te is never lost.
 
-    timeout  takes the place of grpc-timeout; NULL: that passes as it came
+    timeout    takes the place of grpc-timeout; NULL: that passes as it came
+    authority  takes the place of :authority, likewise
     """
     cdef uint32_t number
     cdef uint8_t kind
     cdef const Field *field
-    cdef uint8_t *at = outbox_block_open(conn, section.list_size + section.count * _FIELD_BOUND + _ADDED_BOUND)
+    cdef uint32_t added = _ADDED_BOUND + (authority.value_length if authority != NULL else 0)
+    cdef uint8_t *at = outbox_block_open(conn, section.list_size + section.count * _FIELD_BOUND + added)
     if at == NULL:
         return
     if head.authority.kind != AUTHORITY:
-        at = _put_authority(conn, at, head.authority)
+        at = _put_authority(conn, at, head.authority if authority == NULL else authority)
     for number in range(section.count):
         field = &section.fields[number]
         kind = field.kind
@@ -65,6 +68,9 @@ cdef void head_request_put(Conn *conn, Stream *stream, FieldSection *section, co
             continue
         if kind == SCHEME:
             field = &_scheme_https if encrypted else &_scheme_http
+        elif authority != NULL and kind == AUTHORITY:
+            at = _put_authority(conn, at, authority)
+            continue
         elif kind == GRPC_TIMEOUT and timeout != NULL:
             if field != head.grpc_timeout:
                 continue

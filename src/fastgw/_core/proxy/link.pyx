@@ -20,9 +20,12 @@ from fastgw._core.h2.limits cimport Limits
 from fastgw._core.h2.outbox cimport outbox_goaway, outbox_ping, outbox_pump, outbox_taken
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.loop cimport Source, Timer, timer_start, timer_stop
-from fastgw._core.io.tls cimport SSL_CTX, tls_is_resumed
+from fastgw._core.io.openssl cimport SSL_CTX
+from fastgw._core.io.tls cimport TLS_DEMANDS_NOTHING, TLS_REQUESTS, TLS_REQUIRES, TlsTerms, tls_is_resumed
+from fastgw._core.io.proxy_protocol cimport networks_hold
 from fastgw._core.io.transport cimport (
     FILL_SIZE,
+    PROXY_HEADER_WRONG,
     TRANSPORT_FINE,
     TRANSPORT_OPEN,
     Endpoint,
@@ -80,20 +83,30 @@ cdef Link *_new(Desk *desk) noexcept nogil:
     return self
 
 
-cdef SSL_CTX *_select(void *arg, const uint8_t *name, uint32_t length) noexcept nogil:
-    """The certificate for the name a client asks for; what was shown is remembered for the misdirection rule."""
+cdef void _select(void *arg, const uint8_t *name, uint32_t length, TlsTerms *into) noexcept nogil:
+    """What the name a client asks for shows and demands; it is remembered for the misdirection rule."""
     cdef Link *self = <Link *>arg
     cdef SnapshotUse *use = desk_snapshot(self.desk)
     cdef const CertificateRow *row = snapshot_certificate(use.data, name, length)
     if row == NULL:
-        return NULL
+        return
     self.certificate = row.key
-    return row.context
+    self.demand = row.demand
+    into.context = row.context
+    into.version_least = row.version_least
+    into.version_most = row.version_most
+    into.no_h2 = row.no_h2
+    into.demand = TLS_DEMANDS_NOTHING
+    if row.demand != 0:
+        into.demand = TLS_REQUIRES if row.required else TLS_REQUESTS
+    into.staple = row.staple
+    into.staple_length = row.staple_length
 
 
 cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsigned char *peer) noexcept nogil:
     """A client has connected. False: the descriptor is still the caller's."""
     cdef SSL_CTX *context = NULL
+    cdef uint8_t *told = NULL
     cdef SnapshotUse *use = desk.current
     cdef Link *self
     if use == NULL:
@@ -104,7 +117,9 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
     if listener.tls:
         if use.data.default_certificate == NULL:
             return False
-        context = use.data.default_certificate.context
+        context = use.data.front
+        if context == NULL:
+            context = use.data.default_certificate.context
     self = _new(desk)
     if self == NULL:
         return False
@@ -119,7 +134,9 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
     desk.clients = self
     desk.meter.connections_accepted += 1
     desk.meter.connections_open += 1
-    if not transport_accept(&self.transport, &desk.loop, &desk.memory, desk.net, fd, context, _select, self,
+    if networks_hold(desk.balancers, desk.balancer_count, peer):
+        told = self.peer
+    if not transport_accept(&self.transport, &desk.loop, &desk.memory, desk.net, fd, context, _select, self, told,
                             desk.room.limits.handshake_timeout_ms):
         link_bury(self)
         return True
@@ -144,8 +161,10 @@ cdef Link *link_connect(Desk *desk, Pool *pool, SnapshotUse *use, const Endpoint
     memcpy(self.endpoint.address, endpoint.address, endpoint.address_length)
     self.endpoint.address_length = endpoint.address_length
     self.endpoint.context = endpoint.context
-    self.endpoint.server_name = endpoint.server_name
-    self.endpoint.verify = endpoint.verify
+    self.endpoint.wanted.server_name = endpoint.server_name
+    self.endpoint.wanted.names = endpoint.names
+    self.endpoint.wanted.verify = endpoint.verify
+    self.endpoint.wanted.common_name = endpoint.common_name
     self.endpoint.earlier = pool_earlier(pool, endpoint.context)
     self.endpoint.connect_timeout_ms = endpoint.connect_timeout_ms
     self.endpoint.handshake_timeout_ms = endpoint.handshake_timeout_ms
@@ -189,6 +208,7 @@ cdef void _opened(Link *self) noexcept nogil:
         use_release(self.desk, self.use)
         self.use = NULL
     if self.pool == NULL:
+        self.tls_version = self.transport.tls.version
         _give_age(self)
         if self.desk.draining:
             link_drain(self)
@@ -226,7 +246,9 @@ cdef void link_bury(Link *self) noexcept nogil:
         pool_link_lost(self)
     else:
         desk.meter.connections_open -= 1
-        if not self.open:
+        if self.transport.failure == PROXY_HEADER_WRONG:
+            desk.meter.proxy_headers_wrong += 1
+        elif not self.open:
             desk.meter.handshakes_failed += 1
     self.conn.dirty = True      # nothing puts it on the list again
     conn_close(&self.conn, CAUSE_LOST)

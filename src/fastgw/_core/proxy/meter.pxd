@@ -48,6 +48,7 @@ ctypedef struct Meter:
     uint64_t connections_open
     uint64_t connections_refused    # over the limit on connections or memory
     uint64_t handshakes_failed
+    uint64_t proxy_headers_wrong    # connections closed since they did not begin with the PROXY header they owe
     uint64_t begins_failed          # no preface or no SETTINGS in time
     uint64_t idle_closed
     uint64_t connections_drained    # of clients, told to go: by a drain or for their age

@@ -75,6 +75,7 @@ cdef dict meter_stats(const Meter *self):
         "connections_open": self.connections_open,
         "connections_refused": self.connections_refused,
         "handshakes_failed": self.handshakes_failed,
+        "proxy_headers_wrong": self.proxy_headers_wrong,
         "begins_failed": self.begins_failed,
         "idle_closed": self.idle_closed,
         "connections_drained": self.connections_drained,

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint64_t
 
 from fastgw._core.h2.conn cimport Conn
-from fastgw._core.io.tls cimport SSL_CTX, SSL_SESSION
+from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
 from fastgw._core.proxy.desk cimport Desk, Exchange, Link, Pool
 from fastgw._core.proxy.route cimport EndpointRow, OriginRow, SnapshotData
 

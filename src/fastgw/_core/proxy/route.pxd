@@ -1,7 +1,7 @@
 """The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from fastgw._core.io.tls cimport SSL_CTX
+from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport EndpointState
 from fastgw._core.proxy.index cimport Index
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
@@ -23,8 +23,13 @@ ctypedef struct CertificateRow:
     uint64_t key                # of the identity, the same in every snapshot; never 0
     SSL_CTX *context            # NULL: shown to nobody any more, kept for connections that were opened with it
     const char *names           # SAN DNS names, lower case, each zero-terminated, an empty one ends the list
-    uint32_t demand             # 0: no client certificate is asked for; equal numbers: equal demands
-    uint32_t version_least      # of TLS, as on the wire (0x0303, 0x0304); 0: any
+    uint32_t demand             # for a client's certificate: equal numbers, equal demands; 0: none
+    bint required               # that demand
+    uint16_t version_least      # TlsVersion; 0: any
+    uint16_t version_most       # 0: any
+    bint no_h2                  # nobody is to come in under its names
+    const uint8_t *staple       # OCSP response; NULL: none
+    uint32_t staple_length
 
 ctypedef struct CertificateName:
     # One name of a certificate as it stands in an index.
@@ -43,7 +48,11 @@ ctypedef struct EndpointRow:
     uint32_t address_length     # 0: the name did not resolve
     SSL_CTX *context            # NULL: h2c
     const char *server_name     # NULL: none is sent
+    const char *names           # see TlsWanted; NULL: server_name
     bint verify
+    bint common_name            # see TlsWanted
+    const char *authority       # what the origin is told it is asked for; NULL: what the client asked for
+    uint32_t authority_length
     uint32_t connect_timeout_ms
     uint32_t handshake_timeout_ms
     const char *label           # "127.0.0.1:50443" for messages
@@ -133,7 +142,8 @@ ctypedef struct SnapshotData:
     Index keys                  # of CertificateRow, those shown no more included
     uint32_t labels[LABELS_MAX]     # hostnames by their number of labels: what is 0 need not be looked up
     const CertificateRow *default_certificate   # NULL: TLS cannot be spoken
-    uint32_t demanding          # certificates with a demand or a least version
+    SSL_CTX *front              # what connections are accepted with until their name is known; NULL: the default's
+    uint32_t demanding          # certificates whose names ask something of a handshake
     const OriginRow **warm      # origins with connections that are kept ready
     uint32_t warm_count
     const uint32_t *gone        # numbers of endpoints that no snapshot in force leads to any more

@@ -21,6 +21,7 @@ cdef class Certificate:
     cdef readonly bytes identity
     cdef bytes listed           # what `row.names` points to
     cdef object context         # kept for row.context
+    cdef bytes staple           # what row.staple points to
 
 ctypedef struct BlockData:
     # The rows of one zone, in one piece of memory with their texts.

@@ -14,7 +14,11 @@ class Certificate:
         identity: bytes,
         *,
         demand: int = 0,
+        required: bool = False,
         version_least: int = 0,
+        version_most: int = 0,
+        no_h2: bool = False,
+        staple: bytes = b"",
         keep: object = None,
     ) -> Self: ...
 

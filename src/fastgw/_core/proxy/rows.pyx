@@ -6,11 +6,11 @@ snapshots share them.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memchr, memcmp, memcpy
 
-from fastgw._core.io.tls cimport SSL_CTX
+from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport Endpoints
 from fastgw._core.proxy.route cimport (
     ENDPOINTS_MAX,
@@ -51,12 +51,16 @@ cdef class Certificate:
     names          its SAN DNS names and addresses
     identity       equal for equal certificates, in every snapshot
     demand         0: no client certificate is asked for; equal numbers: equal demands
-    version_least  of TLS, as on the wire; 0: any
+    required       one without it is turned away
+    version_least, version_most  of TLS, as on the wire; 0: any
+    no_h2          nobody is to come in under its names
+    staple         OCSP response, empty: none
     keep           what keeps the context alive
     """
 
     def __cinit__(self, size_t context, names, bytes identity not None, *, uint32_t demand=0,
-                  uint32_t version_least=0, keep=None):
+                  bint required=False, uint16_t version_least=0, uint16_t version_most=0, bint no_h2=False,
+                  bytes staple not None=b"", keep=None):
         cdef list lowered = [name.lower().encode("ascii") for name in dict.fromkeys(names) if name]
         cdef bytes octets
         if any(b"\0" in octets for octets in lowered):
@@ -65,12 +69,19 @@ cdef class Certificate:
         self.listed = b"".join([octets + b"\0" for octets in lowered])
         self.identity = identity
         self.context = keep
+        self.staple = staple
         self.row.context = <SSL_CTX *>context
         self.row.names = <const char *>self.listed
         self.row.key = int.from_bytes(blake2b(identity, digest_size=8).digest()) or 1
         self.row.hashed = key_hash(self.row.key)
         self.row.demand = demand
+        self.row.required = required
         self.row.version_least = version_least
+        self.row.version_most = version_most
+        self.row.no_h2 = no_h2
+        if staple:
+            self.row.staple = <const uint8_t *><const char *>staple
+            self.row.staple_length = <uint32_t>len(staple)
         _index_names(self, lowered)
 
     def __dealloc__(self):
@@ -208,6 +219,8 @@ cdef void _open(ZoneBlock self, object zone, object hosts, object origins, _Text
         for endpoint in origin.endpoints:
             texts.note(endpoint.address)
             texts.note(endpoint.server_name)
+            texts.note(endpoint.authority)
+            texts.note(_listed(endpoint.names))
             texts.note(endpoint.label)
             endpoints += 1
     for route in zone.routes:
@@ -318,6 +331,11 @@ cdef void _origins(ZoneBlock block, object entries, _Texts texts) except *:
         self.origin_count += 1
 
 
+def _listed(names):
+    """Each zero-terminated; the zero behind all of them, which every text here has, ends the list."""
+    return b"".join([name.encode() + b"\0" for name in names])
+
+
 def _priority(endpoint):
     return endpoint.priority
 
@@ -342,7 +360,12 @@ cdef void _endpoint(EndpointRow *row, object entry, Endpoints endpoints, _Texts 
         raise ValueError(f"the address of {entry.label} is too long")
     row.context = <SSL_CTX *><size_t>entry.context
     row.server_name = texts.place(entry.server_name) if entry.server_name else NULL
+    if entry.names:
+        row.names = texts.place(_listed(entry.names))
     row.verify = bool(entry.verify)
+    row.common_name = bool(entry.common_name)
+    if entry.authority:
+        row.authority = texts.place(entry.authority, &row.authority_length)
     row.connect_timeout_ms = entry.connect_timeout_ms
     row.handshake_timeout_ms = entry.handshake_timeout_ms
     row.label = texts.place(entry.label)

@@ -13,6 +13,7 @@ cdef class Snapshot:
     cdef dict retired           # key of the identity -> a Certificate without a context, those first that go first
     cdef dict warm              # blocks whose origins want connections kept ready, by the name of the zone
     cdef Certificate default    # None: there is none
+    cdef object front_keep      # what keeps data.front alive
     cdef tuple kept             # once released: the blocks
 
     cdef void _close(self) noexcept

@@ -14,6 +14,8 @@ class Snapshot:
         before: Snapshot | None = None,
         default: Certificate | None = None,
         gone: Iterable[int] = (),
+        front: int = 0,
+        front_keep: object = None,
     ) -> Self: ...
     @property
     def revision(self) -> int: ...

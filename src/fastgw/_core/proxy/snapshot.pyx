@@ -9,6 +9,8 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from fastgw._core.clock cimport clock_now
+from fastgw._core.io.openssl cimport SSL_CTX
+from fastgw._core.io.tls cimport TLS_1_2
 from fastgw._core.proxy.index cimport Index, index_close, index_drop, index_open, index_put
 from fastgw._core.proxy.route cimport (
     HOST_PROXIED,
@@ -46,10 +48,12 @@ cdef class Snapshot:
     before   the newest snapshot, None for an empty one: all is as it says, but for the blocks `dropped` and `added`
     default  the Certificate shown to who asks for a name that nobody knows, None: there is none
     gone     numbers of endpoints that are in no snapshot any more
+    front    address of the SSL_CTX that connections are accepted with until their name is known, 0: the default's;
+             `front_keep` keeps it alive
     """
 
     def __cinit__(self, *, uint64_t revision, added=(), dropped=(), Snapshot before=None, Certificate default=None,
-                  gone=()):
+                  gone=(), size_t front=0, front_keep=None):
         cdef uint32_t number
         cdef uint32_t *numbers
         self.data = <SnapshotData *>calloc(1, sizeof(SnapshotData))
@@ -58,6 +62,8 @@ cdef class Snapshot:
         self.data.revision = revision
         self._inherit(before)
         self.default = default
+        self.data.front = <SSL_CTX *>front
+        self.front_keep = front_keep
         if default is not None:
             self.data.default_certificate = &default.row
         added, dropped = list(added), list(dropped)
@@ -237,13 +243,13 @@ cdef class Snapshot:
         if not others:
             index_put(&self.data.keys, &certificate.row.hashed)
         self.keyed[key] = (*others, certificate)
-        self.data.demanding += certificate.row.demand > 0 or certificate.row.version_least > 0
+        self.data.demanding += _asks(&certificate.row)
 
     cdef void _retire(self, Certificate certificate) except *:
         """Connections that were opened with it may go on: the names it covers are not forgotten yet."""
         cdef Certificate other
         key = certificate.row.key
-        self.data.demanding -= certificate.row.demand > 0 or certificate.row.version_least > 0
+        self.data.demanding -= _asks(&certificate.row)
         others = self.keyed[key]
         was_first = others[0] is certificate
         others = tuple([one for one in others if one is not certificate])
@@ -312,6 +318,11 @@ cdef class Snapshot:
             ("*." if host.name.wildcard else "") + host.name.text[:host.name.length].decode(),
             "" if host.origin == NULL else host.origin.label.decode(),
         )
+
+
+cdef inline bint _asks(const CertificateRow *row) noexcept nogil:
+    """Do its names ask more of a handshake than any?"""
+    return row.demand > 0 or row.version_least > TLS_1_2 or row.no_h2
 
 
 cdef void _open_index(Index *self, const Index *like, uint32_t count) except *:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 from typing_extensions import disjoint_base
@@ -8,7 +8,13 @@ from fastgw._core.proxy.snapshot import Snapshot
 @disjoint_base
 class Worker:
     def __new__(
-        cls, *, number: int, drain_timeout_ms: int, log: bool = False, limits: Mapping[str, int] | None = None
+        cls,
+        *,
+        number: int,
+        drain_timeout_ms: int,
+        log: bool = False,
+        limits: Mapping[str, int] | None = None,
+        balancers: Iterable[tuple[bytes, int]] = (),
     ) -> Self: ...
     def listen(self, descriptor: int, *, tls: bool) -> None: ...
     def publish(self, snapshot: Snapshot) -> None: ...

@@ -2,7 +2,7 @@
 from libc.errno cimport EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from fastgw._core.buf cimport memory_close, memory_open, slots_close, slots_open, slots_take
 from fastgw._core.clock cimport clock_wall
@@ -26,6 +26,7 @@ from fastgw._core.io.loop cimport (
     timer_stop,
 )
 from fastgw._core.io.sys cimport EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4, close, sockaddr, socklen_t
+from fastgw._core.io.proxy_protocol cimport Network
 from fastgw._core.io.transport cimport FILL_SIZE, NET_SIZE, Endpoint
 from fastgw._core.proxy.attempt cimport attempt_lease_failed, attempt_lease_ready
 from fastgw._core.proxy.desk cimport (
@@ -128,6 +129,7 @@ cdef void _desk_free(Desk *desk) noexcept:
     memory_close(&desk.memory)
     if desk.loop.epoll >= 0:
         loop_close(&desk.loop)
+    free(desk.balancers)
     free(desk.net)
     free(desk.plain)
     free(desk)
@@ -266,13 +268,29 @@ cdef void _run(Desk *desk) noexcept nogil:
     _leave(desk)
 
 
+cdef int _balancers_set(Desk *desk, list balancers) except -1:
+    cdef Network *row
+    if not balancers:
+        return 0
+    desk.balancers = <Network *>calloc(len(balancers), sizeof(Network))
+    if desk.balancers == NULL:
+        raise MemoryError
+    for address, bits in balancers:
+        row = &desk.balancers[desk.balancer_count]
+        memcpy(row.address, <const uint8_t *><bytes>address, sizeof(row.address))
+        row.bits = bits
+        desk.balancer_count += 1
+    return 0
+
+
 cdef class Worker:
     """One thread's share of the gateway. `run` is called on that thread; the other methods from any thread.
 
     `limits` maps names of h2.limits to octets, frames or milliseconds; what it leaves out is as by default.
+    `balancers`: networks whose connections begin with a PROXY header, each 16 octets (IPv4 is mapped) and its bits.
     """
 
-    def __cinit__(self, *, int number, int drain_timeout_ms, bint log=False, limits=None):
+    def __cinit__(self, *, int number, int drain_timeout_ms, bint log=False, limits=None, balancers=()):
         cdef Limits chosen
         limits_default(&chosen)
         for name, value in (limits or {}).items():
@@ -284,6 +302,7 @@ cdef class Worker:
         self.desk.ray ^= <uint64_t>number << 56
         self.desk.dice += <uint64_t>number << 32
         self.snapshots = []
+        _balancers_set(self.desk, list(balancers))
 
     def __dealloc__(self):
         if self.desk != NULL and not self.running:
