@@ -27,6 +27,7 @@ from fastgw.serve.upkeep import Expiring, Upkeep
 from fastgw.tls.trust import Shelf
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
+SETTLE = 0.5  # seconds that workers may take to see what was published
 ABORT_GRACE = 5.0  # seconds a worker may take to end at once
 
 # What a running gateway cannot take over from another configuration.
@@ -224,7 +225,7 @@ class Gateway:
             self._access_log.start()
 
     def publish(self, config: ConfigLike) -> int:
-        """Put another configuration in force for new calls and return its revision; running calls go on.
+        """Put another configuration in force for calls that begin afterwards; return its revision.
 
         Listeners, number of workers, drain timeout, access log and limits stay as they were at the
         start; a change of one of them is logged. Nothing is changed if the configuration is refused.
@@ -234,7 +235,9 @@ class Gateway:
         with self._changing:
             if not self._workers or self._ended:
                 raise StartupError("this gateway is not running")
-            return self._put_in_force(judged)
+            revision = self._put_in_force(judged)
+            self._await_workers()
+            return revision
 
     def _put_in_force(self, config: Config) -> int:
         change = self._change(config)
@@ -262,12 +265,19 @@ class Gateway:
             if rotate:
                 self._shelf.rotate()
             self._put_in_force(self.config)
+            self._await_workers()
 
     def _expiring(self) -> list[Expiring]:
         return [
             Expiring(shown.files.file, material.names, material.not_after)
             for shown, material in self._shelf.shown.items()
         ]
+
+    def _await_workers(self) -> None:
+        """Return when every worker decides by the newest snapshot; a very busy one is not waited for long."""
+        deadline = time.monotonic() + SETTLE
+        while not all(worker.settled for worker in self._workers) and time.monotonic() < deadline:
+            time.sleep(0.0002)
 
     def _names_changed(self) -> None:
         """Names of origins lead elsewhere: publish what is in force again. Runs on a thread of the lookup."""

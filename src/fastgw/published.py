@@ -232,7 +232,12 @@ class Published:
         marks = tuple((path, _stamp(path, stamps)) for path in _files(zone, server))
         entries = build(rows, self._zone_number(zone.name), found, supplies)
         before = self._built.get(zone.name)
-        if before is not None and before.stamps == marks and tuple(before.shown) == rows.certificates:
+        if (
+            before is not None
+            and before.stamps == marks
+            and tuple(before.shown) == rows.certificates
+            and self._about[:1] == (supplies.groups,)
+        ):
             shown = before.shown
         else:
             shown = {one: supplies.certificate(one) for one in rows.certificates}

@@ -35,17 +35,10 @@ def test_a_record_becomes_a_host_and_an_origin():
     found = rows(
         Record("api.gw.test", "A", "10.0.0.7", True, 50051), certificate=FILES, trust_store=Path("ca.pem")
     )
-<<<<<<< HEAD
-    assert found.certificate == FILES
-    assert (found.zone.grpc, found.zone.http, found.zone.encrypted) == (True, False, True)
-=======
     assert found.certificates == (Shown(FILES),)
-    assert found.default_certificate == 0
-    assert (found.zones[0].grpc, found.zones[0].http, found.zones[0].encrypted) == (True, False, True)
-    assert found.zones[0].certificate == 0
->>>>>>> tls
+    assert (found.zone.grpc, found.zone.http, found.zone.encrypted) == (True, False, True)
     host, origin = found.hosts[0], targets(found)[0]
-    assert host == ("api.gw.test", True, 0)
+    assert host == ("api.gw.test", True, 0, ())
     assert (origin.host, origin.port, origin.tls, origin.verify) == ("10.0.0.7", 50051, True, True)
     assert (origin.server_name, origin.trust_store, origin.label) == (
         "api.gw.test",
@@ -56,7 +49,7 @@ def test_a_record_becomes_a_host_and_an_origin():
 
 def test_without_a_certificate_there_is_no_row():
     found = rows(Record("gw.test", "A", "10.0.0.7", True))
-    assert found.certificate is None
+    assert found.certificates == ()
 
 
 def test_a_dns_only_name_is_there_without_an_origin():

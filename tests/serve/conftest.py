@@ -29,8 +29,18 @@ class FakeSnapshot:
     """The rows of all its blocks, and who uses it."""
 
     def __init__(
-        self, *, revision: int, added: Any, dropped: Any, before: FakeSnapshot | None, default: Any, gone: Any
+        self,
+        *,
+        revision: int,
+        added: Any,
+        dropped: Any,
+        before: FakeSnapshot | None,
+        default: Any,
+        gone: Any,
+        front: int,
+        front_keep: Any,
     ) -> None:
+        self.front, self.front_keep = front, front_keep
         self.revision, self.default, self.gone = revision, default, gone
         kept = [block for block in before.blocks if block not in dropped] if before is not None else []
         self.blocks = [*kept, *added]
@@ -60,8 +70,8 @@ class FakeSnapshot:
 class FakeCertificate:
     """What it was made of."""
 
-    def __init__(self, context: int, names: list[str], identity: bytes, *, keep: Any) -> None:
-        self.context, self.names, self.identity, self.keep = context, names, identity, keep
+    def __init__(self, context: int, names: list[str], identity: bytes, *, keep: Any, **terms: Any) -> None:
+        self.context, self.names, self.identity, self.keep, self.terms = context, names, identity, keep, terms
 
 
 class FakeWorker:
@@ -69,6 +79,7 @@ class FakeWorker:
 
     made: ClassVar[list[FakeWorker]]
     stubborn = False
+    settled = True
 
     def __init__(
         self,
@@ -136,15 +147,11 @@ def core(monkeypatch: pytest.MonkeyPatch) -> type[FakeWorker]:
         armed: ClassVar[list[int]] = []
 
     monkeypatch.setattr(bridge, "Worker", Core)
-<<<<<<< HEAD
     monkeypatch.setattr(published, "Snapshot", FakeSnapshot)
     monkeypatch.setattr(published, "ZoneBlock", FakeBlock)
     monkeypatch.setattr(entries, "Certificate", FakeCertificate)
-    monkeypatch.setattr(entries, "arm", Core.armed.append)
-=======
-    monkeypatch.setattr(bridge, "Snapshot", FakeSnapshot)
-    monkeypatch.setattr(entries, "arm", lambda address, watch=False: Core.armed.append(address))
->>>>>>> tls
+    for room in (entries, published):
+        monkeypatch.setattr(room, "arm", lambda address, watch=False: Core.armed.append(address))
     monkeypatch.setattr(entries, "sockaddr", lambda host, port: f"{host} {port}".encode())
     return Core
 

@@ -48,11 +48,7 @@ def test_the_snapshot_says_what_the_configuration_says(core, config):
     assert [(zone.name, zone.number, zone.grpc, zone.http, zone.encrypted) for zone in snapshot.zones] == [
         ("gw.test", 0, True, False, True)
     ]
-<<<<<<< HEAD
     assert snapshot.hosts == [("api.gw.test", True, 0, None)]
-=======
-    assert list(snapshot.hosts) == [("api.gw.test", True, 0, 0, -1)]
->>>>>>> tls
     assert snapshot.origins[0].label == "127.0.0.1:50443"
     (endpoint,) = snapshot.origins[0].endpoints
     assert (endpoint.address, endpoint.server_name) == (b"127.0.0.1 50443", "api.gw.test")
@@ -61,16 +57,10 @@ def test_the_snapshot_says_what_the_configuration_says(core, config):
     assert endpoint.context
     certificate = snapshot.certificates[0]
     assert certificate.names == ["gw.test", "*.gw.test"]
-<<<<<<< HEAD
-    assert core.armed == [certificate.context]
+    assert core.armed == [certificate.context, snapshot.front]
     assert snapshot.default is certificate
     assert context_address(certificate.keep) == certificate.context
     assert [context_address(one) for one in snapshot.blocks[0].keep] == [endpoint.context]
-=======
-    assert core.armed == [certificate.context, snapshot.front]
-    assert snapshot.default_certificate == 0
-    assert len(snapshot.keep) == 3  # the certificate, the front, toward the origin
->>>>>>> tls
 
 
 def test_each_worker_gets_every_limit_by_the_key_of_the_core(core, config):
@@ -99,13 +89,8 @@ def test_publish_swaps_the_snapshot_and_keeps_what_did_not_change(core, config):
         assert second.certificates == first.certificates
         assert second.origins[0] == first.origins[0]
         assert second.origins[1].endpoints[0].state != first.origins[0].endpoints[0].state
-<<<<<<< HEAD
         assert second.blocks[0] is not first.blocks[0]
-        assert len(core.armed) == 1
-=======
-        assert second.endpoints is first.endpoints
         assert len(core.armed) == 2  # the front and one certificate
->>>>>>> tls
 
 
 def test_another_way_of_judging_the_origin_is_another_endpoint(core, config):

@@ -13,6 +13,7 @@ from OpenSSL import SSL
 
 from fastgw.errors import CertificateError, StartupError
 from fastgw.policy.certificates import CertificateFiles
+from fastgw.policy.tls import Shown
 from fastgw.tls import context, issue
 from fastgw.tls.trust import OriginTrust, Shelf
 
@@ -125,8 +126,11 @@ def test_the_shelf_keeps_what_is_used(authority):
     other = shelf.server(files(authority, "else.test"), ("X25519",)).context
     assert first.context is second.context
     assert (first.fresh, second.fresh) == (True, False)
-    shelf.sweep({id(other)})
+    kept = files(authority, "else.test")
+    shelf.sweep({id(other)}, {Shown(kept)}, {kept.file, kept.key})
     assert list(shelf.servers.values()) == [other]
+    assert list(shelf.shown) == [Shown(kept)]
+    assert [key[1:] for key in shelf._read] == [(kept.file, kept.key)]
 
 
 def test_the_guard_is_one_clear_sentence(authority, monkeypatch):

@@ -73,14 +73,14 @@ def snapshot(compiled: Sequence[ZoneRows], names: Mapping[CertificateFiles, Sequ
     blocks = [
         ZoneBlock(
             ZoneEntry(rows.zone.name, number, rows.zone.grpc, rows.zone.http, rows.zone.encrypted),
-            [HostEntry(*row) for row in rows.hosts],
+            [HostEntry(*row[:3]) for row in rows.hosts],
             [ORIGIN._replace(label=origin.label) for origin in rows.origins],
-            [] if rows.certificate is None else [shown[rows.certificate]],
+            [shown[one.files] for one in rows.certificates],
             ENDPOINTS,
         )
         for number, rows in enumerate(compiled)
     ]
-    first = next((rows.certificate for rows in compiled if rows.certificate is not None), None)
+    first = next((one.files for rows in compiled for one in rows.certificates), None)
     return Snapshot(revision=1, added=blocks, default=None if first is None else shown[first])
 
 

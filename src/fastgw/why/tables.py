@@ -22,7 +22,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A zone as the core takes it; its own certificates, the first of which stands for names that none bears."""
+    """A zone as the core takes it; the first of its certificates stands for names that none bears."""
 
     zone: Zone
     grpc: bool

@@ -65,12 +65,14 @@ from fastgw._core.wire.frame cimport FRAME_HEADER_SIZE, FRAME_SIZE_DEFAULT
 
 cdef extern from *:
     """
+    #define fastgw_load_pointer(at) __atomic_load_n((void **)(at), __ATOMIC_ACQUIRE)
     #define fastgw_exchange_pointer(at, value) __atomic_exchange_n((void **)(at), (void *)(value), __ATOMIC_ACQ_REL)
     #define fastgw_get_int(at) __atomic_load_n(at, __ATOMIC_ACQUIRE)
     #define fastgw_set_int(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
     #define fastgw_add_int(at, value) __atomic_add_fetch(at, value, __ATOMIC_ACQ_REL)
     """
     void *fastgw_exchange_pointer(SnapshotData **at, SnapshotData *value) nogil
+    void *fastgw_load_pointer(SnapshotData **at) nogil
     int fastgw_get_int(int *at) nogil
     void fastgw_set_int(int *at, int value) nogil
     int fastgw_add_int(int *at, int value) nogil
@@ -360,6 +362,11 @@ cdef class Worker:
         """`run` returns at the end of this turn; running calls are cut."""
         fastgw_set_int(&self.desk.stop_wanted, 1)
         loop_wake(&self.desk.loop)
+
+    @property
+    def settled(self):
+        """Has it taken over the snapshot that was published last?"""
+        return fastgw_load_pointer(&self.desk.published) == NULL
 
     @property
     def revision(self):
