@@ -120,7 +120,7 @@ def test_what_is_demanded_of_clients_must_have_been_demanded(
 ):
     """In cleartext no client certificate was asked for; of the version of TLS nothing can be said."""
     made = entries.Certificate
-    monkeypatch.setattr(entries, "Certificate", lambda *words, **more: made(*words, **more, **demands))
+    monkeypatch.setattr(entries, "Certificate", lambda *words, **more: made(*words, **{**more, **demands}))
     text = toml(record("@", origin.port), listen='"h2c://127.0.0.1:0"')
     with (
         fastgw.Gateway(config_file(text)) as gateway,

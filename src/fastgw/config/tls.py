@@ -158,15 +158,9 @@ def _check_terms(report: Report, part: Any, settings: Settings, more: bool) -> N
             report.error((*where, "ciphers"), sentence, f"RFC 9113 appendix A leaves {', '.join(CIPHERS)}")
     if not settings.http2 and (settings.grpc or settings.http):
         report.warning((*where, "http2"), 'is "off": nobody can connect to this zone', "gRPC needs HTTP/2")
-    own = (
-        settings.min_tls_version == "1.3"
-        or settings.tls_1_3 == "off"
-        or settings.ciphers
-        or not settings.http2
-    )
-    if part.cert is None and not part.cert_given and (own or more):
+    if part.cert is None and not part.cert_given and more:
         hint = "give it one; it may be the same files as another zone's"
-        report.error(part.path, "has TLS demands of its own, but no certificate of its own", hint)
+        report.error(part.path, "asks for more in handshakes, but has no certificate of its own", hint)
 
 
 def _hostnames(
