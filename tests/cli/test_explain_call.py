@@ -61,7 +61,7 @@ def test_a_call_that_is_carried(file: Path) -> None:
     asked = f"TLS, verified against {roots}, asked for as grpc.example.com"
     assert result.stdout.splitlines() == [
         "accept  listeners: https://127.0.0.1:8443, h2c://127.0.0.1:8080",
-        f"tls     certificate {file.parent / 'gw.pem'}, that of zone example.com; ALPN h2 is needed",
+        f"tls     certificate {file.parent / 'gw.pem'}, which names grpc.example.com; TLS 1.2 at least; ALPN h2 is needed",
         "head    at least 344 of 32768 octets in 7 of 256 fields",
         "name    grpc.example.com is found exactly in zone example.com: "
         "A 10.0.0.7, A 10.0.0.8, CNAME spare.example.net",

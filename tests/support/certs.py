@@ -67,7 +67,7 @@ class Authority:
         *names: str,
         file: str | None = None,
         starts: datetime.timedelta = -DAY,
-        ends: datetime.timedelta = 30 * DAY,
+        ends: datetime.timedelta = 90 * DAY,
     ) -> Leaf:
         """Valid from `starts` to `ends`, seen from now; files are called `file` or like the first name."""
         key = ec.generate_private_key(ec.SECP256R1())

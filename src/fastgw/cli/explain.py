@@ -41,8 +41,8 @@ SHOWN = 40  # characters of an argument that is quoted in a complaint
 @click.option(
     "-H",
     "--header",
-    "headers",
     multiple=True,
+    show_envvar=True,
     metavar="'NAME: VALUE'",
     help="For a call: one more field of its head; may be repeated.",
 )
@@ -75,7 +75,7 @@ def explain(
     source: str,
     path: str | None,
     config: Path,
-    headers: tuple[str, ...],
+    header: tuple[str, ...],
     method: str,
     as_json: bool,
     side: str,
@@ -100,11 +100,11 @@ def explain(
     fastgw explain --side origin recorded.bin
     """
     if path is None:
-        _refuse_strangers(ctx, ("config", "headers", "method", "as_json"), "a call: HOST PATH")
+        _refuse_strangers(ctx, ("config", "header", "method", "as_json"), "a call: HOST PATH")
         _explain_octets(source, side, after_preface)
     else:
         _refuse_strangers(ctx, ("side", "after_preface"), "octets: HEX, FILE or -")
-        _explain_call(source, path, config, headers, method, as_json)
+        _explain_call(source, path, config, header, method, as_json)
 
 
 def _refuse_strangers(ctx: click.Context, names: tuple[str, ...], what: str) -> None:
