@@ -43,7 +43,7 @@ test: build ## build what changed and run all tests (TESTS=tests/wire for a part
 build: $(VENV)/.installed ## the package, compiled, in .venv
 
 dev: $(VENV)/.tools ## the package in .venv as links into the tree: editing a .pyx rebuilds it at the next import
-	$(PY) -m pip install -q --no-build-isolation --no-deps -C editable.rebuild=true -C build-dir=build/edit -e .
+	$(PY) -m pip install -q --no-build-isolation --no-deps --config-settings=editable.rebuild=true --config-settings=build-dir=build/edit -e .
 	@rm -f $(VENV)/.installed
 
 check: lint types test dist ## everything the automatic checks do, but the sanitizers
@@ -62,7 +62,7 @@ guards: build ## only the tests that watch the house: floors, nogil, sizes, stub
 
 asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on it (not tests/guards: they read sources)
 	$(PY) -m pip install -q --no-build-isolation --no-deps --upgrade --target build/asan-site \
-	  -C cmake.build-type=Debug -C cmake.define.FASTGW_SANITIZE=ON -C build-dir=build/asan .
+	  --config-settings=cmake.build-type=Debug --config-settings=cmake.define.FASTGW_SANITIZE=ON --config-settings=build-dir=build/asan .
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	PYTHONPATH=build/asan-site $(PYTEST) -p no:cacheprovider -o timeout=240 $(addprefix --ignore=,$(UNSANITIZED)) $(TESTS)
@@ -106,7 +106,7 @@ rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 dist: $(VENV)/.tools ## the sdist and a wheel made from it, in dist/
 	@rm -rf dist build/dist
 	$(PY) -m pip install -q "build>=1.3"
-	$(PY) -m build -q --outdir dist -C build-dir="$(abspath build/dist)" .
+	$(PY) -m build -q --outdir dist --config-settings=build-dir="$(abspath build/dist)" .
 	@ls -l dist
 
 wheel: dist ## the same, and the wheel in .venv: what follows runs on what users get
@@ -128,7 +128,7 @@ $(VENV)/.tools: pyproject.toml | $(PY)
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.tools $(SOURCES)
-	$(PY) -m pip install -q --no-build-isolation --no-deps --force-reinstall -C build-dir=build/venv .
+	$(PY) -m pip install -q --no-build-isolation --no-deps --force-reinstall --config-settings=build-dir=build/venv .
 	@touch $@
 
 # clang with libFuzzer; on Debian and its kin it is installed where that is allowed.
@@ -138,5 +138,5 @@ build/fuzz/.built: $(VENV)/.tools $(SOURCES) tests/fuzz/driver.c
 	  --no-install-recommends "libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev"; } || \
 	  { echo "fuzzing needs clang and its libFuzzer (libclang-rt-…-dev)"; exit 1; }
 	CC=clang $(PY) -m pip install -q --no-build-isolation --no-deps --upgrade --target build/fuzz-site \
-	  -C cmake.build-type=Debug -C cmake.define.FASTGW_FUZZ=ON -C build-dir=build/fuzz .
+	  --config-settings=cmake.build-type=Debug --config-settings=cmake.define.FASTGW_FUZZ=ON --config-settings=build-dir=build/fuzz .
 	@touch $@
