@@ -106,7 +106,7 @@ rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 dist: $(VENV)/.tools ## the sdist and a wheel made from it, in dist/
 	@rm -rf dist build/dist
 	$(PY) -m pip install -q "build>=1.3"
-	$(PY) -m build -q --outdir dist --config-settings=build-dir="$(abspath build/dist)" .
+	$(PY) -m build -q --outdir dist -C build-dir="$(abspath build/dist)" .
 	@ls -l dist
 
 wheel: dist ## the same, and the wheel in .venv: what follows runs on what users get
