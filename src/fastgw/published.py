@@ -13,8 +13,8 @@ from fastgw._core.io.tls import arm
 from fastgw._core.proxy.endpoints import Endpoints
 from fastgw._core.proxy.rows import Certificate, ZoneBlock
 from fastgw._core.proxy.snapshot import Snapshot
-from fastgw.collector import undisturbed
 from fastgw.config import Config
+from fastgw.config.collector import undisturbed
 from fastgw.entries import Found, Made, Supplies, build
 from fastgw.policy import chains
 from fastgw.policy.compile import ZoneRows, compile_zone

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastgw.collector import undisturbed
 from fastgw.config.check import check_limits, check_one, check_server, check_zones
 from fastgw.config.checks import advise
+from fastgw.config.collector import undisturbed
 from fastgw.config.interpolate import interpolate
 from fastgw.config.judged import Judged
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
