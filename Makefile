@@ -29,7 +29,7 @@ CHAOS_SECONDS ?= 120
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-scale rfc dist wheel clean
+.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale rfc dist wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -97,7 +97,10 @@ bench-load: build ## gateways side by side (PEERS=fastgw,nghttpx WORKLOADS=W1 RO
 bench-lost: build ## calls lost while origins and gateways restart, gateways side by side (GATEWAYS=fastgw,nginx)
 	@$(PY) -m bench.lost $(if $(GATEWAYS),--gateways $(GATEWAYS)) --note "$(NOTE)"
 
-bench-scale: build ## ten thousand zones: compile, publish, change, hold and look up
+bench-reload: build ## 1000 calls/s and a reload every 0.1 s: does a call fail, does anything grow (SECONDS=30 RATE=1000)
+	@$(PY) -m bench.reload --seconds $(or $(SECONDS),30) --rate $(or $(RATE),1000)
+
+bench-scale: build ## ten thousand zones: from a store, compile, publish, change, hold and look up
 	@$(PY) -m bench.scale
 
 rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them

@@ -7,16 +7,16 @@ import gc
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from bench.scale.client import Client
+from bench.scale.client import client_of_each_worker
 from bench.scale.lookup import NAMES, snapshot
+from bench.scale.stored import from_the_store
+from bench.scale.times import say, timed
 from bench.scale.zones import HOSTS, config, denying, make
 from fastgw import Gateway
 from fastgw._core.proxy.snapshot import lookup_cost
@@ -29,13 +29,6 @@ def resident() -> int:
     """Memory of this process in octets."""
     text = Path("/proc/self/statm").read_text()
     return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def timed(do: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the clock, and of this thread's processor time: the machine may be busy."""
-    begun, worked = time.perf_counter(), time.thread_time()
-    do()
-    return time.perf_counter() - begun, time.thread_time() - worked
 
 
 def pace() -> float:
@@ -71,7 +64,7 @@ def changes(count: int, times: int) -> None:
     number = count // 2
     name = zones[number].name
     with Gateway(config(zones)) as gateway:
-        clients = _client_of_each_worker(gateway)
+        clients = client_of_each_worker(gateway)
         took: list[float] = []
         seen: list[float] = []
         try:
@@ -88,34 +81,8 @@ def changes(count: int, times: int) -> None:
         finally:
             for client in clients:
                 client.close()
-    for what, values in (("published", took), ("seen by a call on each worker", seen)):
-        print(
-            f"one zone of {count}, {what}: median {statistics.median(values) * 1e3:.2f} ms,"
-            f" p99 {quantile(values, 0.99) * 1e3:.2f} ms, most {max(values) * 1e3:.2f} ms"
-        )
-
-
-def quantile(values: list[float], part: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
-
-
-def _client_of_each_worker(gateway: Gateway) -> list[Client]:
-    """One connection to each worker: the kernel decides, so there is some trying."""
-    clients: list[Client] = []
-    counts = [0] * gateway.workers
-    while len(clients) < gateway.workers:
-        client = Client(gateway.addresses[0])
-        client.error("nobody.example")
-        now = [int(row["connections_open"]) for row in gateway.stats()["workers"]]
-        (worker,) = [at for at, count in enumerate(now) if count > counts[at]]
-        if counts[worker]:
-            client.close()
-            while sum(int(row["connections_open"]) for row in gateway.stats()["workers"]) > len(clients):
-                time.sleep(0.001)
-            continue
-        counts[worker] += 1
-        clients.append(client)
-    return clients
+    say(f"one zone of {count}, published", took)
+    say(f"one zone of {count}, seen by a call on each worker", seen)
 
 
 def lookups(count: int, with_valgrind: bool) -> None:
@@ -170,6 +137,7 @@ def main() -> None:
     print(f"pace: {pace():.2f} s of processor time for ten million additions in Python")
     full(words.zones)
     changes(words.zones, words.changes)
+    from_the_store(words.zones, words.changes)
     lookups(words.zones, not words.no_valgrind)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived, StreamEnded, StreamReset
+
+from fastgw import Gateway
 
 
 class Client:
@@ -45,3 +48,22 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def client_of_each_worker(gateway: Gateway) -> list[Client]:
+    """One connection to each worker: the kernel decides, so there is some trying."""
+    clients: list[Client] = []
+    counts = [0] * gateway.workers
+    while len(clients) < gateway.workers:
+        client = Client(gateway.addresses[0])
+        client.error("nobody.example")
+        now = [int(row["connections_open"]) for row in gateway.stats()["workers"]]
+        (worker,) = [at for at, count in enumerate(now) if count > counts[at]]
+        if counts[worker]:
+            client.close()
+            while sum(int(row["connections_open"]) for row in gateway.stats()["workers"]) > len(clients):
+                time.sleep(0.001)
+            continue
+        counts[worker] += 1
+        clients.append(client)
+    return clients

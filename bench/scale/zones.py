@@ -44,3 +44,32 @@ def denying(zones: tuple[Zone, ...], number: int, error: str) -> tuple[Zone, ...
     settings = Settings(grpc=False) if error == "grpc_disabled" else Settings(grpc=True, ssl="off")
     changed = replace(zone, settings=settings)
     return (*zones[:number], changed, *zones[number + 1 :])
+
+
+def documents(zones: tuple[Zone, ...]) -> list[dict[str, object]]:
+    """The same zones as a store keeps them."""
+    return [
+        {
+            "name": zone.name,
+            "settings": {"grpc": "on", "ssl": zone.settings.ssl},
+            "dns": [
+                {
+                    "name": record.name,
+                    "type": record.type,
+                    "content": record.content,
+                    "proxied": record.proxied,
+                }
+                for record in zone.records
+            ],
+        }
+        for zone in zones
+    ]
+
+
+def refusing(document: dict[str, object], error: str) -> dict[str, object]:
+    """A stored zone whose apex refuses calls: its gRPC is off, or its apex is for DNS only."""
+    if error == "grpc_disabled":
+        return {**document, "settings": {"grpc": "off"}}
+    records = document["dns"]
+    assert isinstance(records, list)
+    return {**document, "dns": [{**records[0], "proxied": False}, *records[1:]]}

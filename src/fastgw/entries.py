@@ -32,7 +32,7 @@ from fastgw.policy.routes import RouteRow as PolicyRoute
 from fastgw.policy.tls import ClientCertificates, Shown, better_cover
 from fastgw.probe.health import HealthTarget
 from fastgw.tls.context import context_address
-from fastgw.tls.trust import OriginTrust, Shelf, trust_of
+from fastgw.tls.trust import Shelf, trust_of
 
 CLEARTEXT = b"h2c"  # stands where the mark of a context stands, for origins without one
 
@@ -58,7 +58,7 @@ class Supplies:
     groups: tuple[str, ...]
     origin_ca: Path | None = None
     made: dict[Shown, Made] = field(default_factory=dict)
-    clients: dict[OriginTrust, tuple[Any, int, bytes]] = field(default_factory=dict)
+    clients: dict[tuple[Any, ...], tuple[Any, int, bytes]] = field(default_factory=dict)
 
     def certificate(self, shown: Shown) -> Made:
         """What is shown for these files under these terms."""
@@ -86,10 +86,10 @@ class Supplies:
 
     def client(self, target: TargetRow) -> tuple[Any, int, bytes]:
         """The context toward this target, its address and its mark."""
-        key = trust_of(target, self.origin_ca)
+        key = target.verify, target.trust_store, target.crl, target.origin_ca, target.pull
         made = self.clients.get(key)
         if made is None:
-            context, mark = self.shelf.client(key)
+            context, mark = self.shelf.client(trust_of(target, self.origin_ca))
             made = self.clients[key] = context, context_address(context), mark
         return made
 

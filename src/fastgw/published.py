@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from fastgw._core.proxy.endpoints import Endpoints
 from fastgw._core.proxy.rows import Certificate, ZoneBlock
 from fastgw._core.proxy.snapshot import Snapshot
 from fastgw.config import Config
+from fastgw.config.collector import undisturbed
 from fastgw.entries import Found, Made, Supplies, build
 from fastgw.policy import chains
 from fastgw.policy.compile import ZoneRows, compile_zone
@@ -99,7 +101,8 @@ class Published:
         if len(order) > 1:
             # As in the configuration, which decides which of two certificates of one name came last.
             order = [zone for zone in config.zones if zone.name in stale]
-        made = self._make(order, zones, config)
+        with undisturbed() if len(order) > 1 else contextlib.nullcontext():
+            made = self._make(order, zones, config)
         gone = [self._built[name] for name in (*left, *(zone.name for zone in order)) if name in self._built]
         news = {one.zone.name: one for one in made}
         default = self._default(config.zones, news)

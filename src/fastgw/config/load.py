@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fastgw.config.check import check_limits, check_one, check_server, check_zones
 from fastgw.config.checks import advise
+from fastgw.config.collector import undisturbed
 from fastgw.config.interpolate import interpolate
 from fastgw.config.judged import Judged
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
@@ -76,7 +76,7 @@ def _read(
             path, "the file is empty", "the smallest configuration is one [[zone]] with a name and dns"
         )
     try:
-        with _undisturbed():
+        with undisturbed():
             data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax(error, text, path) from None
@@ -135,18 +135,6 @@ def without_zone(config: Config, name: str) -> Config:
     return replace(config, zones=zones, warnings=())
 
 
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Without the collector of cycles: it would look at all that is being made again and again, in vain."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
 def _with(data: Mapping[str, Any], server: Mapping[str, Any] | None) -> Mapping[str, Any]:
     table = data.get("server", {})
     if not server or not isinstance(table, Mapping):
@@ -172,7 +160,7 @@ def examine(source: Mapping[str, Any] | str | Path, text: str | None = None) -> 
         report, base, data, path = _read(source, text, deep=True)
     except ConfigError as error:
         return Verdict(None, error.problems, {})
-    with _undisturbed():
+    with undisturbed():
         config, judged = _judged(data, report, base, path)
     places = {
         (entry.record.name, entry.record.content): report.place((*entry.path, "content"))
@@ -185,7 +173,7 @@ def examine(source: Mapping[str, Any] | str | Path, text: str | None = None) -> 
 def _judge(
     data: Mapping[str, Any], report: Report, base: Path, source: Path | None, *, storing: bool = False
 ) -> Config:
-    with _undisturbed():
+    with undisturbed():
         config, _ = _judged(data, report, base, source, storing=storing)
     if report.failed:
         raise ConfigError(report.sorted())
