@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -14,8 +14,12 @@ from fastgw.cli.common import FAILED, Group, Where, fail, gateway_option, json_o
 from fastgw.errors import FastgwError
 from fastgw.tls import origin_ca
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
-def _file(flag: str, text: str, *, needed: bool = False, there: bool = False) -> Any:
+
+def _file(
+    flag: str, text: str, *, needed: bool = False, there: bool = False
+) -> Callable[[_Command], _Command]:
     kind = click.Path(path_type=Path, dir_okay=False, exists=there)
     return click.option(flag, type=kind, required=needed, show_envvar=True, help=text)
 
@@ -149,7 +153,7 @@ def expiry(files: tuple[Path, ...], within: int, as_json: bool) -> None:
     \b
     fastgw certs expiry example.pem example.com.pem --within 0
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "file": str(one.file),
             "names": list(one.names),
