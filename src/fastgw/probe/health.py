@@ -44,6 +44,7 @@ class HealthTarget:
     context      TLS as the calls have it; None: cleartext
     server_name  for SNI, the certificate and :authority; empty: the address
     names        one of which the certificate may bear instead
+    common_name  may it do so as its common name, where it lists no names?
     service      for grpc and watch; empty: the endpoint as a whole
     rise, fall   results of one kind in a row that turn the verdict; the very first result is one at once
     """
@@ -53,6 +54,7 @@ class HealthTarget:
     context: SSL.Context | None = None
     server_name: str = ""
     names: tuple[str, ...] = ()
+    common_name: bool = False
     kind: Kind = "grpc"
     service: str = ""
     path: str = "/"
@@ -282,7 +284,10 @@ class _Check:
             return exchange
 
     async def _open(self) -> Channel:
-        return await open_channel(self.target.address, self.target.context, self._name(), self.target.names)
+        target = self.target
+        return await open_channel(
+            target.address, target.context, self._name(), target.names, target.common_name
+        )
 
     def _name(self) -> str:
         target = self.target

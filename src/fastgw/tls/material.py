@@ -12,6 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
 
 from fastgw.errors import CertificateError
 
@@ -213,6 +214,16 @@ def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
     names = [name.lower() for name in san.get_values_for_type(x509.DNSName)]
     names += [str(address) for address in san.get_values_for_type(x509.IPAddress)]
     return tuple(names)
+
+
+def common_name_of(leaf: x509.Certificate) -> str:
+    """The last common name of a certificate without a list of names, in lower case; else nothing."""
+    try:
+        leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        found = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(found[-1].value).lower() if found else ""
+    return ""
 
 
 def _digest(certificates: tuple[x509.Certificate, ...]) -> bytes:
