@@ -24,7 +24,7 @@ from fastgw.policy.tls import (
     ServerTls,
     ZoneTls,
 )
-from fastgw.tls.material import read_authorities, read_crl, read_material, read_staple
+from fastgw.tls.material import read_authorities, read_crls, read_material, read_staple
 from fastgw.tls.origin_ca import root_file
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def take_tls(
     for index, row in enumerate(table.client_certs):
         where = (*path, "client_certs", index)
         ca = _path(report, (*where, "ca"), row.ca, base, read_authorities)
-        crl = _path(report, (*where, "crl"), row.crl, base, read_crl) if row.crl else None
+        crl = _path(report, (*where, "crl"), row.crl, base, read_crls) if row.crl else None
         hostnames = _hostnames(report, (*where, "hostnames"), row.hostnames, name, served)
         clients.append(ClientRule(ClientCertificates(row.demand, ca, crl), hostnames))
     pulls = []
@@ -127,7 +127,7 @@ def take_tls(
         where = (*path, "origin_pull", index)
         hostnames = _hostnames(report, (*where, "hostnames"), pull.hostnames, name, served)
         pulls.append(PullRule(_files(report, where, pull, base), hostnames))
-    crl = _path(report, (*path, "crl"), table.crl, base, read_crl) if table.crl else None
+    crl = _path(report, (*path, "crl"), table.crl, base, read_crls) if table.crl else None
     if crl is not None and not settings.verified:
         report.warning((*path, "crl"), f'has no effect under ssl = "{settings.ssl}"', 'write ssl = "strict"')
     certificates = tuple(

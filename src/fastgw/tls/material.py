@@ -19,6 +19,7 @@ from fastgw.errors import CertificateError
 PrivateKey = (
     rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 )
+_CRL_BEGINS = b"-----BEGIN X509 CRL-----"
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
 
@@ -86,13 +87,16 @@ def read_authorities(file: Path) -> TrustStore:
     return TrustStore(found, _digest(found))
 
 
-def read_crl(file: Path) -> x509.CertificateRevocationList:
-    """Read a revocation list, PEM or DER. Raise CertificateError with part `crl`."""
+def read_crls(file: Path) -> tuple[x509.CertificateRevocationList, ...]:
+    """Read revocation lists: one or several in PEM, or one in DER. Raise CertificateError with part `crl`."""
     data = _read(file, "crl")
     try:
-        if b"-----BEGIN" in data:
-            return x509.load_pem_x509_crl(data)
-        return x509.load_der_x509_crl(data)
+        if b"-----BEGIN" not in data:
+            return (x509.load_der_x509_crl(data),)
+        # Cut at the beginnings, so that one without an end is refused and not passed over.
+        return tuple(
+            x509.load_pem_x509_crl(_CRL_BEGINS + piece) for piece in data.split(_CRL_BEGINS)[1:]
+        ) or (x509.load_pem_x509_crl(data),)
     except ValueError:
         hint = "PEM begins with -----BEGIN X509 CRL-----"
         raise CertificateError(

@@ -15,6 +15,7 @@ from fastgw.tls.context import private_library
 from fastgw.tls.material import common_name_of, names_of
 
 _NO_PARTIAL_WILDCARDS = 4  # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
+_UNABLE_TO_GET_CRL = 3  # X509_V_ERR_UNABLE_TO_GET_CRL
 _PIECE = 16384
 
 
@@ -45,6 +46,8 @@ class TlsPipe:
         if literal is None and server_name:
             self._tls.set_tlsext_host_name(server_name.encode("idna"))
         self._names = tuple(names)
+        if self._tls.get_verify_mode() != SSL.VERIFY_NONE:
+            self._tls.set_verify(SSL.VERIFY_PEER, _verified)
         self._common_name = common_name
         if self._tls.get_verify_mode() != SSL.VERIFY_NONE and not names:
             self._demand(server_name, literal)
@@ -124,6 +127,11 @@ def bears(leaf: x509.Certificate, name: str, common: bool = False) -> bool:
         return True
     pattern = common_name_of(leaf) if common else ""
     return pattern == name if _address(name) is not None else covers(pattern, name)
+
+
+def _verified(_: object, __: object, error: int, depth: int, found: int) -> bool:
+    """As the core does for calls: of authorities only those are looked up whose issuer's list is at hand."""
+    return bool(found) or (error == _UNABLE_TO_GET_CRL and depth > 0)
 
 
 def _address(text: str) -> bytes | None:
