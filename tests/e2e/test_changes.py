@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import queue
+import shutil
+import socket
+import ssl
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +91,54 @@ def test_a_stream_outlives_its_zone(config, open_channel):
     assert alive(gateway) == {}
 
 
+def test_a_stream_goes_on_while_certificate_files_change(config_file, ca, origin, open_channel, tmp_path):
+    """Two hundred handshakes beside it, while half a pair changes at a time: none fails, the stream lives."""
+    folder = tmp_path / "renewed"
+    folder.mkdir()
+    leaf = ca.leaf("gw.test", file="renewed")
+    pair = [Path(shutil.copy(path, folder)) for path in (leaf.certificate, leaf.key)]
+    text = toml(record("@", origin.port), workers=2)
+    text = text.replace("{cert}", str(pair[0])).replace("{key}", str(pair[1]))
+    roots = ssl.create_default_context(cadata=ca.pem.decode())
+    roots.set_alpn_protocols(["h2"])
+
+    def shown(address: tuple[str, int]) -> bytes | None:
+        with (
+            socket.create_connection(address, timeout=5) as sock,
+            roots.wrap_socket(sock, server_hostname="gw.test") as tls,
+        ):
+            assert tls.selected_alpn_protocol() == "h2"
+            return tls.getpeercert(True)
+
+    with fastgw.Gateway(config_file(text)) as gateway:
+        address = host_and_port(gateway.addresses[0])
+        said: queue.Queue[bytes | None] = queue.Queue()
+        answers = Echo(open_channel(address)).chat(iter(said.get, None), timeout=60)
+        seen = [shown(address)]
+        fresh = b""
+        ends = time.monotonic() + 20
+        number = 0
+        while number < 200 or seen[-1] != fresh:
+            assert time.monotonic() < ends, "the new certificate is not shown"
+            if number == 20:
+                new = ca.leaf("gw.test", file="renewed")
+                fresh = ssl.PEM_cert_to_DER_cert(new.certificate_pem.decode())
+                pair[0].write_bytes(new.certificate_pem)
+            if number == 100:
+                assert eventually(lambda: gateway._shelf.troubles), "half of it is there"
+                pair[1].write_bytes(new.key_pem)
+            said.put(b"%d" % number)
+            assert next(answers) == b"%d" % number
+            seen.append(shown(address))
+            number += 1
+        assert list(dict.fromkeys(seen)) == [seen[0], fresh], "the old one, then the new one"
+        assert gateway._shelf.troubles == {}
+        said.put(None)
+        assert list(answers) == []
+        assert eventually(lambda: gateway.stats() and len(gateway._snapshots) == 1)
+    assert alive(gateway) == {}
+
+
 def test_workers_let_go_of_endpoints_that_are_gone(config, open_channel, monkeypatch):
     """Each change brings another endpoint; those that were used and left are forgotten by all."""
     (mine,) = config.zones
@@ -120,7 +173,7 @@ def test_what_is_demanded_of_clients_must_have_been_demanded(
 ):
     """In cleartext no client certificate was asked for; of the version of TLS nothing can be said."""
     made = entries.Certificate
-    monkeypatch.setattr(entries, "Certificate", lambda *words, **more: made(*words, **more, **demands))
+    monkeypatch.setattr(entries, "Certificate", lambda *words, **more: made(*words, **{**more, **demands}))
     text = toml(record("@", origin.port), listen='"h2c://127.0.0.1:0"')
     with (
         fastgw.Gateway(config_file(text)) as gateway,
