@@ -231,6 +231,7 @@ def _checked(
         context=context,
         server_name=target.server_name,
         names=target.names,
+        common_name=target.common_name,
         kind=policy.check,
         service=policy.service,
         path=policy.path,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import shutil
 
 import pytest
 
 from fastgw.config import load
+from fastgw.config.load import examine
 from fastgw.config.report import Report
 from fastgw.config.tls import _check_terms
 from fastgw.errors import ConfigError
 from fastgw.policy.settings import Settings
-from fastgw.policy.tls import ClientCertificates, ServerTls, ZoneTls, demands, pull_of, terms_of
+from fastgw.policy.tls import ClientCertificates, ServerTls, ZoneTls, demands, expiry_stage, pull_of, terms_of
 from tests.tls.pki import DAY, Pki
 
 GOOD = """\
@@ -162,9 +165,10 @@ def test_what_is_warned_of(folder, before, after, words):
 @pytest.mark.parametrize(
     ("settings", "words", "warning"),
     [
+        (Settings(min_tls_version="1.0"), 'is "1.0" and acts as "1.2"', True),
         (Settings(min_tls_version="1.3", tls_1_3="off"), 'is "off", but min_tls_version is "1.3"', False),
         (Settings(ciphers=("ECDHE-RSA-AES128-SHA",)), "which HTTP/2 prohibits", False),
-        (Settings(grpc=True, http2=False), "nobody can connect to this zone", True),
+        (Settings(http=True, http2=False), "nobody can connect to this zone", True),
     ],
 )
 def test_settings_that_cannot_be_meant(folder, settings, words, warning):
@@ -185,3 +189,48 @@ def test_demands_need_a_certificate_of_the_zone(folder):
     report = Report("f", {})
     _check_terms(report, Part, Settings(), True)
     assert "asks for more in handshakes, but has no certificate" in report.problems[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "words"),
+    [
+        (40, None, ""),
+        (29.5, "note", "expires on"),
+        (6.5, "warning", "in 6 days"),
+        (0.5, "warning", "in less than a day"),
+        (-1, "warning", "expired on"),
+    ],
+)
+def test_all_certificates_are_said_to_run_out_alike_and_once(folder, tmp_path, days, level, words):
+    """What the file names as shown to clients, and to origins, by the thresholds of the running gateway."""
+    folder = shutil.copytree(folder, tmp_path / "copy")
+    pki = Pki(folder)
+    for stem, names in (("a", ("a.test", "*.a.test")), ("b", ("b.a.test",)), ("pull", ())):
+        pki.make(stem, *names, ends=days * DAY)
+    (folder / "fastgw.toml").write_text(GOOD.format(d=folder))
+    about = {"certificate-expires", "certificate-expired"}
+    found = [one for one in examine(folder / "fastgw.toml").problems if one.rule in about]
+    assert all((one.level, words in one.sentence) == (level, True) for one in found), found
+    assert (expiry_stage(days) is None) == (found == [])
+    if level:
+        fields = [one.field for one in found]
+        assert len(fields) == len(set(fields))
+        assert {"zone[0].cert.file", "zone[0].certs[0].file", "server.origin_pull_cert.file"} <= set(fields)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ('min_tls_version = "1.0"', 'is "1.0" and acts as "1.2"'),
+        ('min_tls_version = "1.3"\ntls_1_3 = "off"', 'min_tls_version is "1.3"'),
+        ('http2 = "off"', "nobody can connect|gRPC is on"),
+    ],
+)
+def test_no_finding_about_tls_is_made_twice(folder, tmp_path, written, words):
+    folder = shutil.copytree(folder, tmp_path / "copy")
+    text = (
+        '[[zone]]\nname = "a.test"\ncert = { file = "a.pem", key = "a.key" }\n[zone.settings]\ngrpc = "on"\n'
+    )
+    (folder / "fastgw.toml").write_text(text + written + "\n")
+    problems = examine(folder / "fastgw.toml").problems
+    assert len([one for one in problems if re.search(words, one.sentence)]) == 1, problems

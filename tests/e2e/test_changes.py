@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import queue
+import shutil
+import socket
+import ssl
 import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +85,54 @@ def test_a_stream_outlives_its_zone(config, open_channel):
         assert last.seekers == 2
         said.put(b"after")
         assert next(answers) == b"after"
+        said.put(None)
+        assert list(answers) == []
+        assert eventually(lambda: gateway.stats() and len(gateway._snapshots) == 1)
+    assert alive(gateway) == {}
+
+
+def test_a_stream_goes_on_while_certificate_files_change(config_file, ca, origin, open_channel, tmp_path):
+    """Two hundred handshakes beside it, while half a pair changes at a time: none fails, the stream lives."""
+    folder = tmp_path / "renewed"
+    folder.mkdir()
+    leaf = ca.leaf("gw.test", file="renewed")
+    pair = [Path(shutil.copy(path, folder)) for path in (leaf.certificate, leaf.key)]
+    text = toml(record("@", origin.port), workers=2)
+    text = text.replace("{cert}", str(pair[0])).replace("{key}", str(pair[1]))
+    roots = ssl.create_default_context(cadata=ca.pem.decode())
+    roots.set_alpn_protocols(["h2"])
+
+    def shown(address: tuple[str, int]) -> bytes | None:
+        with (
+            socket.create_connection(address, timeout=5) as sock,
+            roots.wrap_socket(sock, server_hostname="gw.test") as tls,
+        ):
+            assert tls.selected_alpn_protocol() == "h2"
+            return tls.getpeercert(True)
+
+    with fastgw.Gateway(config_file(text)) as gateway:
+        address = host_and_port(gateway.addresses[0])
+        said: queue.Queue[bytes | None] = queue.Queue()
+        answers = Echo(open_channel(address)).chat(iter(said.get, None), timeout=60)
+        seen = [shown(address)]
+        fresh = b""
+        ends = time.monotonic() + 20
+        number = 0
+        while number < 200 or seen[-1] != fresh:
+            assert time.monotonic() < ends, "the new certificate is not shown"
+            if number == 20:
+                new = ca.leaf("gw.test", file="renewed")
+                fresh = ssl.PEM_cert_to_DER_cert(new.certificate_pem.decode())
+                pair[0].write_bytes(new.certificate_pem)
+            if number == 100:
+                assert eventually(lambda: gateway._shelf.troubles), "half of it is there"
+                pair[1].write_bytes(new.key_pem)
+            said.put(b"%d" % number)
+            assert next(answers) == b"%d" % number
+            seen.append(shown(address))
+            number += 1
+        assert list(dict.fromkeys(seen)) == [seen[0], fresh], "the old one, then the new one"
+        assert gateway._shelf.troubles == {}
         said.put(None)
         assert list(answers) == []
         assert eventually(lambda: gateway.stats() and len(gateway._snapshots) == 1)

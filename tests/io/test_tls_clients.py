@@ -7,7 +7,7 @@ import pytest
 from fastgw._core.io.tls import arm
 from fastgw._core.io.tls_door import TlsDoor
 from fastgw.tls.context import ClientTrust, context_address, front_context, server_context
-from fastgw.tls.material import read_authorities, read_crl, read_material
+from fastgw.tls.material import read_authorities, read_crls, read_material
 from tests.io.io_support import DONE, FAILED, Peer
 from tests.io.test_tls import shake
 from tests.tls.pki import DAY, Pki
@@ -32,7 +32,7 @@ class Ground:
         }
         leaf = pki.make("asks.test", "asks.test", issuer=authority)
         trust = ClientTrust(
-            read_authorities(authority.certificate).roots, read_crl(pki.crl("clients", authority, revoked))
+            read_authorities(authority.certificate).roots, read_crls(pki.crl("clients", authority, revoked))
         )
         self.kept = server_context(read_material(leaf.certificate, leaf.key), clients=trust), front_context()
         self.context, self.front = (context_address(one) for one in self.kept)

@@ -21,6 +21,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from fastgw.probe.health import Health, HealthTarget
 from fastgw.tls.context import client_context
 from tests.support.certs import Authority, Leaf
+from tests.tls.pki import Pki
 
 S = health_pb2.HealthCheckResponse
 
@@ -205,6 +206,35 @@ def test_tls_like_the_calls(check, reports, ca, origin_leaf, tmp_path, kind):
     }  # fmt: skip
     assert "failed the TLS handshake: certificate verify failed" in found["name"][1]
     assert "failed the TLS handshake: certificate verify failed" in found["ca"][1]
+
+
+@pytest.mark.parametrize("kind", ["grpc", "watch"])
+def test_a_common_name_counts_where_the_zone_says_so_and_alone(check, reports, tmp_path, kind):
+    pki = Pki(tmp_path)
+    root = pki.make("root", ca=True)
+    bare = pki.make("bare", common="old.test", issuer=root)
+    listed = pki.make("listed", "else.test", common="old.test", issuer=root)
+    usual = {
+        "kind": kind,
+        "interval": 60.0,
+        "context": client_context(verify=True, roots=[root.leaf]),
+        "server_name": "old.test",
+        "names": ("old.test", "127.0.0.1"),
+    }
+    with contextlib.ExitStack() as stack:
+        pairs = [Leaf(pair.certificate, pair.key) for pair in (bare, listed)]
+        one, two = (stack.enter_context(Served(leaf=pair)) for pair in pairs)
+        check(
+            target(one.address, key="counts", common_name=True, **usual),
+            target(one.address, key="does not", **usual),
+            target(two.address, key="lists names", common_name=True, **usual),
+        )
+        found = {key: (healthy, why) for key, healthy, why in (reports.next() for _ in range(3))}
+    assert {key: healthy for key, (healthy, _) in found.items()} == {
+        "counts": True, "does not": False, "lists names": False,
+    }  # fmt: skip
+    assert "shows a certificate for no name, not for old.test" in found["does not"][1]
+    assert "shows a certificate for else.test, not for old.test" in found["lists names"][1]
 
 
 def test_a_unix_socket(check, reports, tmp_path: Path):

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2 as pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgw.probe.health import _number, _request, _serving_status, _varint
+from fastgw.probe.health_message import _number, _varint, health_request, serving_status
 from fastgw.probe.message import pack
 from fastgw.tls.context import client_context
 from tests.probe.test_health import Reports, check, reports, target  # noqa: F401  fixtures
@@ -331,21 +331,21 @@ def test_nothing_is_left_while_checks_hang(check):  # noqa: F811
 @given(st.text(max_size=300))
 def test_the_request_is_what_protobuf_makes(service):
     made = pb2.HealthCheckRequest(service=service).SerializeToString()
-    assert _request(service) == pack(made)
+    assert health_request(service) == pack(made)
 
 
 @given(st.sampled_from([0, 1, 2, 3]), st.binary(max_size=40), st.integers(2, 1000))
 def test_the_answer_is_read_as_protobuf_reads_it(status, more, number):
     made = pb2.HealthCheckResponse(status=status).SerializeToString()
-    assert _serving_status(made) == status
+    assert serving_status(made) == status
     unknown = _varint(number << 3 | 2) + _varint(len(more)) + more
-    assert _serving_status(unknown + made) == _serving_status(made + unknown) == status
+    assert serving_status(unknown + made) == serving_status(made + unknown) == status
 
 
 @given(st.binary(max_size=30))
 def test_any_octets_are_read_or_refused(octets):
     try:
-        assert _serving_status(octets) >= 0
+        assert serving_status(octets) >= 0
     except ValueError:
         return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import threading
 import time
@@ -14,10 +15,12 @@ import pytest
 
 from fastgw.policy.records import Record
 from fastgw.policy.settings import Settings
+from fastgw.policy.tls import ZoneTls
 from fastgw.policy.zone import Zone
 from fastgw.probe.echo import EchoOrigin
 from fastgw.serve.reach import Reached, reach
 from tests.support.certs import Authority
+from tests.tls.pki import Pki
 
 
 def zone(port: int, ssl: str = "strict", store: Path | None = None, **more: Any) -> Zone:
@@ -48,6 +51,16 @@ def test_its_certificate_is_judged_as_the_zone_says(origin, ca):
     assert "failed the TLS handshake" in unknown
     (other,) = tried(zone(origin, store=ca.file, origin_server_name="other.test"))
     assert "shows a certificate for api.gw.test, not for other.test" in other
+
+
+def test_a_common_name_counts_where_the_zone_says_so(tmp_path):
+    pki = Pki(tmp_path)
+    root = pki.make("root", ca=True)
+    pair = pki.make("old", common="api.gw.test", issuer=root)
+    with EchoOrigin(certificate=(str(pair.certificate), str(pair.key))) as running:
+        plain = zone(running.address[1], store=root.certificate)
+        assert tried(dataclasses.replace(plain, tls=ZoneTls(legacy_cn_match=True))) == [""]
+        assert "shows a certificate for no name" in tried(plain)[0]
 
 
 def test_cleartext_where_tls_is_wanted_and_the_other_way_round(origin, ca):

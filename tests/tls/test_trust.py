@@ -6,8 +6,11 @@ import contextlib
 import ssl
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from fastgw.errors import CertificateError, ConfigError
+from fastgw.serve.reach import reach
+from fastgw.tls.material import read_crls
 from fastgw.tls.origin_ca import issue_origin, origin_authority
 from tests.support.house import House
 from tests.support.raw_origin import RawOrigin, echo_calls
@@ -122,6 +125,66 @@ def test_a_missing_revocation_list_of_the_issuer_fails_closed(grounds):
     crl = pki.crl("other", other)
     grounds.serve(grounds.zone("x.test", f'trust_store = "{root.certificate}"\ncrl = "{crl}"', "a"))
     assert "no revocation list" in outcome(grounds, "a.x.test")[1]
+
+
+# Lists in the file, by who signed them and whom they revoke; then what is said of an origin behind an
+# intermediate: "" serves.
+CHAINS = {
+    "nobody is revoked": (("root", None), ("middle", None), ""),
+    "revoked chain": (("root", "middle"), ("middle", None), "the authority's certificate: revoked"),
+    "revoked chain, other order": (
+        ("middle", None),
+        ("root", "middle"),
+        "the authority's certificate: revoked",
+    ),
+    "revoked leaf": (("root", None), ("middle", "leaf"), "not accepted: revoked"),
+    "no list of the root": (("middle", None), ("other", "middle"), ""),
+    "no list of the intermediate": (("root", None), ("other", None), "no revocation list"),
+    "old list of the root": (
+        ("root", "late"),
+        ("middle", None),
+        "revocation list of its authority is not up",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHAINS)
+def test_an_authority_is_looked_up_where_its_issuers_list_is_at_hand(grounds, case):
+    pki = grounds.pki
+    root, other = pki.make("root", ca=True), pki.make("other", ca=True)
+    middle = pki.make("middle", ca=True, issuer=root)
+    leaf = pki.make("leaf", "a.x.test", issuer=middle)
+    known = {"root": root, "other": other, "middle": middle, "leaf": leaf}
+    *lists, words = CHAINS[case]
+    file = grounds.folder / "lists.crl"
+    texts = []
+    for signer, about in lists:
+        revoked, ends = ([], -DAY) if about == "late" else ([known[about]] if about else [], DAY)
+        texts.append(pki.crl(f"one-{signer}", known[signer], *revoked, ends=ends).read_bytes())
+    file.write_bytes(b"".join(texts))
+    leaf.certificate.write_bytes(leaf.certificate.read_bytes() + middle.certificate.read_bytes())
+    grounds.origin("a", context_of(leaf))
+    grounds.serve(grounds.zone("x.test", f'trust_store = "{root.certificate}"\ncrl = "{file}"', "a"))
+    error, message = outcome(grounds, "a.x.test")
+    assert (error, words in message) == ("origin_cert_invalid" if words else "", True), message
+    config = grounds.house.gateway.config
+    (reached,) = reach(config.zones, server=config.tls)
+    assert (reached.sentence == "") == (words == ""), "health checks and probes judge in the same way"
+
+
+def test_revocation_lists_are_read_whole(tmp_path):
+    pki = Pki(tmp_path)
+    one, two = (pki.crl(stem, pki.make(stem, ca=True)).read_bytes() for stem in ("one", "two"))
+    file = tmp_path / "lists.crl"
+    file.write_bytes(b"# one\n" + one + b"# two\n" + two)
+    lists = read_crls(file)
+    assert [crl.issuer.rfc4514_string() for crl in lists] == ["CN=one", "CN=two"]
+    file.write_bytes(lists[0].public_bytes(serialization.Encoding.DER))
+    assert read_crls(file) == lists[:1]
+    for damaged in (one + two[: len(two) // 2], one + b"-----BEGIN X509 CRL-----\n", b"", b"-----BEGIN"):
+        file.write_bytes(damaged)
+        with pytest.raises(CertificateError, match="holds no revocation list"):
+            read_crls(file)
 
 
 @pytest.mark.parametrize("versions", [(ssl.TLSVersion.TLSv1_2,) * 2, (THREE, THREE)])

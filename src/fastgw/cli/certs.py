@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from fastgw.cli.common import FAILED, Group, Where, fail, gateway_option, json_option, print_json, print_table
 from fastgw.errors import FastgwError
+from fastgw.tls import origin_ca
 
-_ORIGIN_CA = "fastgw.tls.origin_ca"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _file(
+    flag: str, text: str, *, needed: bool = False, there: bool = False
+) -> Callable[[_Command], _Command]:
+    kind = click.Path(path_type=Path, dir_okay=False, exists=there)
+    return click.option(flag, type=kind, required=needed, show_envvar=True, help=text)
+
+
+_DIRECTORY = click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    show_envvar=True,
+    help="Where the CA is kept. Default: $XDG_DATA_HOME/fastgw.",
+)
+_DAYS = click.option(
+    "--days", type=int, default=365, show_default=True, show_envvar=True, help="How long it is good."
+)
+_WITHIN = click.option(
+    "--within", type=int, default=30, show_default=True, show_envvar=True, help="How many days are soon."
+)
+_NAMES = click.argument("names", nargs=-1)
+_OUT = _file("--out", "Write it here.", needed=True)
 
 
 @click.group(cls=Group)
@@ -61,6 +83,8 @@ def list_(control: Path | None, within: int | None, as_json: bool) -> None:
     raise SystemExit(FAILED if within is not None and found else 0)
 
 
+@certs.command()
+@_DIRECTORY
 def ca(directory: Path | None) -> None:
     """Print where the root of the Origin CA is, which is made if it is missing.
 
@@ -70,10 +94,17 @@ def ca(directory: Path | None) -> None:
     fastgw certs ca --directory keys
     """
     with _sentences():
-        authority = _origin_ca().origin_authority(directory)
+        authority = origin_ca.origin_authority(directory)
     click.echo(authority.certificate)
 
 
+@certs.command()
+@_NAMES
+@_DIRECTORY
+@_DAYS
+@_file("--csr", "Take names and key of this request, PEM.", there=True)
+@_OUT
+@_file("--key", "Write its key here, for the owner only.")
 def issue(
     names: tuple[str, ...], directory: Path | None, days: int, csr: Path | None, out: Path, key: Path | None
 ) -> None:
@@ -87,15 +118,18 @@ def issue(
     if (csr is None) != (key is not None) or not (names or csr):
         raise click.UsageError("Say NAMES and --key FILE, or --csr FILE.")
     with _sentences():
-        module = _origin_ca()
         request = None if csr is None else csr.read_bytes()
-        issued = module.issue_origin(module.origin_authority(directory), names, days, request)
+        issued = origin_ca.issue_origin(origin_ca.origin_authority(directory), names, days, request)
         if key is not None:
             _write(key, issued.key, 0o600)
         _write(out, issued.certificate, 0o644)
     click.echo(out)
 
 
+@certs.command()
+@click.argument("names", nargs=-1, required=True)
+@_OUT
+@_file("--key", "Write its key here, for the owner only.", needed=True)
 def csr(names: tuple[str, ...], out: Path, key: Path) -> None:
     """Make a request for a certificate of NAMES, and its key, for a CA elsewhere.
 
@@ -103,19 +137,23 @@ def csr(names: tuple[str, ...], out: Path, key: Path) -> None:
     fastgw certs csr grpc.example.com --out request.pem --key request.key
     """
     with _sentences():
-        made = _origin_ca().make_csr(names)
+        made = origin_ca.make_csr(names)
         _write(key, made.key, 0o600)
         _write(out, made.certificate, 0o644)
     click.echo(out)
 
 
+@certs.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@_WITHIN
+@json_option
 def expiry(files: tuple[Path, ...], within: int, as_json: bool) -> None:
     """Say when the certificates in FILES end; exit code 1 if one does soon or cannot be read.
 
     \b
     fastgw certs expiry example.pem example.com.pem --within 0
     """
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "file": str(one.file),
             "names": list(one.names),
@@ -124,7 +162,7 @@ def expiry(files: tuple[Path, ...], within: int, as_json: bool) -> None:
             "days": None if one.days_left is None else int(one.days_left),
             "problem": one.problem,
         }
-        for one in _origin_ca().expiry(files)
+        for one in origin_ca.expiry(files)
     ]
     if as_json:
         print_json(rows)
@@ -136,10 +174,6 @@ def expiry(files: tuple[Path, ...], within: int, as_json: bool) -> None:
         )
     bad = [row for row in rows if row["days"] is None or row["days"] <= within]
     raise SystemExit(FAILED if bad else 0)
-
-
-def _origin_ca() -> Any:
-    return importlib.import_module(_ORIGIN_CA)
 
 
 @contextlib.contextmanager
@@ -157,35 +191,3 @@ def _write(path: Path, octets: bytes, mode: int) -> None:
     """Nothing that is there is overwritten. Raise OSError."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(octets)
-
-
-def _file(flag: str, text: str, *, needed: bool = False, there: bool = False) -> Any:
-    kind = click.Path(path_type=Path, dir_okay=False, exists=there)
-    return click.option(flag, type=kind, required=needed, show_envvar=True, help=text)
-
-
-_DIRECTORY = click.option(
-    "--directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    show_envvar=True,
-    help="Where the CA is kept. Default: $XDG_DATA_HOME/fastgw.",
-)
-_DAYS = click.option(
-    "--days", type=int, default=365, show_default=True, show_envvar=True, help="How long it is good."
-)
-_WITHIN = click.option(
-    "--within", type=int, default=30, show_default=True, show_envvar=True, help="How many days are soon."
-)
-_NAMES = click.argument("names", nargs=-1)
-
-# The Origin CA comes with its own room; without it there is nothing to issue with.
-if importlib.util.find_spec(_ORIGIN_CA) is not None:
-    certs.command()(_DIRECTORY(ca))
-    _out, _key = _file("--out", "Write it here.", needed=True), "Write its key here, for the owner only."
-    _asked = _file("--csr", "Take names and key of this request, PEM.", there=True)
-    certs.command()(_NAMES(_DIRECTORY(_DAYS(_asked(_out(_file("--key", _key)(issue)))))))
-    certs.command()(
-        click.argument("names", nargs=-1, required=True)(_out(_file("--key", _key, needed=True)(csr)))
-    )
-    _files = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-    certs.command()(_files(_WITHIN(json_option(expiry))))

@@ -16,8 +16,15 @@ from fastgw.cli.common import Answer, Where, fail
 Document = dict[str, Any]
 TRIES = 5  # how often a change is made anew because somebody else was faster
 
-# Keys of a zone that name files, which are relative to where the command is called.
-_FILES = (("cert", "file"), ("cert", "key"), ("trust_store",))
+# Keys of a zone that name files, which are relative to where the command is called: its own, and those of
+# the tables, or lists of tables, below it.
+_FILES = ("trust_store", "crl")
+_FILES_BELOW = {
+    "cert": ("file", "key", "ocsp"),
+    "certs": ("file", "key", "ocsp"),
+    "client_certs": ("ca", "crl"),
+    "origin_pull": ("file", "key"),
+}
 
 
 def assignments(words: Sequence[str]) -> list[tuple[list[str], Any]]:
@@ -95,12 +102,19 @@ def _is_json(text: str) -> bool:
 
 def whole_paths(document: Document, folder: Path) -> None:
     """Make paths absolute: whoever serves the zone works in another directory."""
-    for path in _FILES:
-        table: Any = document
-        for key in path[:-1]:
-            table = table.get(key) if isinstance(table, dict) else None
-        if isinstance(table, dict) and isinstance(table.get(path[-1]), str) and table[path[-1]]:
-            table[path[-1]] = str(folder / Path(table[path[-1]]).expanduser())
+    _whole(document, _FILES, folder)
+    for key, names in _FILES_BELOW.items():
+        below = document.get(key)
+        for table in below if isinstance(below, list) else [below]:
+            if isinstance(table, dict):
+                _whole(table, names, folder)
+
+
+def _whole(table: Document, names: Sequence[str], folder: Path) -> None:
+    for name in names:
+        text = table.get(name)
+        if isinstance(text, str) and text:
+            table[name] = str(folder / Path(text).expanduser())
 
 
 def get_zone(where: Where, zone: str) -> Answer:

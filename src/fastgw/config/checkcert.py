@@ -10,15 +10,12 @@ from pathlib import Path
 from fastgw.config.records import Placed
 from fastgw.config.report import Report
 from fastgw.config.tables import ZoneParts
-from fastgw.config.tls import check_staple
+from fastgw.config.tls import check_dates, check_staple
 from fastgw.errors import CertificateError
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.names import covers, readable
 from fastgw.policy.settings import Settings
 from fastgw.tls.material import Material, read_material, read_trust_store
-
-SOON = datetime.timedelta(days=7)
-NOTICE = datetime.timedelta(days=30)
 
 
 @dataclass(slots=True)
@@ -66,7 +63,7 @@ def check_certificate(
     except CertificateError as error:
         report.error((*path, error.part), str(error), error.hint, rule="certificate-unusable")
         return shown
-    _check_dates(report, (*path, "file"), material)
+    check_dates(report, (*path, "file"), material)
     check_staple(report, path, shown)
     if not needed:
         return shown
@@ -106,22 +103,3 @@ def check_trust_store(report: Report, part: ZoneParts, settings: Settings, files
     if not settings.verified:
         report.warning(path, f'has no effect under ssl = "{settings.ssl}"', 'write ssl = "strict"')
     return file
-
-
-def _check_dates(report: Report, path: tuple[str | int, ...], material: Material) -> None:
-    now = datetime.datetime.now(datetime.UTC)
-    left = material.not_after - now
-    if left < datetime.timedelta(0):
-        sentence = f"expired on {material.not_after:%Y-%m-%d}: clients will refuse it"
-        report.warning(path, sentence, "renew it", rule="certificate-expired")
-    elif now < material.not_before:
-        sentence = f"is not valid before {material.not_before:%Y-%m-%d %H:%M} UTC"
-        report.warning(path, sentence, "check the clock", rule="certificate-not-yet-valid")
-    elif left < SOON:
-        day = datetime.timedelta(days=1)
-        when = "in less than a day" if left < day else f"in {left // day} day{'s' if left >= 2 * day else ''}"
-        sentence = f"expires on {material.not_after:%Y-%m-%d}, {when}"
-        report.warning(path, sentence, "renew it", rule="certificate-expires")
-    elif left < NOTICE:
-        sentence = f"expires on {material.not_after:%Y-%m-%d}"
-        report.note(path, sentence, "plan to renew it", rule="certificate-expires")

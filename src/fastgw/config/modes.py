@@ -27,17 +27,6 @@ def check_modes(report: Report, part: ZoneParts, settings: Settings, served: Seq
             _check_verified(report, entry, settings)
     if settings.grpc:
         _check_grpc(report, part, settings)
-    if settings.min_tls_version in ("1.0", "1.1"):
-        report.warning(
-            setting_path(part, "min_tls_version"),
-            f'is "{settings.min_tls_version}" and acts as "1.2": HTTP/2 forbids older versions of TLS',
-            'write "1.2"',
-            rule="tls-version-low",
-        )
-    elif settings.min_tls_version == "1.3" and settings.tls_1_3 == "off":
-        report.error(
-            setting_path(part, "tls_1_3"), 'is "off", but min_tls_version is "1.3"', "no client could connect"
-        )
     if served and part.settings_known and not (settings.grpc or settings.http or part.table.paused):
         report.warning(
             part.path,

@@ -18,13 +18,15 @@ from fastgw.policy.names import HostnameError, record_name
 from fastgw.policy.settings import Settings
 from fastgw.policy.tls import (
     CIPHERS,
+    EXPIRY_DAYS,
     ClientCertificates,
     ClientRule,
     PullRule,
     ServerTls,
     ZoneTls,
+    expiry_stage,
 )
-from fastgw.tls.material import read_authorities, read_crl, read_material, read_staple
+from fastgw.tls.material import Material, read_authorities, read_crls, read_material, read_staple
 from fastgw.tls.origin_ca import root_file
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ def take_tls(
     for index, row in enumerate(table.client_certs):
         where = (*path, "client_certs", index)
         ca = _path(report, (*where, "ca"), row.ca, base, read_authorities)
-        crl = _path(report, (*where, "crl"), row.crl, base, read_crl) if row.crl else None
+        crl = _path(report, (*where, "crl"), row.crl, base, read_crls) if row.crl else None
         hostnames = _hostnames(report, (*where, "hostnames"), row.hostnames, name, served)
         clients.append(ClientRule(ClientCertificates(row.demand, ca, crl), hostnames))
     pulls = []
@@ -127,11 +129,11 @@ def take_tls(
         where = (*path, "origin_pull", index)
         hostnames = _hostnames(report, (*where, "hostnames"), pull.hostnames, name, served)
         pulls.append(PullRule(_files(report, where, pull, base), hostnames))
-    crl = _path(report, (*path, "crl"), table.crl, base, read_crl) if table.crl else None
+    crl = _path(report, (*path, "crl"), table.crl, base, read_crls) if table.crl else None
     if crl is not None and not settings.verified:
         report.warning((*path, "crl"), f'has no effect under ssl = "{settings.ssl}"', 'write ssl = "strict"')
     certificates = tuple(
-        _files(report, (*path, "certs", index), row, base) for index, row in enumerate(table.certs)
+        _files(report, (*path, "certs", index), row, base, "clients") for index, row in enumerate(table.certs)
     )
     _check_terms(report, part, settings, bool(clients or certificates))
     return ZoneTls(certificates, tuple(clients), tuple(pulls), crl, table.origin_ca, table.legacy_cn_match)
@@ -148,16 +150,46 @@ def check_staple(report: Report, path: Path, files: CertificateFiles) -> None:
             report.warning((*path, "ocsp"), f"{error}; nothing is stapled", error.hint)
 
 
+def check_dates(report: Report, path: Path, material: Material, whose: str = "clients") -> None:
+    """Is the certificate still good, and for how long? `whose` is who is shown it."""
+    now = datetime.datetime.now(datetime.UTC)
+    left = (material.not_after - now) / datetime.timedelta(days=1)
+    until, stage = f"{material.not_after:%Y-%m-%d}", expiry_stage(left)
+    if now < material.not_before:
+        sentence = f"is not valid before {material.not_before:%Y-%m-%d %H:%M} UTC"
+        report.warning(path, sentence, "check the clock", rule="certificate-not-yet-valid")
+    elif stage is None:
+        return
+    elif stage == 0:
+        report.warning(
+            path, f"expired on {until}: {whose} will refuse it", "renew it", rule="certificate-expired"
+        )
+    elif stage == EXPIRY_DAYS[-1]:
+        report.note(path, f"expires on {until}", "plan to renew it", rule="certificate-expires")
+    else:
+        when = "in less than a day" if left < 1 else f"in {int(left)} day{'s' if left >= 2 else ''}"
+        report.warning(path, f"expires on {until}, {when}", "renew it", rule="certificate-expires")
+
+
 def _check_terms(report: Report, part: Any, settings: Settings, more: bool) -> None:
     where = (*part.path, "settings")
-    if settings.min_tls_version == "1.3" and settings.tls_1_3 == "off":
-        report.error((*where, "tls_1_3"), 'is "off", but min_tls_version is "1.3"', "nobody could connect")
+    if settings.min_tls_version in ("1.0", "1.1"):
+        report.warning(
+            (*where, "min_tls_version"),
+            f'is "{settings.min_tls_version}" and acts as "1.2": HTTP/2 forbids older versions of TLS',
+            'write "1.2"',
+            rule="tls-version-low",
+        )
+    elif settings.min_tls_version == "1.3" and settings.tls_1_3 == "off":
+        report.error((*where, "tls_1_3"), 'is "off", but min_tls_version is "1.3"', "no client could connect")
     for cipher in settings.ciphers:
         if cipher not in CIPHERS:
             sentence = f"names {cipher}, which HTTP/2 prohibits or this gateway does not have"
             report.error((*where, "ciphers"), sentence, f"RFC 9113 appendix A leaves {', '.join(CIPHERS)}")
-    if not settings.http2 and (settings.grpc or settings.http):
-        report.warning((*where, "http2"), 'is "off": nobody can connect to this zone', "gRPC needs HTTP/2")
+    if not settings.http2 and settings.http and not settings.grpc:  # gRPC has a rule of its own
+        report.warning(
+            (*where, "http2"), 'is "off": nobody can connect to this zone', "clients come by HTTP/2 only"
+        )
     if part.cert is None and not part.cert_given and more:
         hint = "give it one; it may be the same files as another zone's"
         report.error(part.path, "asks for more in handshakes, but has no certificate of its own", hint)
@@ -192,8 +224,8 @@ def _path(
     return file
 
 
-def _files(report: Report, path: Path, row: Any, base: FilePath) -> CertificateFiles:
-    """A certificate and its key, judged."""
+def _files(report: Report, path: Path, row: Any, base: FilePath, whose: str = "origins") -> CertificateFiles:
+    """A certificate and its key, judged; `whose` is who is shown it."""
     ocsp = getattr(row, "ocsp", None)
     files = CertificateFiles(
         base / FilePath(row.file).expanduser(),
@@ -203,9 +235,8 @@ def _files(report: Report, path: Path, row: Any, base: FilePath) -> CertificateF
     try:
         material = read_material(files.file, files.key)
     except CertificateError as error:
-        report.error((*path, error.part), str(error), error.hint)
+        report.error((*path, error.part), str(error), error.hint, rule="certificate-unusable")
         return files
-    if material.not_after < datetime.datetime.now(datetime.UTC):
-        report.warning((*path, "file"), f"expired on {material.not_after:%Y-%m-%d}", "renew it")
+    check_dates(report, (*path, "file"), material, whose)
     check_staple(report, path, files)
     return files

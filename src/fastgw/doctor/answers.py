@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from fastgw.doctor.facts import Call
-from fastgw.probe.health import _serving_status as serving_status
+from fastgw.probe.health_message import SERVING_NAMES, serving_status
 from fastgw.probe.message import STATUS_NAMES, percent_decode
 
 Judged = tuple[Literal["ok", "warning", "failed", "skipped"], str, str]
 
-_SERVING = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 _OK, _NOT_FOUND, _PERMISSION_DENIED, _UNIMPLEMENTED, _UNAUTHENTICATED = 0, 5, 7, 12, 16
 
 # What answers like this where gRPC should answer with 200.
@@ -102,7 +101,7 @@ def _serving(call: Call, about: str) -> Judged:
         status = serving_status(call.message)
     except ValueError:
         return "failed", "Check answered with something that is no HealthCheckResponse", ""
-    name = _SERVING[status] if status < len(_SERVING) else str(status)
+    name = SERVING_NAMES[status] if status < len(SERVING_NAMES) else str(status)
     return ("ok" if name == "SERVING" else "failed"), f"{name}{about}", ""
 
 

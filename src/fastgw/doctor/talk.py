@@ -11,8 +11,7 @@ from fastgw.doctor.facts import Call, Fields, Pings, Target
 from fastgw.doctor.handshake import FIRST, SeenPipe
 from fastgw.probe.channel import Address, Channel, Exchange
 from fastgw.probe.failure import ProbeError
-from fastgw.probe.health import SERVICE
-from fastgw.probe.health import _request as health_request
+from fastgw.probe.health_message import SERVICE, health_request
 
 PING_INTERVAL = 0.05  # seconds from an answer to the next PING
 DEBUG_MAX = 100  # octets of the debug data of GOAWAY that are kept

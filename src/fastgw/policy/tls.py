@@ -27,6 +27,7 @@ CIPHERS: tuple[str, ...] = (
 )
 TLS_1_2, TLS_1_3 = 0x0303, 0x0304
 TICKET_ROTATION_MS = 12 * 60 * 60 * 1000
+EXPIRY_DAYS = (1, 7, 30)  # before the end of a certificate: each is worth a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,11 @@ def demands(zones: Iterable[Zone]) -> frozenset[tuple[str, str, ClientCertificat
         for rule in zone.tls.clients
         for name in rule.hostnames or ("",)
     )
+
+
+def expiry_stage(days_left: float) -> int | None:
+    """Which of EXPIRY_DAYS a certificate has come to; 0: it is over; None: its end is far."""
+    return 0 if days_left < 0 else next((days for days in EXPIRY_DAYS if days_left <= days), None)
 
 
 def better_cover(name: str, names: Iterable[str]) -> int:

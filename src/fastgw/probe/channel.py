@@ -277,17 +277,22 @@ class Channel:
 
 
 async def open_channel(
-    address: Address, context: SSL.Context | None, server_name: str, names: Sequence[str] = ()
+    address: Address,
+    context: SSL.Context | None,
+    server_name: str,
+    names: Sequence[str] = (),
+    common_name: bool = False,
 ) -> Channel:
     """Connect, with TLS and ALPN h2 if there is a context. Raise ProbeError; to be ended by a timeout.
 
-    `names`: which of them a verified certificate may bear; none: `server_name`.
+    `names`: which of them a verified certificate may bear; none: `server_name`. `common_name`: as its common
+    name too, where it lists no names.
     """
     reader, writer = await connect(address)
     try:
         if context is None:
             return Channel(address, reader, writer, None)
-        pipe = TlsPipe(context, server_name, names=names)
+        pipe = TlsPipe(context, server_name, names=names, common_name=common_name)
         while True:
             over = pipe.handshake()
             writer.write(pipe.pending())

@@ -20,17 +20,16 @@ from OpenSSL import SSL
 
 from fastgw.probe.channel import Address, Channel, Exchange, Fields, StaleError, connect, open_channel, where
 from fastgw.probe.failure import ProbeError
-from fastgw.probe.message import STATUS_NAMES, pack, percent_decode
+from fastgw.probe.health_message import SERVICE, SERVING, SERVING_NAMES, health_request, serving_status
+from fastgw.probe.message import STATUS_NAMES, percent_decode
 
 Kind = Literal["grpc", "watch", "tcp", "http"]
 Report = Callable[[Hashable, bool, str], None]
 
-SERVICE = "/grpc.health.v1.Health/"
 JITTER = 0.1  # of the interval, to either side
 BACKOFF = 0.1  # seconds before the second try to watch; twice as much before each further one
 SPREAD = 0.002  # seconds per endpoint over which the first checks of many are spread
-_SERVING_STATUS = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
-_SERVING, _UNIMPLEMENTED, _NOT_FOUND = 1, 12, 5
+_UNIMPLEMENTED, _NOT_FOUND = 12, 5
 _CLOSE_TIMEOUT = 10.0
 
 logger = logging.getLogger("fastgw")
@@ -45,6 +44,7 @@ class HealthTarget:
     context      TLS as the calls have it; None: cleartext
     server_name  for SNI, the certificate and :authority; empty: the address
     names        one of which the certificate may bear instead
+    common_name  may it do so as its common name, where it lists no names?
     service      for grpc and watch; empty: the endpoint as a whole
     rise, fall   results of one kind in a row that turn the verdict; the very first result is one at once
     """
@@ -54,6 +54,7 @@ class HealthTarget:
     context: SSL.Context | None = None
     server_name: str = ""
     names: tuple[str, ...] = ()
+    common_name: bool = False
     kind: Kind = "grpc"
     service: str = ""
     path: str = "/"
@@ -256,7 +257,7 @@ class _Check:
         """The request Health/Check."""
         timeout = b"%dm" % max(1, round(self.target.timeout * 1000))
         fields = [*self._fields(b"POST", SERVICE + "Check"), *_GRPC, (b"grpc-timeout", timeout)]
-        return fields, _request(self.target.service)
+        return fields, health_request(self.target.service)
 
     async def _ask(self, fields: Fields, body: bytes | None) -> Exchange:
         """Make one request, on a new connection if the old one has gone meanwhile. Raise ProbeError."""
@@ -283,7 +284,10 @@ class _Check:
             return exchange
 
     async def _open(self) -> Channel:
-        return await open_channel(self.target.address, self.target.context, self._name(), self.target.names)
+        target = self.target
+        return await open_channel(
+            target.address, target.context, self._name(), target.names, target.common_name
+        )
 
     def _name(self) -> str:
         target = self.target
@@ -328,15 +332,15 @@ class _Check:
 
     def _status(self, message: bytes) -> int:
         try:
-            return _serving_status(message)
+            return serving_status(message)
         except ValueError:
             text = f"{where(self.target.address)} sent a message that is no HealthCheckResponse"
             raise ProbeError(text) from None
 
     def _unfit(self, status: int) -> str:
-        if status == _SERVING:
+        if status == SERVING:
             return ""
-        name = _SERVING_STATUS[status] if status < len(_SERVING_STATUS) else str(status)
+        name = SERVING_NAMES[status] if status < len(SERVING_NAMES) else str(status)
         about = f" for {self.target.service}" if self.target.service else ""
         return f"{where(self.target.address)} says {name}{about}"
 
@@ -383,7 +387,7 @@ class _Check:
         async with asyncio.timeout(self.target.timeout):
             self._channel = channel = await self._open()
             fields = [*self._fields(b"POST", SERVICE + "Watch"), *_GRPC]
-            exchange = channel.begin(fields, _request(self.target.service), hear)
+            exchange = channel.begin(fields, health_request(self.target.service), hear)
             opened = asyncio.create_task(first.wait())
             either: set[asyncio.Future[Any]] = {opened, exchange.done}
             try:
@@ -412,52 +416,3 @@ class _Check:
 
 
 _GRPC: Fields = [(b"te", b"trailers"), (b"content-type", b"application/grpc")]
-
-
-def _request(service: str) -> bytes:
-    """A HealthCheckRequest, with its prefix: field 1, the service."""
-    name = service.encode()
-    return pack(b"\x0a" + _varint(len(name)) + name if name else b"")
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _serving_status(message: bytes) -> int:
-    """Field 1 of a HealthCheckResponse; other fields are passed over. Raise ValueError."""
-    status, at = 0, 0
-    while at < len(message):
-        tag, at = _number(message, at)
-        kind = tag & 7
-        if kind == 0:
-            value, at = _number(message, at)
-            status = value if tag >> 3 == 1 else status
-        elif kind == 2:
-            size, at = _number(message, at)
-            at += size
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise ValueError(kind)
-    if at != len(message):
-        raise ValueError("cut")
-    return status
-
-
-def _number(message: bytes, at: int) -> tuple[int, int]:
-    """A varint and what follows it."""
-    number = shift = 0
-    while at < len(message) and shift < 64:
-        octet = message[at]
-        at += 1
-        number |= (octet & 0x7F) << shift
-        if octet < 0x80:
-            return number, at
-        shift += 7
-    raise ValueError("varint")

@@ -101,7 +101,10 @@ async def _try(aim: _Aim, shelf: Shelf, timeout: float, origin_ca: Path | None) 
     try:
         context = _context(aim.target, shelf, origin_ca)
         async with asyncio.timeout(timeout):
-            channel = await open_channel(aim.address, context, aim.target.server_name, aim.target.names)
+            target = aim.target
+            channel = await open_channel(
+                aim.address, context, target.server_name, target.names, target.common_name
+            )
             try:
                 await channel.greeted()
             finally:

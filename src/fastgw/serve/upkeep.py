@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastgw.errors import FastgwError
+from fastgw.policy.tls import EXPIRY_DAYS, expiry_stage
 from fastgw.tls.trust import signatures
 
 TURN = 1.0  # seconds between two looks at the files
 FILES_PER_TURN = 5000
 EXPIRY_EVERY = 3600.0  # seconds between two looks at the calendar
-THRESHOLDS = (1, 7, 30)  # days before the end that are worth a word, once each
 
 logger = logging.getLogger("fastgw")
 
@@ -104,14 +104,13 @@ class Upkeep:
     def remind(self) -> None:
         """Say of each certificate once that its end is so many days away, and once that it is over."""
         for one in self._expiring():
-            left = one.days_left
-            threshold = 0 if left < 0 else next((days for days in THRESHOLDS if left <= days), None)
+            stage = expiry_stage(one.days_left)
             key = (one.file, one.not_after)
-            if threshold is None or self._said.get(key, THRESHOLDS[-1] + 1) <= threshold:
+            if stage is None or self._said.get(key, EXPIRY_DAYS[-1] + 1) <= stage:
                 continue
-            self._said[key] = threshold
+            self._said[key] = stage
             names = ", ".join(one.names[:3]) or "no name"
-            if threshold == 0:
+            if stage == 0:
                 logger.error("%s (%s) expired on %s", one.file, names, f"{one.not_after:%Y-%m-%d}")
             else:
                 logger.warning("%s (%s) expires on %s", one.file, names, f"{one.not_after:%Y-%m-%d}")

@@ -33,7 +33,7 @@ class ClientTrust:
     """Whose certificates clients may show, and which of them are revoked."""
 
     authorities: tuple[x509.Certificate, ...]
-    crl: x509.CertificateRevocationList | None = None
+    crls: tuple[x509.CertificateRevocationList, ...] = ()
 
 
 def front_context(groups: Sequence[str] = DEFAULT_GROUPS) -> SSL.Context:
@@ -59,7 +59,7 @@ def server_context(
     _serve(made, groups, ciphers)
     _show(made, material)
     if clients is not None:
-        _believe(made, clients.authorities, clients.crl)
+        _believe(made, clients.authorities, clients.crls)
         for authority in clients.authorities:
             context.add_client_ca(authority)
     return made
@@ -87,14 +87,20 @@ def _show(context: Any, material: Material) -> None:
 
 
 def _believe(
-    context: Any, roots: Sequence[x509.Certificate], crl: x509.CertificateRevocationList | None
+    context: Any,
+    roots: Sequence[x509.Certificate],
+    crls: Sequence[x509.CertificateRevocationList],
+    chain: bool = False,
 ) -> None:
+    """`chain`: authorities are looked up too; who verifies lets those pass whose issuer's list is missing."""
     store = context.get_cert_store()
     for root in roots:
         store.add_cert(crypto.X509.from_cryptography(root))
-    if crl is not None:
+    for crl in crls:
         store.add_crl(crl)
-        store.set_flags(crypto.X509StoreFlags.CRL_CHECK)
+    if crls:
+        more = crypto.X509StoreFlags.CRL_CHECK_ALL if chain else 0
+        store.set_flags(crypto.X509StoreFlags.CRL_CHECK | more)
 
 
 def client_context(
@@ -103,7 +109,7 @@ def client_context(
     roots: Sequence[x509.Certificate] | None,
     groups: Sequence[str] = ORIGIN_GROUPS,
     more: Sequence[x509.Certificate] = (),
-    crl: x509.CertificateRevocationList | None = None,
+    crls: Sequence[x509.CertificateRevocationList] = (),
     shown: Material | None = None,
 ) -> SSL.Context:
     """A context for connections to origins. The core sets name and ALPN.
@@ -122,7 +128,7 @@ def client_context(
     context.set_verify(SSL.VERIFY_PEER)
     if roots is None:
         context.set_default_verify_paths()
-    _believe(made, [*(roots or ()), *more], crl)
+    _believe(made, [*(roots or ()), *more], crls, chain=True)
     return made
 
 

@@ -12,12 +12,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
 
 from fastgw.errors import CertificateError
 
 PrivateKey = (
     rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 )
+_CRL_BEGINS = b"-----BEGIN X509 CRL-----"
 _KEY_TYPES = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 
 
@@ -85,13 +87,16 @@ def read_authorities(file: Path) -> TrustStore:
     return TrustStore(found, _digest(found))
 
 
-def read_crl(file: Path) -> x509.CertificateRevocationList:
-    """Read a revocation list, PEM or DER. Raise CertificateError with part `crl`."""
+def read_crls(file: Path) -> tuple[x509.CertificateRevocationList, ...]:
+    """Read revocation lists: one or several in PEM, or one in DER. Raise CertificateError with part `crl`."""
     data = _read(file, "crl")
     try:
-        if b"-----BEGIN" in data:
-            return x509.load_pem_x509_crl(data)
-        return x509.load_der_x509_crl(data)
+        if b"-----BEGIN" not in data:
+            return (x509.load_der_x509_crl(data),)
+        # Cut at the beginnings, so that one without an end is refused and not passed over.
+        return tuple(
+            x509.load_pem_x509_crl(_CRL_BEGINS + piece) for piece in data.split(_CRL_BEGINS)[1:]
+        ) or (x509.load_pem_x509_crl(data),)
     except ValueError:
         hint = "PEM begins with -----BEGIN X509 CRL-----"
         raise CertificateError(
@@ -213,6 +218,16 @@ def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
     names = [name.lower() for name in san.get_values_for_type(x509.DNSName)]
     names += [str(address) for address in san.get_values_for_type(x509.IPAddress)]
     return tuple(names)
+
+
+def common_name_of(leaf: x509.Certificate) -> str:
+    """The last common name of a certificate without a list of names, in lower case; else nothing."""
+    try:
+        leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        found = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return str(found[-1].value).lower() if found else ""
+    return ""
 
 
 def _digest(certificates: tuple[x509.Certificate, ...]) -> bytes:

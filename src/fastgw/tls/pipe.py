@@ -6,14 +6,16 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
+from cryptography import x509
 from OpenSSL import SSL
 
 from fastgw.errors import FastgwError
 from fastgw.policy.names import covers
 from fastgw.tls.context import private_library
-from fastgw.tls.material import names_of
+from fastgw.tls.material import common_name_of, names_of
 
 _NO_PARTIAL_WILDCARDS = 4  # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
+_UNABLE_TO_GET_CRL = 3  # X509_V_ERR_UNABLE_TO_GET_CRL
 _PIECE = 16384
 
 
@@ -25,10 +27,16 @@ class TlsPipe:
     """Our side of it: asks for `server_name`.
 
     If `context` verifies, the certificate must bear one of `names`, or `server_name` if there are none.
+    `common_name`: where it lists no names at all, its common name may be one of `names`.
     """
 
     def __init__(
-        self, context: SSL.Context, server_name: str, alpn: str = "h2", names: Sequence[str] = ()
+        self,
+        context: SSL.Context,
+        server_name: str,
+        alpn: str = "h2",
+        names: Sequence[str] = (),
+        common_name: bool = False,
     ) -> None:
         self._tls: Any = SSL.Connection(context, None)
         self._alpn = alpn
@@ -38,6 +46,9 @@ class TlsPipe:
         if literal is None and server_name:
             self._tls.set_tlsext_host_name(server_name.encode("idna"))
         self._names = tuple(names)
+        if self._tls.get_verify_mode() != SSL.VERIFY_NONE:
+            self._tls.set_verify(SSL.VERIFY_PEER, _verified)
+        self._common_name = common_name
         if self._tls.get_verify_mode() != SSL.VERIFY_NONE and not names:
             self._demand(server_name, literal)
 
@@ -70,10 +81,9 @@ class TlsPipe:
 
     def _check_names(self) -> None:
         """OpenSSL can be told one name only; of several one must be borne. Raise TlsError."""
-        certificate = self._tls.get_peer_certificate(as_cryptography=True)
-        borne = names_of(certificate) if certificate is not None else ()
-        if not any(covers(pattern, name) for pattern in borne for name in self._names):
-            listed = ", ".join(borne) or "no name"
+        shown = self._tls.get_peer_certificate(as_cryptography=True)
+        if shown is None or not any(bears(shown, name, self._common_name) for name in self._names):
+            listed = ", ".join(() if shown is None else names_of(shown)) or "no name"
             raise TlsError(f"shows a certificate for {listed}, not for {self._names[0]}")
 
     def feed(self, octets: bytes) -> bytes:
@@ -109,6 +119,19 @@ class TlsPipe:
                 pieces.append(self._tls.bio_read(_PIECE))
         except SSL.WantReadError:
             return b"".join(pieces)
+
+
+def bears(leaf: x509.Certificate, name: str, common: bool = False) -> bool:
+    """Is it made out to `name`? `common`: in its common name, where it lists no names at all."""
+    if any(covers(pattern, name) for pattern in names_of(leaf)):
+        return True
+    pattern = common_name_of(leaf) if common else ""
+    return pattern == name if _address(name) is not None else covers(pattern, name)
+
+
+def _verified(_: object, __: object, error: int, depth: int, found: int) -> bool:
+    """As the core does for calls: of authorities only those are looked up whose issuer's list is at hand."""
+    return bool(found) or (error == _UNABLE_TO_GET_CRL and depth > 0)
 
 
 def _address(text: str) -> bytes | None:

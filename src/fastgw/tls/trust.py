@@ -22,7 +22,7 @@ from fastgw.tls.material import (
     Material,
     TrustStore,
     read_authorities,
-    read_crl,
+    read_crls,
     read_material,
     read_staple,
     read_trust_store,
@@ -126,7 +126,8 @@ class Shelf:
 
     def client(self, trust: OriginTrust) -> tuple[SSL.Context, bytes]:
         """The context toward origins judged this way, and a mark that is equal for equal judgement."""
-        mark, roots, crl, shown = UNVERIFIED, None, None, None
+        mark, roots, shown = UNVERIFIED, None, None
+        crls: tuple[x509.CertificateRevocationList, ...] = ()
         more: tuple[x509.Certificate, ...] = ()
         if trust.verify:
             mark = PUBLIC_ROOTS
@@ -137,14 +138,14 @@ class Shelf:
                 issuer: TrustStore = self._kept(read_trust_store, trust.origin_ca)
                 mark, more = _digest(mark, b"origin ca", issuer.fingerprint), issuer.roots
             if trust.crl is not None:
-                crl = self._kept(read_crl, trust.crl)
-                mark = _digest(mark, b"crl", crl.public_bytes(serialization.Encoding.DER))
+                crls = self._kept(read_crls, trust.crl)
+                mark = _digest(mark, b"crl", *_octets(crls))
         if trust.shown is not None:
             shown = self._kept(read_material, trust.shown.file, trust.shown.key)
             mark = _digest(mark, b"shown", shown.fingerprint)
         context = self.clients.get(mark)
         if context is None:
-            context = client_context(verify=trust.verify, roots=roots, more=more, crl=crl, shown=shown)
+            context = client_context(verify=trust.verify, roots=roots, more=more, crls=crls, shown=shown)
             self.clients[mark] = context
         return context, mark
 
@@ -165,9 +166,9 @@ class Shelf:
         authorities: TrustStore = self._kept(read_authorities, clients.ca)
         if clients.crl is None:
             return ClientTrust(authorities.roots), authorities.fingerprint
-        crl: x509.CertificateRevocationList = self._kept(read_crl, clients.crl)
-        mark = _digest(authorities.fingerprint, crl.public_bytes(serialization.Encoding.DER))
-        return ClientTrust(authorities.roots, crl), mark
+        crls: tuple[x509.CertificateRevocationList, ...] = self._kept(read_crls, clients.crl)
+        mark = _digest(authorities.fingerprint, *_octets(crls))
+        return ClientTrust(authorities.roots, crls), mark
 
     def _staple(self, files: CertificateFiles, material: Material) -> bytes:
         """The OCSP response, or nothing: a bad one is warned of and left out."""
@@ -216,6 +217,10 @@ def _signature(path: Path) -> _Signature:
     except OSError:
         return (0, 0, 0)
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _octets(crls: Iterable[x509.CertificateRevocationList]) -> list[bytes]:
+    return [crl.public_bytes(serialization.Encoding.DER) for crl in crls]
 
 
 def _digest(*parts: bytes) -> bytes:
