@@ -72,6 +72,18 @@ def test_each_option_is_there() -> None:
         assert any(option in parameter.opts for parameter in found.params), f"fastgw {command} {option}"
 
 
-def test_each_link_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def _links(text: str) -> set[str]:
+    return set(re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/README.md"])
+def test_each_link_leads_somewhere(page: str) -> None:
+    links = _links((ROOT / page).read_text())
+    assert links
+    assert [link for link in sorted(links) if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_each_page_is_in_the_list_of_pages() -> None:
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages <= _links((ROOT / "docs" / "README.md").read_text())
+    assert "docs/README.md" in _links(README)

@@ -228,7 +228,8 @@ class ZoneTable(Table):
     client_certs: ClientCertsField = Field(default_factory=list)
     origin_pull: PullField = Field(default_factory=list)
     crl: Annotated[
-        Text | None, Field(description="revoked certificates of this zone's origins, PEM or DER")
+        Text | None,
+        Field(description="revoked certificates of this zone's origins: lists in PEM, or one in DER"),
     ] = None
     origin_ca: Annotated[bool, Field(description="is the built-in Origin CA believed, if there is one")] = (
         True

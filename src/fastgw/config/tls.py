@@ -54,7 +54,7 @@ class ClientCertsTable(Table):
         Literal["request", "require"],
         Field(description='"require": without a good one the handshake fails; "request": it is only noted'),
     ] = "request"
-    crl: Annotated[Text | None, Field(description="revoked ones, PEM or DER")] = None
+    crl: Annotated[Text | None, Field(description="revoked ones: lists in PEM, or one in DER")] = None
     hostnames: Annotated[list[Text], Field(description="which names ask; none: all of the zone")] = Field(
         default=[]
     )
