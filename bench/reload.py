@@ -31,8 +31,8 @@ from tests.support.grpc_echo import SERVICE, same
 
 EVERY = 0.1  # seconds from one reload to the next
 RENEWED = 10  # so many reloads from one certificate to the next
-OTHERS = tuple(f"zone{number}.example" for number in range(20))  # zones besides the one that is called
-ADDRESSES = 3  # that their records may lead to
+OTHERS = tuple(f"zone{number}.example" for number in range(10))  # zones besides the one that is called
+ADDRESSES = 2  # that their records may lead to
 CHANNELS = 6  # for all time; one more is opened anew every second
 STREAMS = 4  # that are open all the time, each for STREAM seconds
 STREAM = 2.0

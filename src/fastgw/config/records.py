@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from fastgw.config.lines import Path
 from fastgw.config.model import RecordTable
@@ -26,8 +27,7 @@ from fastgw.policy.records import TARGETS, TTL_AUTO, TTL_LEAST, UNIX, Record, Re
 SOCKET_PATH_MAX = 107  # octets: what the kernel has room for
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A record, where it stands, and whether its name is served."""
 
     path: Path
@@ -106,7 +106,7 @@ def mark_served(placed: Sequence[Placed], known: Known) -> list[Placed]:
         if name not in names:
             names[name] = is_served(known[name], known)
     return [
-        entry if entry.served == names[entry.record.name] else replace(entry, served=not entry.served)
+        entry if entry.served == names[entry.record.name] else entry._replace(served=not entry.served)
         for entry in placed
     ]
 
