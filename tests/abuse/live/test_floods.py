@@ -318,7 +318,10 @@ def test_many_connections_that_each_flood(siege: Siege) -> None:
             raws = [stack.enter_context(siege.raw()) for _ in range(40)]
             for raw in raws:
                 pour(raw, octets)
-            assert {goaway_of(raw)[1] for raw in raws} <= {b"ping_flood", b"control_frame_flood"}
+            said = {goaway_of(raw)[1] for raw in raws}
+            # Who still writes when it is ended may lose the GOAWAY to the reset that answers what it wrote.
+            assert said <= {b"ping_flood", b"control_frame_flood", b""}
+            assert said != {b""}
 
     siege.under(attack, grows=16 * MIB)
 
