@@ -8,9 +8,9 @@ TESTS ?= tests
 # The tests run on the installed package: what users get, not what lies in the tree.
 PYTEST = $(PY) -m pytest
 # What `make asan` leaves out: those read sources. And `make asan-short`: where no compiled code runs, or only what
-# runs elsewhere too.
+# runs elsewhere too; where processes come and go, their Python origins are what is slow.
 UNSANITIZED = tests/guards
-UNSANITIZED_SHORT = tests/bench tests/cli tests/config tests/policy tests/probe \
+UNSANITIZED_SHORT = tests/bench tests/chaos tests/cli tests/config tests/policy tests/probe \
   tests/e2e/test_replacement.py tests/e2e/test_systemd.py tests/serve/test_lookup.py
 
 # How long `make fuzz` looks, all targets together, and how many run at a time.

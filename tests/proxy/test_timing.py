@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -94,8 +95,9 @@ def a_hundred_deadlines(caller: Caller) -> tuple[list[float], list[float]]:
 
 
 def test_a_hundred_deadlines_of_50_ms(one, start):
-    """Never early, and not later than 60 ms, in the best of five rounds."""
+    """Never early, and not later than 60 ms, in the best of five rounds; 120 ms with sanitizers in the build."""
     caller = start()
+    latest = 120 if "asan" in os.environ.get("LD_PRELOAD", "") else 60
     rounds = 0
     for _ in range(5):
         spent, own = a_hundred_deadlines(caller)
@@ -103,9 +105,9 @@ def test_a_hundred_deadlines_of_50_ms(one, start):
         for name, row in (("all", spent), ("own", own)):
             print("ms until DEADLINE_EXCEEDED:", name, *(f"{row[at]:.1f}" for at in (0, 50, 75, 95, 99)))
         assert spent[0] >= 50, "early"
-        if own[99] <= 60:
+        if own[99] <= latest:
             break
-    assert own[95] <= 60
+    assert own[95] <= latest
     eventually(lambda: [attempt.reset for attempt in one.attempts] == [Code.CANCEL] * 100 * rounds)
 
 
