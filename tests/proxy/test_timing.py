@@ -95,7 +95,7 @@ def a_hundred_deadlines(caller: Caller) -> tuple[list[float], list[float]]:
 
 
 def test_a_hundred_deadlines_of_50_ms(one, start):
-    """Never early, and not later than 60 ms, in the best of five rounds; 120 ms with sanitizers in the build."""
+    """Never early, and not later than 60 ms, in the best of five rounds; 120 ms with sanitizers."""
     caller = start()
     latest = 120 if "asan" in os.environ.get("LD_PRELOAD", "") else 60
     rounds = 0
