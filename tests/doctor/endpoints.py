@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -16,12 +15,12 @@ from concurrent import futures
 from pathlib import Path
 
 import grpc
-import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from tests.support import frames
 from tests.support.certs import Leaf
 from tests.support.frames import Type
+from tests.support.needs import program
 from tests.support.raw_origin import GRPC_HEAD, OK, RawOrigin, RawServer
 
 STATES = health_pb2.HealthCheckResponse
@@ -71,15 +70,13 @@ http {{
 @contextlib.contextmanager
 def nginx(run: Path, leaf: Leaf, words: str) -> Iterator[int]:
     """nginx that knows no gRPC; `words` of its listen directive: ssl, http2."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not installed")
+    server = program("nginx")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     file = run / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
     file.write_text(NGINX.format(run=run, port=port, words=words, leaf=leaf, user=user))
-    process = subprocess.Popen([program, "-c", str(file), "-p", str(run)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([server, "-c", str(file), "-p", str(run)], stderr=subprocess.DEVNULL)
     try:
         ends = time.monotonic() + 10
         while time.monotonic() < ends:

@@ -11,6 +11,7 @@ import pytest
 
 from fastgw.cli import group
 from tests.guards.tree import ROOT
+from tests.support.needs import program
 
 DEPLOY = ROOT / "deploy"
 SERVICE = (DEPLOY / "fastgw.service").read_text()
@@ -19,9 +20,7 @@ DROP_IN = (DEPLOY / "fastgw.service.d/notify-reload.conf").read_text()
 
 def verified(folder: Path, unit: str) -> str:
     """What systemd has to say against it."""
-    tool = shutil.which("systemd-analyze")
-    if tool is None:
-        pytest.skip("systemd-analyze is not installed")
+    tool = program("systemd-analyze")
     done = subprocess.run(
         [tool, "verify", "--man=no", str(folder / unit)], capture_output=True, text=True, check=False
     )
@@ -46,9 +45,7 @@ def test_it_would_say_so_if_it_did_not(tmp_path):
 
 
 def test_the_drop_in_is_taken_where_systemd_knows_it(tmp_path):
-    tool = shutil.which("systemd-analyze")
-    if tool is None:
-        pytest.skip("systemd-analyze is not installed")
+    tool = program("systemd-analyze")
     said = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout
     folder = units(tmp_path)
     (folder / "fastgw.service.d").mkdir()

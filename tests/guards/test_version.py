@@ -4,17 +4,16 @@ import importlib.metadata
 import re
 import tomllib
 
-import pytest
-
 import fastgw
 from tests.guards.tree import ROOT
+from tests.support.needs import missing
 
 
 def test_the_installed_package_has_the_version_of_the_source() -> None:
     try:
         installed = importlib.metadata.version("fastgw")
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip("fastgw runs from its tree, it is not installed")
+        missing("fastgw, which runs from its tree,")
     assert installed == fastgw.__version__
 
 

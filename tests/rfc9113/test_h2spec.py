@@ -1,13 +1,12 @@
 """h2spec, strict and over TLS, against `fastgw serve`: every case of its three groups passes.
 
 The program is built from its Go module, with the sums in h2spec/go.sum, and kept in build/tools. Where `go`
-is missing, or nothing can be downloaded, the test is skipped; not so where CI is set and `go` is there.
+is missing, or nothing can be downloaded, the test is skipped; where CI is set it fails.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import frames
+from tests.support import frames, needs
 from tests.support.calls import record, toml
 from tests.support.certs import Authority, Leaf
 from tests.support.frames import Type
@@ -35,9 +34,7 @@ def build() -> Path:
     program = TOOLS / "h2spec"
     if program.exists():
         return program
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("there is no `go` to build h2spec with")
+    go = needs.program("go")
     TOOLS.mkdir(parents=True, exist_ok=True)
     made = subprocess.run(
         [go, "build", "-trimpath", "-o", str(program), PACKAGE],

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.support.needs import module
 from tests.support.regexes import compiled, compiled_set, matches, patterns, values
 
 EXAMPLES = int(os.environ.get("FASTGW_REGEX_EXAMPLES", "200"))
@@ -35,7 +36,7 @@ def test_as_re_does(pattern: tuple[str, str], given_values: list[bytes]) -> None
 @many
 @given(patterns, st.lists(values, min_size=3, max_size=3))
 def test_as_re2_does(pattern: tuple[str, str], given_values: list[bytes]) -> None:
-    re2 = pytest.importorskip("re2", reason="google-re2 is not installed")
+    re2 = module("re2", "google-re2")
     ours = pattern[0]
     # RE2 has no borders with a side and no operations on sets, reads \< otherwise, and matches \B between
     # octets from 0x80 on as between letters.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fastgw.rules.regex.syntax import LONGEST, parse
 from fastgw.rules.regex.tables import compile_one
 from fastgw.rules.regex.tree import RegexError
+from tests.support.needs import module
 from tests.support.regexes import patterns
 
 EXAMPLES = int(os.environ.get("FASTGW_REGEX_EXAMPLES", "200"))
@@ -54,7 +55,7 @@ def as_expression(pattern: str) -> str:
 @example("x{ 2 , 3 }")
 @example("(?x)x{2, }")
 def test_accepted_is_what_the_rules_language_accepts(pattern: str) -> None:
-    wirefilter = pytest.importorskip("octorules_wirefilter", reason="octorules-wirefilter is not installed")
+    wirefilter = module("octorules_wirefilter", "octorules-wirefilter")
     error = wirefilter.parse_expression(as_expression(pattern)).get("error")
     assert accepted(pattern) == (error is None), (pattern, error)
 
