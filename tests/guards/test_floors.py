@@ -10,14 +10,15 @@ import pytest
 from tests.guards.tree import SRC, logical_lines
 
 GROUND = ("_core.reasons", "_core.buf", "_core.clock")
-SHELF = ("config", "policy", "store", "tls", "probe", "errors")
+SHELF = ("config", "policy", "store", "tls", "probe", "rules", "errors")
 
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
     "_core.wire": (*GROUND, "_core.wire"),
     "_core.io": (*GROUND, "_core.io"),
+    "_core.rules": (*GROUND, "_core.wire", "_core.rules"),
     "_core.h2": (*GROUND, "_core.wire", "_core.h2"),
-    "_core.proxy": (*GROUND, "_core.wire", "_core.io", "_core.h2", "_core.proxy"),
+    "_core.proxy": (*GROUND, "_core.wire", "_core.io", "_core.h2", "_core.rules", "_core.proxy"),
     "_core": (),
     "errors": (),
     **dict.fromkeys(SHELF[:-1], SHELF),
@@ -91,6 +92,8 @@ PLANTED = [
     ("_core/proxy/worker.pyx", "from fastgw.config import Config"),
     ("_core/wire/frame.pyx", "from .hpack cimport Decoder"),
     ("policy/compile.py", "from fastgw._core.proxy.route import Snapshot"),
+    ("_core/rules/run.pyx", "from fastgw._core.proxy.route cimport ZoneRow"),
+    ("rules/compile.py", "from fastgw._core.rules.program import Rules"),
     ("policy/compile.py", "def late():\n    import fastgw._core.proxy.route"),
     ("tls/context.py", "from fastgw import _core"),
     ("serve/supervisor.py", "from fastgw._core.proxy.worker import Worker"),

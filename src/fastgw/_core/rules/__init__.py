@@ -1,0 +1,1 @@
+"""Rules at run time: values, sets, and the evaluator of a compiled image; no Python in any of it."""

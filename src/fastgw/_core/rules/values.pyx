@@ -1,0 +1,47 @@
+"""What a rule compares: a value of one of a few kinds, and the scratch arena that computed ones live in."""
+from libc.stdint cimport uint8_t, uint32_t
+from libc.string cimport memcmp
+
+
+cdef extern from "find.h" nogil:
+    const uint8_t *find_octets(const uint8_t *at, size_t length, const uint8_t *part, size_t part_length)
+
+
+cdef Value *value_list(Value *self, Scratch *scratch, uint32_t most) noexcept nogil:
+    """Make this an empty list with room for `most` elements; NULL, and NO_ROOM in it, if there is none.
+
+    The caller writes elements and counts them in `length`.
+    """
+    cdef Value *items = NULL
+    if most <= LIST_MOST:
+        items = <Value *>scratch_take(scratch, <uint32_t>(most * sizeof(Value)))
+    if items == NULL:
+        value_none(self, NO_ROOM)
+        return NULL
+    value_none(self, LIST)
+    self.at = items
+    return items
+
+
+cdef int text_compare(const Value *self, const Value *other) noexcept nogil:
+    """Below zero, zero or above it, octet by octet; the beginning of a text is less than the text."""
+    cdef uint32_t length = min(self.length, other.length)
+    cdef int order = 0
+    if length > 0:
+        order = memcmp(self.at, other.at, length)
+    if order == 0:
+        return (self.length > other.length) - (self.length < other.length)
+    return order
+
+
+cdef bint text_find(const uint8_t *at, uint32_t length, const uint8_t *part, uint32_t part_length) noexcept nogil:
+    """Is `part` somewhere in it? Time grows with the sum of both, not with the product."""
+    return find_octets(at, length, part, part_length) != NULL
+
+
+cdef bint address_compare(const Value *self, const Value *other, int *order) noexcept nogil:
+    """False if one is IPv4 and one IPv6: these have no order."""
+    if self.family != other.family:
+        return False
+    order[0] = memcmp(self.at, other.at, 4 if self.family == 4 else 16)
+    return True
