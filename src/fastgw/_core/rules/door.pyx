@@ -30,7 +30,7 @@ cdef bint _contains(const void *regex, const uint8_t *at, size_t length) noexcep
 
 
 cdef class Part:
-    """Stands for a regular expression that is a plain text; lives as long as its capsule is used."""
+    """Stands for a regular expression that is a plain text."""
 
     cdef Matcher matcher
     cdef bytes octets

@@ -83,7 +83,11 @@ cdef uint32_t _number(object number, size_t count, str what) except? 0xffffffff:
 
 
 cdef class Rules:
-    """A loaded program. `matchers` holds a capsule for each regular expression of the image."""
+    """A loaded program.
+
+    `matchers` has an object for each regular expression of the image, in its order. Their method capsule() gives a
+    capsule of a Matcher, and they live as long as the program does.
+    """
 
     def __cinit__(self, image, matchers=()):
         self.kept = [list(image.texts), list(image.addresses), list(matchers)]
@@ -172,7 +176,8 @@ cdef class Rules:
         if len(matchers) != len(image.regexes):
             raise ValueError(f"{len(image.regexes)} regular expressions and {len(matchers)} matchers")
         program.matchers = <Matcher *>_rows(len(matchers), sizeof(Matcher))
-        for at, capsule in enumerate(matchers):
+        for at, matcher in enumerate(matchers):
+            capsule = matcher.capsule()
             program.matchers[at] = (<Matcher *>PyCapsule_GetPointer(capsule, _MATCHER))[0]
         return 0
 
