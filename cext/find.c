@@ -54,7 +54,25 @@ const uint8_t *find_octets(const uint8_t *at, size_t length, const uint8_t *part
       }
     }
   }
-  return find_octets_plain(at + place, length - place, part, part_length);
+  const size_t places = length - part_length + 1;
+  if (place == places) {
+    return NULL;
+  }
+  if (place > 0) {
+    /* The last places, with some that were looked at already. */
+    const __m128i begin = _mm_loadu_si128((const __m128i *)(const void *)(at + places - 16));
+    const __m128i end = _mm_loadu_si128((const __m128i *)(const void *)(at + length - 16));
+    unsigned found =
+        (unsigned)_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(begin, first), _mm_cmpeq_epi8(end, last)));
+    for (; found != 0; found &= found - 1) {
+      const uint8_t *candidate = at + places - 16 + (size_t)__builtin_ctz(found);
+      if (memcmp(candidate, part, part_length) == 0) {
+        return candidate;
+      }
+    }
+    return NULL;
+  }
+  return find_octets_plain(at, length, part, part_length);
 #else
   return memmem(at, length, part, part_length);
 #endif

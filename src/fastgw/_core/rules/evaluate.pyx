@@ -55,6 +55,7 @@ from fastgw._core.rules.run cimport (
     Matcher,
     Memo,
     Step,
+    node_make,
     node_value,
 )
 from fastgw._core.rules.sets cimport (
@@ -65,7 +66,20 @@ from fastgw._core.rules.sets cimport (
     number_set_has,
     text_set_has,
 )
-from fastgw._core.rules.values cimport LIST, MISSING, NO_ROOM, Value, address_compare, text_compare, text_find
+from fastgw._core.rules.values cimport (
+    BOOL,
+    INT,
+    IP,
+    LIST,
+    MISSING,
+    NO_ROOM,
+    TEXT,
+    Value,
+    address_compare,
+    text_compare,
+    text_find,
+    text_pairs,
+)
 from fastgw._core.rules.wildcard cimport Wildcard, wildcard_fits
 
 
@@ -155,27 +169,71 @@ cdef bint _address_holds(const Step *step, const Value *value) noexcept nogil:
     return _ordered(step.operation - <uint32_t>IP_EQ, order)
 
 
-cdef inline bint _holds(const Step *step, const Value *value) noexcept nogil:
+cdef bint _holds(const Step *step, const Value *value) noexcept nogil:
     """Is the answer to a step yes? What is missing is not equal to anything, and nothing else is true of it."""
     cdef const Value *other = <const Value *>step.operand
     if value.kind <= NO_ROOM:
         return value.kind == MISSING and (step.operation == TEXT_NE or step.operation == INT_NE
                                           or step.operation == IP_NE)
-    if step.operation == TEXT_EQ:
-        return value.length == other.length and memcmp(value.at, other.at, other.length) == 0
-    if step.operation == TEXT_NE:
-        return value.length != other.length or memcmp(value.at, other.at, other.length) != 0
-    if step.operation == TEXT_STARTS:
-        return value.length >= other.length and memcmp(value.at, other.at, other.length) == 0
     if step.operation == IS:
         return value.number != 0
     if step.operation == PRESENT:
         return True
+    if step.operation == TEXT_STARTS:
+        return value.length >= other.length and memcmp(value.at, other.at, other.length) == 0
     if step.operation <= TEXT_IN:
         return _text_holds(step, value)
     if step.operation <= INT_IN:
         return _number_holds(step, value.number)
     return _address_holds(step, value)
+
+
+cdef inline bint _same(const Value *value, const Value *other) noexcept nogil:
+    """Are two texts with tags equal?"""
+    return (value.number == other.number and value.length == other.length
+            and memcmp(value.at, other.at, other.length) == 0)
+
+
+cdef bint _may_contain(const Step *step, Memo *memo) noexcept nogil:
+    """Do the pairs of octets allow it? They are looked at once per head."""
+    if not memo.paired:
+        memo.pairs = text_pairs(<const uint8_t *>memo.value.at, memo.value.length)
+        memo.paired = True
+    return step.pairs & ~memo.pairs == 0
+
+
+cdef inline bint _memo_holds(const Step *step, Memo *memo) noexcept nogil:
+    """The same for a node's own value: what is asked most is answered here, mostly without a look at the octets."""
+    cdef const Value *value = &memo.value
+    cdef const Value *other = <const Value *>step.operand
+    cdef uint8_t operation = step.operation
+    if value.kind == TEXT:
+        if operation == TEXT_EQ:
+            return _same(value, other)
+        if operation == TEXT_CONTAINS:
+            return (_may_contain(step, memo)
+                    and text_find(<const uint8_t *>value.at, value.length, <const uint8_t *>other.at, other.length))
+        if operation == TEXT_NE:
+            return not _same(value, other)
+        if operation == TEXT_STARTS:
+            if value.length < other.length or other.length == 0:
+                return other.length == 0
+            return ((<const uint8_t *>value.at)[other.length - 1] == (<const uint8_t *>other.at)[other.length - 1]
+                    and memcmp(value.at, other.at, other.length) == 0)
+        if operation == TEXT_IN:
+            return text_set_has(<const TextSet *>step.operand, <const uint8_t *>value.at, value.length)
+    elif value.kind == IP:
+        if operation == IP_IN:
+            return address_set_has(<const AddressSet *>step.operand, <const uint8_t *>value.at, value.family)
+    elif value.kind == INT:
+        if operation == INT_EQ:
+            return value.number == other.number
+        if operation == INT_IN:
+            return number_set_has(<const NumberSet *>step.operand, value.number)
+    elif value.kind == BOOL:
+        if operation == IS:
+            return value.number != 0
+    return _holds(step, value)
 
 
 cdef uint32_t _loop_length(RuleRun *self, const Loop *loop, bint *missing) noexcept nogil:
@@ -214,7 +272,8 @@ cdef uint32_t rules_decide(RuleRun *self, uint32_t phase, uint64_t *hits, RuleOu
     """
     cdef const Step *code = self.program.code
     cdef const Step *step = &code[self.program.phases[phase]]
-    cdef const Value *value
+    cdef Memo *memo
+    cdef uint32_t generation = self.generation
     cdef bint answer, missing
     cdef uint64_t steps = 0
     cdef uint32_t at = 0
@@ -225,10 +284,13 @@ cdef uint32_t rules_decide(RuleRun *self, uint32_t phase, uint64_t *hits, RuleOu
     while step.operation != END:
         steps += 1
         if step.operation >= IS:
-            value = node_value(self, step.node)
+            memo = &self.memos[step.node]
+            if memo.generation != generation:
+                node_make(self, step.node)
             if step.each:
-                value = &(<const Value *>value.at)[at]
-            answer = _holds(step, value)
+                answer = _holds(step, &(<const Value *>memo.value.at)[at])
+            else:
+                answer = _memo_holds(step, memo)
         elif step.operation == MATCH:
             if _match(step, hits, outcome) != NO_RULE:
                 break

@@ -222,6 +222,15 @@ cdef bint _pair_value(Pair *pair, Scratch *scratch, Value *into) noexcept nogil:
     return True
 
 
+cdef bint _has_header(const RuleFacts *self, const Value *key) noexcept nogil:
+    """Is there a header of this name? `host` is there always."""
+    cdef uint32_t number
+    for number in range(self.section.count):
+        if _named(&self.section.fields[number], key):
+            return True
+    return key.length == 4 and memcmp(key.at, b"host", 4) == 0
+
+
 cdef void fact_keyed(const RuleFacts *self, Scratch *scratch, Source source, const Value *key,
                      Value *into) noexcept nogil:
     """The values of one key of a map, or MISSING."""
@@ -229,6 +238,9 @@ cdef void fact_keyed(const RuleFacts *self, Scratch *scratch, Source source, con
     cdef Pair pair
     cdef uint32_t count = 0
     cdef Value *items
+    if source == HEADERS and not _has_header(self, key):
+        value_none(into, MISSING)
+        return
     pairs_open(&pairs, self, source)
     while pairs_next(&pairs, &pair):
         count += pair.name_length == key.length and memcmp(pair.name, key.at, key.length) == 0

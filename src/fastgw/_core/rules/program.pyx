@@ -29,6 +29,7 @@ from fastgw._core.rules.run cimport (
     NODE_ITEM,
     NODE_MAPPED,
     NODE_TEXT,
+    TEXT_CONTAINS,
     TEXT_EQ,
     TEXT_IN,
     TEXT_MATCHES,
@@ -56,7 +57,10 @@ from fastgw._core.rules.values cimport (
     LIST,
     MISSING,
     TEXT,
+    PAIRS_MOST,
     Value,
+    text_pairs,
+    text_tag,
     value_address,
     value_number,
     value_text,
@@ -144,6 +148,7 @@ cdef class Rules:
         program.constants = <Value *>_rows(count, sizeof(Value))
         for octets in self.kept[0]:
             value_text(&program.constants[at], <const uint8_t *><const char *>octets, len(octets))
+            text_tag(&program.constants[at])
             at += 1
         for number in image.numbers:
             value_number(&program.constants[at], INT, number)
@@ -231,6 +236,7 @@ cdef class Rules:
         cdef RuleProgram *program = &self.program
         cdef uint32_t at
         cdef Step *step
+        cdef const Value *constant
         cdef size_t count = len(image.code)
         program.code = <Step *>_rows(count, sizeof(Step))
         program.step_count = count
@@ -246,6 +252,11 @@ cdef class Rules:
             if step.operation >= IS:
                 step.node = <uint16_t>_number(row.node, program.node_count, "node")
                 step.operand = self._operand(image, step.operation, row.operand)
+                if step.operation == TEXT_CONTAINS:
+                    constant = <const Value *>step.operand
+                    step.pairs = text_pairs(<const uint8_t *>constant.at, constant.length)
+                    if constant.length > <uint32_t>PAIRS_MOST:
+                        step.pairs = 0
             elif step.operation == MATCH:
                 step.number = _number(row.node, program.rule_count, "rule")
                 step.operand = <const void *><size_t>_number(row.operand, 2, "flag")

@@ -52,6 +52,7 @@ ctypedef struct Step:
     uint32_t otherwise      # and if it does not
     uint32_t number         # rule, flag, loop
     const void *operand     # Value, TextSet, NumberSet, AddressSet, Wildcard, Matcher, Loop
+    uint64_t pairs          # TEXT_CONTAINS: text_pairs of the operand
 
 ctypedef struct Loop:
     uint32_t count
@@ -81,6 +82,8 @@ ctypedef struct RuleProgram:
 ctypedef struct Memo:
     Value value
     uint32_t generation     # of the run, when it was made
+    bint paired             # `pairs` is made
+    uint64_t pairs          # text_pairs of it
 
 ctypedef struct RuleRun:
     # One worker's memory for asking; the head it is about changes with rules_begin.

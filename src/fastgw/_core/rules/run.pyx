@@ -12,6 +12,7 @@ from fastgw._core.rules.values cimport (
     NO_ROOM,
     TEXT,
     ValueKind,
+    text_tag,
     value_list,
     value_none,
     value_number,
@@ -102,7 +103,6 @@ cdef const Value *node_make(RuleRun *self, uint32_t number) noexcept nogil:
     cdef const Node *node = &self.program.nodes[number]
     cdef Memo *memo = &self.memos[number]
     cdef Value *into = &memo.value
-    cdef bint had_room
     if node.kind == NODE_FIELD:
         _make_field(self, node, into)
     elif node.kind == NODE_KEYED:
@@ -117,6 +117,9 @@ cdef const Value *node_make(RuleRun *self, uint32_t number) noexcept nogil:
         _make_call(self, node, into)
     else:
         into[0] = node.constant[0]
+    if into.kind == TEXT:
+        text_tag(into)
+    memo.paired = False
     memo.generation = self.generation
     if into.kind == NO_ROOM:
         self.exhausted += 1

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     LIST_MOST = 512     # elements of one array; more of them is NO_ROOM
+    PAIRS_MOST = 128    # octets of a text up to which text_pairs tells something
 
 cdef enum ValueKind:
     MISSING = 0         # every comparison is false but "not equal"
@@ -18,7 +19,7 @@ ctypedef struct Value:
     uint8_t family      # of IP: 4 or 6
     uint16_t _unused
     uint32_t length     # octets of a TEXT, elements of a LIST
-    int64_t number      # of BOOL and INT
+    int64_t number      # of BOOL and INT; of a TEXT that is a node's own or a constant, its tag
     const void *at      # octets of a TEXT (any alignment), 4 or 16 octets of an IP, elements of a LIST
 
 ctypedef struct Scratch:
@@ -60,6 +61,8 @@ cdef inline void value_address(Value *self, const uint8_t *at, uint8_t family) n
     self.number = 0
     self.at = at
 
+cdef void text_tag(Value *self) noexcept nogil
+cdef uint64_t text_pairs(const uint8_t *at, uint32_t length) noexcept nogil
 cdef Value *value_list(Value *self, Scratch *scratch, uint32_t most) noexcept nogil
 cdef int text_compare(const Value *self, const Value *other) noexcept nogil
 cdef bint text_find(const uint8_t *at, uint32_t length, const uint8_t *part, uint32_t part_length) noexcept nogil

@@ -1,10 +1,38 @@
 """What a rule compares: a value of one of a few kinds, and the scratch arena that computed ones live in."""
-from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcmp
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
 
 cdef extern from "find.h" nogil:
     const uint8_t *find_octets(const uint8_t *at, size_t length, const uint8_t *part, size_t part_length)
+
+
+cdef void text_tag(Value *self) noexcept nogil:
+    """Texts that are equal have equal tags: most that are not are told apart by them."""
+    cdef uint64_t begin = 0
+    cdef uint64_t end = 0
+    cdef uint32_t at
+    if self.length >= 8:
+        memcpy(&begin, self.at, 8)
+        memcpy(&end, <const uint8_t *>self.at + self.length - 8, 8)
+    else:
+        for at in range(self.length):
+            begin = begin << 8 | (<const uint8_t *>self.at)[at]
+    self.number = <int64_t>(begin + end * <uint64_t>0x9e3779b97f4a7c15 + self.length * <uint64_t>0xff51afd7ed558ccd)
+
+
+cdef uint64_t text_pairs(const uint8_t *at, uint32_t length) noexcept nogil:
+    """A bit for each two neighbours: a text whose bits are not all in another's is not in that text.
+
+    Long texts have nearly all bits, so these get all at once.
+    """
+    cdef uint64_t pairs = 0
+    cdef uint32_t number
+    if length > PAIRS_MOST:
+        return <uint64_t>0xffffffffffffffff
+    for number in range(1, length):
+        pairs |= <uint64_t>1 << ((at[number - 1] * <uint32_t>7 + at[number] * <uint32_t>3) & 63)
+    return pairs
 
 
 cdef Value *value_list(Value *self, Scratch *scratch, uint32_t most) noexcept nogil:
