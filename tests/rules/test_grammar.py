@@ -31,10 +31,10 @@ def test_an_error_shows_the_place() -> None:
 
 
 def test_a_long_line_is_shown_around_the_place() -> None:
-    error = wrong('ssl or http.host == "' + "x" * 300 + '" or nothing or ssl')
+    error = wrong('ssl or http.host == "' + "x" * 300 + '" or unknown or ssl')
     _, shown, mark, *_ = str(error).splitlines()
     assert len(shown) <= 112
-    assert shown[mark.index("^") : mark.rindex("~") + 1] == "nothing"
+    assert shown[mark.index("^") : mark.rindex("~") + 1] == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Large sets against Python's own."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import Random
 
 import pytest
@@ -22,16 +22,15 @@ def asked(expression: str, members: list[str], knowns: list[Known]) -> list[bool
 @pytest.mark.parametrize("version", [4, 6])
 def test_networks(count: int, version: int) -> None:
     chance = Random(count)
-    bits = 32 if version == 4 else 128
+    bits, network, kind = (32, IPv4Network, IPv4Address) if version == 4 else (128, IPv6Network, IPv6Address)
     networks = []
     for _ in range(count):
         length = chance.choice((4, 8, 12, 20, 24, 31, bits))
-        networks.append(ip_network((chance.getrandbits(length) << (bits - length), length)))
+        networks.append(network((chance.getrandbits(length) << (bits - length), length)))
     edges = [int(net[0]) + by for net in networks[:60] for by in (-1, 0)]
     edges += [int(net[-1]) + by for net in networks[:60] for by in (0, 1)]
     numbers = [number for number in edges if 0 <= number < 2**bits]
     numbers += [0, 2**bits - 1, *(chance.getrandbits(bits) for _ in range(60))]
-    kind = type(ip_address("::" if version == 6 else "0.0.0.0"))
     addresses = [kind(number) for number in numbers]
     knowns = [Known(client=str(address)) for address in addresses]
     spans = [(int(net[0]), int(net[-1])) for net in networks]
