@@ -1,7 +1,8 @@
-"""Nanoseconds and instructions per call of the rules: sets of custom rules, large sets of addresses and texts.
+"""Nanoseconds and instructions per call of the rules: many rules, and large sets of addresses and texts.
 
-Run: PYTHONPATH=src python bench/micro/rules.py [rounds]. Each time is the best of nine. With `--instructions` the same
-runs under `valgrind --tool=callgrind` are counted, twice each, and the difference is divided by that of the rounds.
+Run: PYTHONPATH=src python bench/micro/rules.py [rounds]. Each time is the best of nine. With `--instructions`
+the same runs under `valgrind --tool=callgrind` are counted, twice each, and the difference is divided by that
+of the rounds.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ def custom(number: int) -> str:
 
 def loads() -> dict[str, tuple[list[str], dict[str, list[str]]]]:
     chance = Random(1)
-    networks = [f"{chance.randrange(1, 224)}.{chance.randrange(256)}.{chance.randrange(256)}.0/24" for _ in range(1000)]
+    networks = [
+        f"{chance.randrange(1, 224)}.{chance.randrange(256)}.{chance.randrange(256)}.0/24"
+        for _ in range(1000)
+    ]
     networks6 = [f"2001:db8:{chance.randrange(65536):x}::/48" for _ in range(1000)]
     hosts = [f"host{number}.example.com" for number in range(10_000)]
     return {
@@ -69,8 +73,8 @@ def loads() -> dict[str, tuple[list[str], dict[str, list[str]]]]:
 
 
 def head() -> Head:
-    return Head(HEAD, b"greeter.example.com", "100.64.7.9", "2001:db8:1::1", True, 1_763_800_000_000, {4: b"TLSv1.3"},
-                {0: 443})  # fmt: skip
+    facts = {4: b"TLSv1.3"}, {0: 443}
+    return Head(HEAD, b"greeter.example.com", "100.64.7.9", "2001:db8:1::1", True, 1_763_800_000_000, *facts)
 
 
 def measure(label: str, rounds: int) -> float:
@@ -91,8 +95,8 @@ def instructions(label: str) -> float:
     counted = []
     for rounds in (1000, 3000):
         with tempfile.TemporaryDirectory() as folder:
-            command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", sys.executable, __file__,
-                       "--one", label, str(rounds)]  # fmt: skip
+            command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
+            command += [sys.executable, __file__, "--one", label, str(rounds)]
             subprocess.run(command, check=True, capture_output=True)
             counted.append(int(re.search(r"(?:summary|totals): (\d+)", Path(folder, "out").read_text())[1]))  # type: ignore[index]
     return (counted[1] - counted[0]) / 2000

@@ -13,7 +13,6 @@ from fastgw.rules.operands import wildcard_parts
 from fastgw.rules.tree import (
     Call,
     Combine,
-    Comparison,
     FieldRef,
     Index,
     Literal,

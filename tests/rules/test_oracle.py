@@ -42,6 +42,7 @@ KNOWN = (
     (r"(lookup_json_\w+|encode_base64|is_timed_hmac_valid_v0)\(", "more arguments, as documented"),
     (r"\b(contains|wildcard|has_value|has_key|concat|remove_bytes|split|join|remove_query_args)\(.*[^\x20-\x7e]", "octets"),
     (r"[.]0[0-9]", "there an address may have leading zeros; what they mean is not the same for everybody"),
+    (r"(?<![0-9.])[0-9]+(\.[0-9]+){0,2}/[0-9]", "there a network may leave out octets, as in 10/8"),
     (r"[+]", "there +f is a number in hexadecimal digits"),
     (r"\b(regex_replace|sha256|sha512|hmac|ip_in_range|bit_slice|is_jwt\w*|hash_in_range|coalesce)\b", "refused here"),
     (r"matches|~", "regular expressions are judged by who compiles them"),

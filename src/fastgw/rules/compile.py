@@ -42,7 +42,7 @@ _KIND = {TEXT: "TEXT", INT: "INT", IP: "IP", BOOL: "BOOL"}
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A condition, and whether it ends its phase where it holds. What happens then is the caller's business."""
+    """A condition, and whether it ends its phase where it holds. What happens then is up to the caller."""
 
     expression: str
     ends: bool = True

@@ -150,13 +150,17 @@ class _Parser(Lexer):
         start = self.at
         word = self.take(*_COMPARING)
         if word is None:
-            sentence = "expected an operator" if self.at < len(self.text) else f"{_a(value.type)} is not a condition"
+            sentence = (
+                "expected an operator" if self.at < len(self.text) else f"{_a(value.type)} is not a condition"
+            )
             hint = "operators: == != < <= > >= in contains matches wildcard, strict wildcard, &"
             self.fail(sentence, hint="equality is written ==" if self.ahead("=") else hint)
         op, end = _COMPARING[word], self.at
         self.space()
-        if value.type not in (IP, TEXT, INT) or (op in _OF_TEXT and value.type != TEXT) or (
-            op == "and" and value.type != INT
+        if (
+            value.type not in (IP, TEXT, INT)
+            or (op in _OF_TEXT and value.type != TEXT)
+            or (op == "and" and value.type != INT)
         ):
             self.fail(f"{word!r} does not work on {_a(value.type)}", start, end, _element_hint(value.type))
         return Comparison(value, op, self.operand(op, value.type))
@@ -226,7 +230,7 @@ class _Parser(Lexer):
         try:
             number = self.integer()
         except RuleError:
-            self.fail('an index is a number, a key in quotes, or *', start)
+            self.fail("an index is a number, a key in quotes, or *", start)
         if not 0 <= number < 2**32:
             self.fail("an index is not negative and fits into 32 bits", start, self.at)
         return number
@@ -258,7 +262,9 @@ class _Parser(Lexer):
         if lowered != name and lowered in (*_COMBINING, "not", *_COMPARING):
             self.fail(f"operators are written in lower case: {lowered}", start, end)
         if name in ("true", "false"):
-            self.fail("there are no boolean constants: write the condition itself, or `not` before it", start, end)
+            self.fail(
+                "there are no boolean constants: write the condition itself, or `not` before it", start, end
+            )
         called = self.text[end:].lstrip(" \r\n").startswith("(")
         what, known = ("function", FUNCTIONS) if called else ("field", {**FIELDS, **FUNCTIONS})
         self.fail(f"there is no {what} {name}", start, end, did_you_mean(name, known))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OPERATIONS = (
-    "GOTO", "MATCH", "END", "FLAG_CLEAR", "FLAG_SET", "FLAG_FLIP", "FLAG_TEST", "ANY", "ALL", "NEXT_TRUE",
+    "GOTO", "MATCH", "END", "FLAG_CLEAR", "FLAG_FLIP", "FLAG_TEST", "ANY", "ALL", "NEXT_TRUE",
     "NEXT_FALSE", "IS", "PRESENT",
-    "TEXT_EQ", "TEXT_NE", "TEXT_LT", "TEXT_LE", "TEXT_GT", "TEXT_GE", "TEXT_CONTAINS", "TEXT_STARTS", "TEXT_ENDS",
-    "TEXT_WILDCARD", "TEXT_MATCHES", "TEXT_IN",
+    "TEXT_EQ", "TEXT_NE", "TEXT_LT", "TEXT_LE", "TEXT_GT", "TEXT_GE", "TEXT_CONTAINS", "TEXT_STARTS",
+    "TEXT_ENDS", "TEXT_WILDCARD", "TEXT_MATCHES", "TEXT_IN",
     "INT_EQ", "INT_NE", "INT_LT", "INT_LE", "INT_GT", "INT_GE", "INT_AND", "INT_IN",
     "IP_EQ", "IP_NE", "IP_LT", "IP_LE", "IP_GT", "IP_GE", "IP_IN",
 )  # fmt: skip
@@ -26,8 +26,8 @@ class Node:
     """A value that is found or computed at most once per head.
 
     FIELD, KEYED, GROUPED: `what` is the source, `number` the fact, `text` the header's name or the map's key.
-    CALL, MAPPED: `what` is the function. ITEM, EACH_ITEM, EACH_ALL: `number` the index of the first argument's
-    elements. TEXT, INT, IP: `number` is where the constant stands.
+    CALL, MAPPED: `what` is the function. ITEM, EACH_ITEM, EACH_ALL: `number` the index in the first argument.
+    TEXT, INT, IP: `number` is where the constant stands.
     """
 
     kind: int

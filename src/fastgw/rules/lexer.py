@@ -152,7 +152,7 @@ class Lexer:
             return self.text_literal()
         match = _OCTETS.match(self.text, self.at)
         if not match:
-            self.fail('expected a text in quotes, or octets as in 0a:0b')
+            self.fail("expected a text in quotes, or octets as in 0a:0b")
         start, self.at = self.at, match.end()
         if self.text[self.at : self.at + 1] in (":", "-", "."):
             self.fail("expected two hexadecimal digits after the separator", start, self.at + 1)
@@ -214,7 +214,7 @@ class Lexer:
                 self.at = match.end()
                 return bytes([int(match[1], base)])
         self.fail(
-            r'an escape is \", \\, \xHH or three octal digits up to \377',
+            r"an escape is \", \\, \xHH or three octal digits up to \377",
             slash,
             slash + 2,
             hint='in a raw text, r"...", a backslash is itself',

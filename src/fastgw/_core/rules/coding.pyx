@@ -1,5 +1,5 @@
 """Texts written in another way: letters' case, percent signs, base64."""
-from libc.stdint cimport int8_t, uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from fastgw._core.rules.values cimport NO_ROOM, scratch_take, value_none, value_text
 

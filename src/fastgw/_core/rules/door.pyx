@@ -27,8 +27,6 @@ cdef bint _contains(const void *regex, const uint8_t *at, size_t length) noexcep
     return find_octets(at, length, <const uint8_t *>regex + 4, (<const uint32_t *>regex)[0]) != NULL
 
 
-
-
 cdef class Part:
     """Stands for a regular expression that is a plain text."""
 
@@ -165,9 +163,9 @@ cdef class Asker:
         """Ask phase 0 again and again, for a clock or an instruction counter. Returns how often a rule ended it."""
         cdef RuleOutcome outcome
         cdef uint32_t ended = 0
-        cdef uint32_t number
+        cdef uint32_t _round
         with nogil:
-            for number in range(rounds):
+            for _round in range(rounds):
                 rules_begin(&self.run, &rules.program, &head.facts)
                 ended += rules_decide(&self.run, 0, NULL, &outcome) != <uint32_t>0xffffffff
         return ended

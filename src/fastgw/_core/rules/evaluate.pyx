@@ -10,27 +10,19 @@ from libc.string cimport memcmp, memset
 from fastgw._core.rules.run cimport (
     ALL,
     ANY,
+    EACH,
     END,
     FLAG_CLEAR,
     FLAG_FLIP,
-    FLAG_SET,
     FLAG_TEST,
     FLAGS_MOST,
     HITS_KEPT,
     INT_AND,
     INT_EQ,
-    INT_GE,
-    INT_GT,
     INT_IN,
-    INT_LE,
-    INT_LT,
     INT_NE,
     IP_EQ,
-    IP_GE,
-    IP_GT,
     IP_IN,
-    IP_LE,
-    IP_LT,
     IP_NE,
     IS,
     MATCH,
@@ -42,11 +34,7 @@ from fastgw._core.rules.run cimport (
     TEXT_CONTAINS,
     TEXT_ENDS,
     TEXT_EQ,
-    TEXT_GE,
-    TEXT_GT,
     TEXT_IN,
-    TEXT_LE,
-    TEXT_LT,
     TEXT_MATCHES,
     TEXT_NE,
     TEXT_STARTS,
@@ -67,13 +55,9 @@ from fastgw._core.rules.sets cimport (
     text_set_has,
 )
 from fastgw._core.rules.values cimport (
-    BOOL,
-    INT,
-    IP,
     LIST,
     MISSING,
     NO_ROOM,
-    TEXT,
     Value,
     address_compare,
     text_compare,
@@ -194,46 +178,75 @@ cdef inline bint _same(const Value *value, const Value *other) noexcept nogil:
             and memcmp(value.at, other.at, other.length) == 0)
 
 
-cdef bint _may_contain(const Step *step, Memo *memo) noexcept nogil:
-    """Do the pairs of octets allow it? They are looked at once per head."""
+cdef inline bint _contains(const Step *step, Memo *memo) noexcept nogil:
+    """The pairs of octets, made once per head, rule out most texts."""
+    cdef const Value *other = <const Value *>step.operand
     if not memo.paired:
         memo.pairs = text_pairs(<const uint8_t *>memo.value.at, memo.value.length)
         memo.paired = True
-    return step.pairs & ~memo.pairs == 0
+    return (step.pairs & ~memo.pairs == 0
+            and text_find(<const uint8_t *>memo.value.at, memo.value.length, <const uint8_t *>other.at, other.length))
+
+
+cdef inline bint _starts(const Value *value, const Value *other) noexcept nogil:
+    if value.length < other.length or other.length == 0:
+        return other.length == 0
+    return ((<const uint8_t *>value.at)[other.length - 1] == (<const uint8_t *>other.at)[other.length - 1]
+            and memcmp(value.at, other.at, other.length) == 0)
 
 
 cdef inline bint _memo_holds(const Step *step, Memo *memo) noexcept nogil:
-    """The same for a node's own value: what is asked most is answered here, mostly without a look at the octets."""
+    """The same for a node's own value of the wanted kind: what is asked most is answered here."""
     cdef const Value *value = &memo.value
     cdef const Value *other = <const Value *>step.operand
-    cdef uint8_t operation = step.operation
-    if value.kind == TEXT:
-        if operation == TEXT_EQ:
-            return _same(value, other)
-        if operation == TEXT_CONTAINS:
-            return (_may_contain(step, memo)
-                    and text_find(<const uint8_t *>value.at, value.length, <const uint8_t *>other.at, other.length))
-        if operation == TEXT_NE:
-            return not _same(value, other)
-        if operation == TEXT_STARTS:
-            if value.length < other.length or other.length == 0:
-                return other.length == 0
-            return ((<const uint8_t *>value.at)[other.length - 1] == (<const uint8_t *>other.at)[other.length - 1]
-                    and memcmp(value.at, other.at, other.length) == 0)
-        if operation == TEXT_IN:
-            return text_set_has(<const TextSet *>step.operand, <const uint8_t *>value.at, value.length)
-    elif value.kind == IP:
-        if operation == IP_IN:
-            return address_set_has(<const AddressSet *>step.operand, <const uint8_t *>value.at, value.family)
-    elif value.kind == INT:
-        if operation == INT_EQ:
-            return value.number == other.number
-        if operation == INT_IN:
-            return number_set_has(<const NumberSet *>step.operand, value.number)
-    elif value.kind == BOOL:
-        if operation == IS:
-            return value.number != 0
+    cdef uint32_t operation = step.operation
+    if operation == TEXT_EQ:
+        return _same(value, other)
+    elif operation == TEXT_NE:
+        return not _same(value, other)
+    elif operation == TEXT_CONTAINS:
+        return _contains(step, memo)
+    elif operation == TEXT_STARTS:
+        return _starts(value, other)
+    elif operation == TEXT_IN:
+        return text_set_has(<const TextSet *>step.operand, <const uint8_t *>value.at, value.length)
+    elif operation == IS:
+        return value.number != 0
+    elif operation == INT_EQ:
+        return value.number == other.number
+    elif operation == INT_IN:
+        return number_set_has(<const NumberSet *>step.operand, value.number)
+    elif operation == IP_IN:
+        return address_set_has(<const AddressSet *>step.operand, <const uint8_t *>value.at, value.family)
     return _holds(step, value)
+
+
+cdef const Step *_control(RuleRun *self, const Step *step, uint8_t *flags, uint32_t *at,
+                          uint32_t *count) noexcept nogil:
+    """The next step after one that asks no value: flags, and loops over the elements of arrays."""
+    cdef const Step *code = self.program.code
+    cdef bint answer = True
+    cdef bint missing
+    if step.operation == FLAG_CLEAR:
+        flags[step.number] = 0
+    elif step.operation == FLAG_FLIP:
+        flags[step.number] ^= 1
+    elif step.operation == FLAG_TEST:
+        answer = flags[step.number] != 0
+    elif step.operation == ANY or step.operation == ALL:
+        # The body is the next step.
+        at[0] = 0
+        count[0] = _loop_length(self, <const Loop *>step.operand, &missing)
+        if count[0] > 0:
+            return step + 1
+        answer = step.operation == ALL and not missing
+    elif step.operation == NEXT_TRUE or step.operation == NEXT_FALSE:
+        # An end of the body: of ANY the first yes and of ALL the first no decides, or the last element.
+        answer = step.operation == NEXT_TRUE
+        at[0] += 1
+        if at[0] < count[0] and answer == (code[step.number].operation == ALL):
+            return &code[step.number + 1]
+    return &code[step.then if answer else step.otherwise]
 
 
 cdef uint32_t _loop_length(RuleRun *self, const Loop *loop, bint *missing) noexcept nogil:
@@ -274,50 +287,35 @@ cdef uint32_t rules_decide(RuleRun *self, uint32_t phase, uint64_t *hits, RuleOu
     cdef const Step *step = &code[self.program.phases[phase]]
     cdef Memo *memo
     cdef uint32_t generation = self.generation
-    cdef bint answer, missing
     cdef uint64_t steps = 0
     cdef uint32_t at = 0
     cdef uint32_t count = 0
+    cdef bint answer
     cdef uint8_t flags[FLAGS_MOST]
     outcome.ended_by = NO_RULE
     outcome.hit_count = 0
-    while step.operation != END:
+    while True:
         steps += 1
         if step.operation >= IS:
             memo = &self.memos[step.node]
             if memo.generation != generation:
                 node_make(self, step.node)
-            if step.each:
-                answer = _holds(step, &(<const Value *>memo.value.at)[at])
-            else:
+            if memo.value.kind == step.wanted:
                 answer = _memo_holds(step, memo)
+            elif step.wanted == EACH:
+                answer = _holds(step, &(<const Value *>memo.value.at)[at])
+            elif memo.value.kind == MISSING:
+                answer = step.operation == TEXT_NE or step.operation == INT_NE or step.operation == IP_NE
+            else:
+                answer = _holds(step, &memo.value)
+            step = &code[step.then if answer else step.otherwise]
         elif step.operation == MATCH:
             if _match(step, hits, outcome) != NO_RULE:
                 break
-            answer = True
-        elif step.operation == FLAG_CLEAR:
-            flags[step.number] = 0
-            answer = True
-        elif step.operation == FLAG_FLIP:
-            flags[step.number] ^= 1
-            answer = True
-        elif step.operation == FLAG_TEST:
-            answer = flags[step.number] != 0
-        elif step.operation == ANY or step.operation == ALL:
-            # The body is the next step.
-            at = 0
-            count = _loop_length(self, <const Loop *>step.operand, &missing)
-            if count > 0:
-                step += 1
-                continue
-            answer = step.operation == ALL and not missing
+            step = &code[step.then]
+        elif step.operation == END:
+            break
         else:
-            # An end of the body: of ANY the first yes and of ALL the first no decides, or the last element.
-            answer = step.operation == NEXT_TRUE
-            at += 1
-            if at < count and answer == (code[step.number].operation == ALL):
-                step = &code[step.number + 1]
-                continue
-        step = &code[step.then if answer else step.otherwise]
+            step = _control(self, step, flags, &at, &count)
     self.steps += steps
     return outcome.ended_by

@@ -24,7 +24,6 @@ from fastgw._core.rules.texts cimport (
 from fastgw._core.rules.values cimport (
     BOOL,
     INT,
-    IP,
     MISSING,
     NO_ROOM,
     scratch_take,

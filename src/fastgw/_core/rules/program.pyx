@@ -11,6 +11,7 @@ from fastgw._core.rules.functions cimport ARGUMENTS_MOST, IS_TIMED_HMAC_VALID_V0
 from fastgw._core.rules.run cimport (
     ALL,
     ANY,
+    EACH,
     END,
     FLAG_CLEAR,
     FLAG_TEST,
@@ -84,6 +85,13 @@ cdef uint32_t _number(object number, size_t count, str what) except? 0xffffffff:
     if not 0 <= number < count:
         raise ValueError(f"the image names a {what} {number}, there are {count}")
     return number
+
+
+cdef uint8_t _wanted(uint32_t operation) noexcept:
+    """The kind of value that an operation compares."""
+    if operation < TEXT_EQ:
+        return BOOL
+    return TEXT if operation < INT_EQ else INT if operation < IP_EQ else IP
 
 
 cdef class Rules:
@@ -246,7 +254,7 @@ cdef class Rules:
             step.operation = _number(row.operation, IP_IN + 1, "operation")
             step.then = _number(row.then, count, "step")
             step.otherwise = _number(row.otherwise, count, "step")
-            step.each = row.each
+            step.wanted = EACH if row.each else _wanted(step.operation)
             if (step.then <= at or step.otherwise <= at) and step.operation != END:
                 raise ValueError("the image has a step that leads back")
             if step.operation >= IS:

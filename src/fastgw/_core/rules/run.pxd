@@ -11,11 +11,12 @@ cdef enum:
     HITS_KEPT = 16          # rules that held without ending the phase and are named in the outcome
     FLAGS_MOST = 160        # nested xor; nesting ends before
     MATCH_ENDS = 1
+    EACH = 0xff
 
 cpdef enum Operation:
     # In the order of OPERATIONS in the compiler's image.
     GOTO = 0
-    MATCH, END, FLAG_CLEAR, FLAG_SET, FLAG_FLIP, FLAG_TEST, ANY, ALL, NEXT_TRUE
+    MATCH, END, FLAG_CLEAR, FLAG_FLIP, FLAG_TEST, ANY, ALL, NEXT_TRUE
     NEXT_FALSE, IS, PRESENT
     TEXT_EQ, TEXT_NE, TEXT_LT, TEXT_LE, TEXT_GT, TEXT_GE, TEXT_CONTAINS, TEXT_STARTS, TEXT_ENDS
     TEXT_WILDCARD, TEXT_MATCHES, TEXT_IN
@@ -46,7 +47,7 @@ ctypedef struct Node:
 
 ctypedef struct Step:
     uint8_t operation       # Operation
-    uint8_t each            # of the element the loop is at, not of the array
+    uint8_t wanted          # ValueKind that the operation is about; EACH: of the element the loop is at
     uint16_t node
     uint32_t then           # where to go on if it holds
     uint32_t otherwise      # and if it does not

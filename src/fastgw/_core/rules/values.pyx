@@ -31,7 +31,7 @@ cdef uint64_t text_pairs(const uint8_t *at, uint32_t length) noexcept nogil:
     if length > PAIRS_MOST:
         return <uint64_t>0xffffffffffffffff
     for number in range(1, length):
-        pairs |= <uint64_t>1 << ((at[number - 1] * <uint32_t>7 + at[number] * <uint32_t>3) & 63)
+        pairs |= <uint64_t>1 << ((at[number - 1] ^ (<uint32_t>at[number] << 2)) & 63)
     return pairs
 
 
