@@ -104,6 +104,12 @@ def test_a_regular_expression_keeps_its_backslashes() -> None:
     assert tree.operand == rb'^\d+"[\"]\\$'
 
 
+def test_a_regular_expression_is_judged_where_it_stands() -> None:
+    with pytest.raises(RuleError) as raised:
+        parse('ssl and http.host matches "("', lambda regex: "a bracket is open" if regex == b"(" else "")
+    assert (raised.value.sentence, raised.value.column) == ("a bracket is open", 27)
+
+
 def test_precedence() -> None:
     tree = parse("not ssl or ssl xor ssl and ssl or ssl")
     assert isinstance(tree, Combine)

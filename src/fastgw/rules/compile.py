@@ -10,7 +10,7 @@ from typing import Any, Never
 from fastgw.rules.errors import RuleError, did_you_mean
 from fastgw.rules.fields import FIELDS, NUMBER_FACTS, SOURCES, TEXT_FACTS
 from fastgw.rules.functions import FUNCTIONS
-from fastgw.rules.grammar import parse
+from fastgw.rules.grammar import Judge, parse
 from fastgw.rules.image import ENDS, NODES, OPERATIONS, Image, Node, Spans, Step
 from fastgw.rules.lexer import Lexer
 from fastgw.rules.operands import wildcard_parts
@@ -342,10 +342,13 @@ def _point(error: _NoListError, rule: Rule, lists: Mapping[str, Sequence[str]]) 
 
 
 def compile_rules(
-    phases: Sequence[Sequence[Rule]], lists: Mapping[str, Sequence[str]] | None = None
+    phases: Sequence[Sequence[Rule]],
+    lists: Mapping[str, Sequence[str]] | None = None,
+    judge: Judge | None = None,
 ) -> Image:
     """The image of the rules of each phase. Rules are numbered through all phases, from 0.
 
+    `lists` are the named lists, `judge` says what is wrong with a regular expression.
     Raises RuleError for the first rule that is wrong, OverflowError if all of it together is too large.
     """
     lists = lists or {}
@@ -356,7 +359,7 @@ def compile_rules(
         for rule in rules:
             match, following = _Label(), _Label()
             try:
-                code.condition(parse(rule.expression), match, following)
+                code.condition(parse(rule.expression, judge), match, following)
             except _NoListError as error:
                 _point(error, rule, lists)
             code.place(match)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Never
 
 from fastgw.rules.errors import RuleError, did_you_mean
@@ -31,6 +32,9 @@ NESTING_MOST = 128
 LENGTH_MOST = 4096
 """Octets of one expression."""
 
+Judge = Callable[[bytes], str]
+"""Says what is wrong with a regular expression."""
+
 _COMBINING = {"or": 1, "||": 1, "xor": 2, "^^": 2, "and": 3, "&&": 3}
 _COMBINING_NAME = {1: "or", 2: "xor", 3: "and"}
 _ORDERING = {
@@ -47,9 +51,10 @@ _OF_TEXT = ("contains", "matches", "wildcard", "strict")
 class _Parser(Lexer):
     """Recursive descent; each kind of bracket, `not` and call is one level of nesting."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, judge: Judge | None) -> None:
         super().__init__(text)
         self.depth = 0
+        self.judge = judge
 
     def deeper(self) -> None:
         if self.depth >= NESTING_MOST:
@@ -169,7 +174,12 @@ class _Parser(Lexer):
         if op == "in":
             return self.list_name() if self.ahead("$") else self.braces(type_)
         if op == "matches":
-            return self.pattern().encode()
+            start = self.at
+            regex = self.pattern().encode()
+            wrong = self.judge(regex) if self.judge else ""
+            if wrong:
+                self.fail(wrong, start, self.at)
+            return regex
         if op in ("wildcard", "strict"):
             start = self.at
             pattern = self.text_literal()
@@ -371,15 +381,18 @@ def _element_hint(type_: Type) -> str:
     return "name an element: [0], or each of them: any(...[*] ...)" if type_.name == "array" else ""
 
 
-def parse(expression: str) -> Logical:
-    """The typed tree of an expression. Raises RuleError, and nothing else, if it is none."""
+def parse(expression: str, judge: Judge | None = None) -> Logical:
+    """The typed tree of an expression. Raises RuleError, and nothing else, if it is none.
+
+    `judge` is asked about each regular expression: what is wrong with it, empty if nothing is.
+    """
     try:
         length = len(expression.encode())
     except UnicodeEncodeError as error:
         raise RuleError("the expression is not UTF-8", expression, error.start, error.end) from None
     if length > LENGTH_MOST:
         raise RuleError(f"the expression has {length} octets, at most are {LENGTH_MOST}", expression, 0, 1)
-    parser = _Parser(expression)
+    parser = _Parser(expression, judge)
     parser.at = len(expression) - len(expression.lstrip())
     text = expression.rstrip()
     parser.text = text
