@@ -108,6 +108,27 @@ def test_quirks(expression: str, true: bool) -> None:
     assert holds(expression, FULL) is true
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        ("ab*ba", b"aba", False),
+        ("ab*ba", b"abba", True),
+        ("a*b*c", b"abc", True),
+        ("a*b*b", b"ab", False),
+        ("a*bc*c", b"abc", False),
+        ("a*bc*c", b"axbcbcc", True),
+        ("*a*b", b"b", False),
+        ("a*b*", b"ab", True),
+        ("a*b*", b"ba", False),
+    ],
+)
+def test_parts_of_a_pattern_do_not_overlap(pattern: str, text: bytes, fits: bool) -> None:
+    known = Known(hostname=text)
+    for op in ("wildcard", "strict wildcard"):
+        assert holds(f'http.host {op} "{pattern}"', known) is fits
+    assert holds(f'wildcard_replace(http.host, "{pattern}", "!") == "!"', known) is fits
+
+
 def test_named_lists() -> None:
     lists = {"offices": ["192.0.2.0/28", "2001:db8::1", "10.0.0.1..10.0.0.9"], "hosts": ["api.example.com"],
              "ports": ["0x1bb", "8000..8010"]}  # fmt: skip

@@ -38,6 +38,15 @@ def test_networks(count: int, version: int) -> None:
     assert asked("ip.src in $members", [str(net) for net in networks], knowns) == wanted
 
 
+def test_spans_that_are_longer_than_what_the_index_tells_apart() -> None:
+    """IPv4 spans are found by their first 12 bits; these begin before them."""
+    members = [f"{first}.0.15.7..{first}.200.0.9" for first in range(1, 201)]
+    addresses = [(f"{first}.{second}.0.9", 0 < second <= 200 and first <= 200)
+                 for first in (1, 2, 100, 200, 201) for second in (0, 1, 15, 16, 17, 100, 199, 200, 201)]  # fmt: skip
+    knowns = [Known(client=address) for address, _ in addresses]
+    assert asked("ip.src in $members", members, knowns) == [wanted for _, wanted in addresses]
+
+
 def test_a_family_is_not_the_other() -> None:
     assert asked("ip.src in $members", ["0.0.0.0/0"], [Known(client="::1"), Known(client="1.1.1.1")]) == [False, True]
     assert asked("ip.src in $members", ["::/0"], [Known(client="::1"), Known(client="1.1.1.1")]) == [True, False]

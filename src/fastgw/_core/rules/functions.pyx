@@ -7,7 +7,7 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset, strlen
 
 from fastgw._core.rules.coding cimport base64_decode, base64_encode, text_case, url_decode
-from fastgw._core.rules.json cimport json_lookup
+from fastgw._core.rules.lookup cimport json_lookup
 from fastgw._core.rules.texts cimport (
     query_without,
     text_concat,
