@@ -48,8 +48,12 @@ KNOWN = (
 )
 
 
-CONSTANTS = r"the length of a network is|the limit is 1 to|a separator is not empty|[0-9.]+ is not an IP address"
-"""What we say of constants that the reference takes: IPv4 may have leading zeros there, or parts left out."""
+CONSTANTS = (
+    r"the length of a network is|the limit is 1 to|a separator is not empty|[0-9.]+ is not an IP address|"
+    "the right side of a comparison is a constant"
+)
+"""What we say where the reference says nothing: IPv4 may have leading zeros there, or parts left out, and its
+package, other than its published source, compares two fields."""
 
 
 def known_difference(expression: str) -> bool:

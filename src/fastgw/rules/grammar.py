@@ -187,6 +187,11 @@ class _Parser(Lexer):
             if wrong:
                 self.fail(wrong, start, self.at)
             return pattern
+        start = self.at
+        name = self.name() or ""
+        self.at = start
+        if name in FIELDS or name in FUNCTIONS:
+            self.fail("the right side of a comparison is a constant", start, start + len(name))
         if type_ == IP:
             return self.address()
         return self.integer() if type_ == INT else self.octets()
