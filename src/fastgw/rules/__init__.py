@@ -1,1 +1,1 @@
-"""The rules language: expressions over the head of a request, from text to programs."""
+"""The rules language: text becomes a typed tree, and rules in order become an image that the core runs."""

@@ -1,1 +1,1 @@
-"""Programs of the rules language, run over a request head without Python."""
+"""Rules at run time: values, sets, and the evaluator of a compiled image; no Python in any of it."""
