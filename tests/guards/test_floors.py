@@ -10,7 +10,7 @@ import pytest
 from tests.guards.tree import SRC, logical_lines
 
 GROUND = ("_core.reasons", "_core.buf", "_core.clock")
-SHELF = ("config", "policy", "store", "tls", "probe", "rules", "errors")
+SHELF = ("config", "policy", "store", "tls", "probe", "rules", "access", "managed", "errors")
 
 MAY_IMPORT = {
     **dict.fromkeys(GROUND, GROUND),
@@ -18,13 +18,16 @@ MAY_IMPORT = {
     "_core.io": (*GROUND, "_core.io"),
     "_core.rules": (*GROUND, "_core.wire", "_core.rules"),
     "_core.h2": (*GROUND, "_core.wire", "_core.h2"),
-    "_core.proxy": (*GROUND, "_core.wire", "_core.io", "_core.h2", "_core.rules", "_core.proxy"),
+    "_core.inspect": (*GROUND, "_core.wire", "_core.rules", "_core.inspect"),
+    "_core.proxy": (*GROUND, "_core.wire", "_core.io", "_core.h2", "_core.rules", "_core.inspect", "_core.proxy"),
     "_core": (),
     "errors": (),
     **dict.fromkeys(SHELF[:-1], SHELF),
-    "entries": (*SHELF, "_core"),
-    "published": (*SHELF, "entries", "serve", "_core"),
-    "gateway": (*SHELF, "entries", "published", "serve", "_core"),
+    "inspected": (*SHELF, "_core"),
+    "entries": (*SHELF, "inspected", "_core"),
+    "published": (*SHELF, "entries", "inspected", "serve", "_core"),
+    "hooks": (*SHELF, "_core"),
+    "gateway": (*SHELF, "entries", "inspected", "published", "hooks", "serve", "_core"),
     "explain": (*SHELF, "_core"),
     "why": (*SHELF, "_core", "why"),
     "doctor": (*SHELF, "doctor"),

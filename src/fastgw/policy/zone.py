@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastgw.policy.catalogue import Plan
 from fastgw.policy.certificates import CertificateFiles
+from fastgw.policy.inspection import NOTHING, Inspection
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.routes import Retry, Route
@@ -29,6 +30,7 @@ class Zone:
     routes: tuple[Route, ...] = ()
     retry: Retry = field(default_factory=Retry)
     tls: ZoneTls = field(default_factory=ZoneTls)
+    inspection: Inspection = NOTHING
     outward: tuple[str, ...] = field(init=False, default=(), compare=False, repr=False)
     """Names outside the zone that its CNAMEs lead to."""
 

@@ -29,6 +29,10 @@ cpdef enum LocalReply:
     ORIGIN_IDLE
     DEADLINE_EXCEEDED
     STREAM_TOO_OLD
+    RULE_BLOCKED
+    RATE_LIMITED
+    ACCESS_UNAUTHENTICATED
+    ACCESS_DENIED
     REPLY_COUNT
 
 ctypedef struct Answer:

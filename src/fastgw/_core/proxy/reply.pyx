@@ -27,6 +27,7 @@ from fastgw._core.wire.grpc cimport (
     GRPC_INTERNAL,
     GRPC_PERMISSION_DENIED,
     GRPC_RESOURCE_EXHAUSTED,
+    GRPC_UNAUTHENTICATED,
     GRPC_UNAVAILABLE,
     GRPC_UNIMPLEMENTED,
     percent_encode,
@@ -61,6 +62,10 @@ TABLE = {
     ORIGIN_IDLE:            (504, GRPC_DEADLINE_EXCEEDED,    "nothing was sent on the stream for too long"),
     DEADLINE_EXCEEDED:      (504, GRPC_DEADLINE_EXCEEDED,    "the call's deadline is over"),
     STREAM_TOO_OLD:         (503, GRPC_UNAVAILABLE,          "the stream has reached its age; begin a new one"),
+    RULE_BLOCKED:           (403, GRPC_PERMISSION_DENIED,    "a rule of the zone blocks this call"),
+    RATE_LIMITED:           (429, GRPC_RESOURCE_EXHAUSTED,   "more calls than the zone allows in this time"),
+    ACCESS_UNAUTHENTICATED: (401, GRPC_UNAUTHENTICATED,      "the zone's access policy wants to know who calls"),
+    ACCESS_DENIED:          (403, GRPC_PERMISSION_DENIED,    "the zone's access policy does not admit this caller"),
 }
 
 cdef uint16_t _http[<int>REPLY_COUNT]

@@ -1,0 +1,1 @@
+"""What is asked of a head in the core: rules in phases, rates, access; no Python in any of it."""
