@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fastgw.policy.access import OPEN, Access
+
 Phase = Literal[
     "ip_access",
     "zone_lockdown",
@@ -136,9 +138,10 @@ class Inspection:
     """Is the score computed where no rule asks for it, for the log?"""
     reevaluate_on_change: bool = False
     """Are running calls judged again when rules change?"""
+    access: Access = OPEN
 
     def __bool__(self) -> bool:
-        return bool(self.phases) or self.managed.enabled or self.bots
+        return bool(self.phases) or self.managed.enabled or self.bots or bool(self.access)
 
 
 NOTHING = Inspection()
