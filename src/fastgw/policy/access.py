@@ -1,4 +1,4 @@
-"""Who may call what in a zone: applications with policies, and what proves who a caller is (specification section 7)."""
+"""Who may call what in a zone: applications with policies, and what proves who a caller is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Decision = Literal["allow", "deny", "bypass", "service_auth"]
-"""`service_auth` and `bypass` are asked before the others, as in the reference product; bypass asks for nothing."""
+"""`service_auth` and `bypass` are asked before the others, as in the reference product."""
 
 Kind = Literal[
     "everyone",  # whoever calls
@@ -18,9 +18,10 @@ Kind = Literal[
     "jwt",  # any valid token; values: issuers, none: any of the zone's
     "email",  # values: addresses in lower case, of a valid token's claim `email`
     "email_domain",  # values: domains in lower case, what follows the @
-    "claim",  # `name` of a claim of a valid token; values: one is it, or is in it if it is an array
+    "claim",  # `name` of a claim of a valid token; a value is it, or is in it if it is an array
     "certificate",  # a client certificate that was found good
     "common_name",  # values: of the subject of such a certificate
+    "fingerprint",  # values: SHA-256 of such a certificate, 64 hex digits in lower case
     "san",  # values: DNS names, addresses or URIs that such a certificate bears
 ]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -31,7 +32,7 @@ SECRET_DIGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing asked of a caller: it holds if one of `values` fits; kinds without values ask for the fact itself."""
+    """One thing asked of a caller: one of `values` must fit; kinds without values ask for the fact itself."""
 
     kind: Kind
     values: tuple[str, ...] = ()
@@ -76,7 +77,7 @@ class Application:
 class ServiceToken:
     """A client id with the digests of its secrets; times in seconds since 1970, None: for ever.
 
-    `enabled` False refuses both secrets. The previous secret is good until `previous_until`; "": there is none.
+    `enabled` False refuses both secrets. The previous one, if there is one, is good until `previous_until`.
     """
 
     client_id: str
