@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -81,11 +81,11 @@ class ServiceToken:
     """
 
     client_id: str
-    secret_sha256: str
+    secret_sha256: str = field(repr=False)
     name: str = ""
     enabled: bool = True
     expires_at: int | None = None
-    previous_sha256: str = ""
+    previous_sha256: str = field(default="", repr=False)
     previous_until: int | None = None
 
 
@@ -128,12 +128,14 @@ class Access:
     recheck       a stream ends UNAUTHENTICATED when the token it was allowed by expires or is withdrawn
     token_header  a header that may carry both parts of a service token as one JSON object; "": none
     authorities   PEM files: only client certificates that chain to one of them count; none: all found good
+    revoked       lists of client certificates that are not: PEM, or one in DER
     """
 
     applications: tuple[Application, ...] = ()
     service_tokens: tuple[ServiceToken, ...] = ()
     jwt: tuple[Jwt, ...] = ()
     authorities: tuple[Path, ...] = ()
+    revoked: Path | None = None
     identity: Identity | None = None
     grpc: Literal["enforce", "bypass"] = "enforce"
     recheck: bool = False

@@ -140,7 +140,7 @@ class Inspection:
 
     phases: tuple[Phased, ...] = ()
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Named lists, `$name` in expressions: addresses and networks, numbers or texts; only those that are used."""
+    """Named lists, `$name` in expressions: addresses and networks, numbers or texts. Only those used."""
     managed: Managed = field(default_factory=Managed)
     bots: bool = False
     """Is the score computed where no rule asks for it, for the log?"""

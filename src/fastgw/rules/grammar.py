@@ -393,7 +393,7 @@ def parse(expression: str, judge: Judge | None = None) -> Logical:
     """
     parser = _begin(expression, judge)
     tree = parser.logical()
-    _end(parser)
+    _end(parser, "the expression should end here, or go on with and, or, xor")
     if tree.type != BOOL:
         raise RuleError("the result is an array of booleans, and a rule needs one boolean", expression,
                         0, len(parser.text), hint="write any(...) or all(...) around it")  # fmt: skip
@@ -405,12 +405,11 @@ def parse_value(expression: str, judge: Judge | None = None) -> FieldRef | Call 
     parser = _begin(expression, judge)
     start = parser.at
     tree = parser.index()
-    _end(parser)
-    if tree.each or tree.type.name == "map" or (tree.type.name == "array" and tree.type != TEXTS):
-        hint = 'name one element, as in ["x-key"][0]' if tree.each else ""
-        parser.fail(
-            f"a value is needed, and this is {'many' if tree.each else _a(tree.type)}", start, hint=hint
-        )
+    _end(parser, "the value should end here")
+    if tree.each:
+        parser.fail("one value is needed, and this is many", start, hint='name one, as in ["x-key"][0]')
+    if tree.type.of is not None and tree.type != TEXTS:
+        parser.fail(f"a value is needed, and this is {_a(tree.type)}", start)
     return tree
 
 
@@ -429,7 +428,7 @@ def _begin(expression: str, judge: Judge | None) -> _Parser:
     return parser
 
 
-def _end(parser: _Parser) -> None:
+def _end(parser: _Parser, sentence: str) -> None:
     """There is nothing behind it."""
     text = parser.text
     if parser.at >= len(text):
@@ -441,4 +440,4 @@ def _end(parser: _Parser) -> None:
         hint = f"operators are written in lower case: {word.lower()}"
     elif text[parser.at] == "\t":
         hint = "a tab is not a space here"
-    parser.fail("the expression should end here, or go on with and, or, xor", hint=hint)
+    parser.fail(sentence, hint=hint)
