@@ -127,11 +127,7 @@ def _take(ground: Ground, words: Mapping[str, Any], path: Path) -> Inspection:
         phased.update(take_rules(ground, words["rule"], (*path, "rule")))
     managed = _managed(report, words["managed"], (*path, "managed")) if "managed" in words else Managed()
     bots = report.table(BotsTable, words["bots"], (*path, "bots")) if "bots" in words else None
-    phases = tuple(
-        Phased(phase, tuple(phased[phase]))
-        for phase in get_args(Phase)
-        if phased.get(phase)
-    )
+    phases = tuple(Phased(phase, tuple(phased[phase])) for phase in get_args(Phase) if phased.get(phase))
     return Inspection(
         phases=phases,
         lists=_used(phases, {**ground.lists, **made}),
