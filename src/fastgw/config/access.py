@@ -353,7 +353,7 @@ def _whole(report: Report, path: Path, judge: _Judge, access: Access) -> None:
 
 
 def certificates_wanted(report: Report, access: Access, path: Path, asked: bool) -> tuple[ClientRule, ...]:
-    """Who is to be asked for a certificate because policies look at it. `asked`: [[zone.client_certs]] do so."""
+    """Who is to be asked for a certificate, as policies look at it. `asked`: [[zone.client_certs]] do so."""
     hosts: list[str] = []
     for index, application in enumerate(access.applications):
         for policy in application.policies:

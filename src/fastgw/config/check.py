@@ -165,7 +165,8 @@ def _zone(
     check_modes(report, part, settings, served)
     _check_loops(report, served, listen)
     check_shares(report, part, served)
-    inspection = take_inspection(report, part, name, settings, served, files.base)
+    names = frozenset([entry.record.name for entry in served]) if part.asked else frozenset()
+    inspection = take_inspection(report, part, name, settings, names, files.base)
     asking = certificates_wanted(
         report, inspection.access, (*part.path, "access"), bool(part.table.client_certs)
     )

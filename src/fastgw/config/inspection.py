@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,13 @@ from fastgw.config.expressions import Lists, lists_of
 from fastgw.config.fields import kind_of
 from fastgw.config.firewall import Made, take_ip_access, take_lockdowns, take_user_agents
 from fastgw.config.lines import Path
-from fastgw.config.records import Placed
 from fastgw.config.report import Report
 from fastgw.config.ruletables import BotsTable, ManagedTable
 from fastgw.config.ruling import Ground, take_rules
-from fastgw.config.tables import ZoneParts
+from fastgw.config.settings import take_settings
+from fastgw.config.tables import ZoneParts, zone_parts
 from fastgw.policy.inspection import NOTHING, Inspection, Managed, Phase, Phased, Rule
+from fastgw.policy.names import HostnameError, record_name
 from fastgw.policy.settings import Settings
 
 LISTS_MOST = 100
@@ -67,13 +69,15 @@ def _item(report: Report, path: Path, item: object) -> str:
 
 
 def take_inspection(
-    report: Report, part: ZoneParts, zone: str, settings: Settings, placed: Sequence[Placed], base: FilePath
+    report: Report, part: ZoneParts, zone: str, settings: Settings, served: frozenset[str], base: FilePath
 ) -> Inspection:
-    """All that a zone asks of heads. Equal words are judged once, and become one object."""
+    """All that a zone asks of heads. Equal words are judged once, and become one object.
+
+    `served` are the names of its proxied records; paths are relative to `base`.
+    """
     if not part.asked:
         return _AGAIN if part.table.reevaluate_on_change else NOTHING
     words = {key: value for key, value in part.asked.items() if key != "access"}
-    served = frozenset([entry.record.name for entry in placed])
     found = NOTHING
     lists = report.lists
     if words:
@@ -130,10 +134,18 @@ def _take(ground: Ground, words: Mapping[str, Any], path: Path) -> Inspection:
     phases = tuple(Phased(phase, tuple(phased[phase])) for phase in get_args(Phase) if phased.get(phase))
     return Inspection(
         phases=phases,
-        lists=_used(phases, {**ground.lists, **made}),
+        lists=_used(phases, _with(ground.lists, made)),
         managed=managed,
         bots=bots is not None and bots.enabled,
     )
+
+
+def _with(lists: Lists, made: Made) -> Lists:
+    if not made:
+        return lists
+    both = dict(lists) if type(lists) is dict else _AnyList(lists)
+    both.update(made)
+    return both
 
 
 def _used(phases: Sequence[Phased], lists: Lists) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -157,3 +169,30 @@ def _managed(report: Report, data: object, path: Path) -> Managed:
     if table.overrides and not table.enabled:
         report.warning((*path, "overrides"), "has no effect, as enabled is false", "write enabled = true")
     return Managed(table.enabled, tuple(table.overrides.items()))
+
+
+class _AnyList(dict[str, tuple[str, ...]]):
+    """Lists that are elsewhere: whatever is asked for is there."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> tuple[str, ...]:
+        return ()
+
+
+def outline(document: Mapping[str, Any]) -> Inspection:
+    """The rules of a zone that is in force, without its access policies and shared lists."""
+    report = Report("zone")
+    report.lists = _AnyList()
+    words = {key: value for key, value in document.items() if key not in ("access", "lists")}
+    part = zone_parts(report, words, ())
+    if part is None:
+        return NOTHING
+    served = set()
+    for _, record in part.records:
+        if record.proxied:
+            with contextlib.suppress(HostnameError):
+                served.add(record_name(record.name, part.table.name))
+    zone, settings = part.table.name, take_settings(part.settings)
+    return take_inspection(report, part, zone, settings, frozenset(served), FilePath())

@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticUndefined
 
 from fastgw.config.fields import ComplaintError, Port, Table, Text
 from fastgw.config.routing import MetadataName
@@ -53,13 +54,14 @@ ActionName = Literal[
     "js_challenge",
     "managed_challenge",
 ]
+UsableAction = Literal["block", "log", "skip", "rewrite", "route", "set_config"]
 ContentType = Literal["text/plain", "application/json", "text/html", "text/xml"]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def _judged(judge: Any) -> Any:
-    """What is wrong with a word that a table of reasons knows."""
+def _judged(judge: Any, shown: Any = PydanticUndefined) -> Any:
+    """What is wrong with a word that a table of reasons knows; `shown` are the words of the schema."""
 
     def complain(value: object) -> object:
         why = judge(value) if isinstance(value, str) else None
@@ -67,7 +69,7 @@ def _judged(judge: Any) -> Any:
             raise ComplaintError(*why)
         return value
 
-    return BeforeValidator(complain)
+    return BeforeValidator(complain, json_schema_input_type=shown)
 
 
 def _id(value: object) -> object:
@@ -171,13 +173,19 @@ class RateLimitTable(Table):
         ),
     ]
     period: Period  # type: ignore[valid-type]
-    requests_per_period: between(1, 2**31 - 1, "how many calls are let through") | None = None  # type: ignore[valid-type]
+    requests_per_period: Annotated[
+        between(1, 2**31 - 1, "") | None, Field(description="how many calls are let through")  # type: ignore[valid-type]
+    ] = None
     mitigation_timeout: Mitigation = 0  # type: ignore[valid-type]
     counting_expression: Annotated[
         Text | None, Field(description="which calls are counted; default: those of the rule's expression")
     ] = None
-    messages_per_period: between(1, 2**31 - 1, "messages of one stream, toward the origin") | None = None  # type: ignore[valid-type]
-    octets_per_period: between(1, 2**53, "octets of one stream, toward the origin") | None = None  # type: ignore[valid-type]
+    messages_per_period: Annotated[
+        between(1, 2**31 - 1, "") | None, Field(description="messages of one stream, toward the origin")  # type: ignore[valid-type]
+    ] = None
+    octets_per_period: Annotated[
+        between(1, 2**53, "") | None, Field(description="octets of one stream, toward the origin")  # type: ignore[valid-type]
+    ] = None
 
 
 class HeaderChangeTable(Table):
@@ -219,7 +227,7 @@ class RuleTable(Table):
     ] = "custom"
     action: Annotated[
         ActionName | None,
-        _judged(refused_action),
+        _judged(refused_action, UsableAction | None),
         Field(description="needed in the phase custom; else what the phase is for: see inspection.md"),
     ] = None
     id: IdField = None
