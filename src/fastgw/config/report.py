@@ -173,7 +173,7 @@ class Report:
             return model.model_validate(kept)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                location = (*path, *detail["loc"])
+                location = (*path, *[part for part in detail["loc"] if part != "[key]"])
                 self.error(location, *_sentence(detail, model))
                 kept.pop(str(detail["loc"][0]), None)
         try:

@@ -77,8 +77,10 @@ def take_rules(ground: Ground, data: object, path: Path) -> dict[Phase, list[Rul
     phased: dict[Phase, list[Rule]] = {}
     for index, entry in enumerate(report.tables(data, path, "[[zone.rule]]")):
         where = (*path, index)
+        before = report.errors
         table = report.table(RuleTable, without_refused_rates(report, entry, where), where)
-        if table is None:
+        if table is None or report.errors > before:  # what is missing now is not what was meant
+            _expression_alone(ground, entry, where)
             continue
         phase = cast("Phase", SHORT_PHASES.get(table.phase, table.phase))
         rule = _rule(ground, table, phase, where)
@@ -90,6 +92,12 @@ def take_rules(ground: Ground, data: object, path: Path) -> dict[Phase, list[Rul
                 where, f"is one too many: a phase has at most {RULES_MOST} rules", "use a list: $name"
             )
     return phased
+
+
+def _expression_alone(ground: Ground, entry: Any, where: Path) -> None:
+    text = entry.get("expression") if isinstance(entry, dict) else None
+    if isinstance(text, str) and text:
+        judge_expression(ground.report, (*where, "expression"), text, ground.lists)
 
 
 def without_refused_rates(report: Report, entry: Any, where: Path) -> Any:
