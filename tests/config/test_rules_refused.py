@@ -162,7 +162,7 @@ REFUSED = {
     'lockdown = [{ urls = ["x.test/a"], configurations = ["::1"] }]': "which lies outside the zone gw.test",
     'lockdown = [{ urls = ["https://gw.test/a"], configurations = ["::1"] }]': "is 'https://gw.test/a'",
     'lockdown = [{ urls = ["/a"], configurations = ["::1"] }]': "is '/a', whose host is empty",
-    'lockdown = [{ urls = ["gw.test/a"], configurations = ["1"] }]': "configurations[0] is '1', which is no address",
+    'lockdown = [{ urls = ["gw.test/a"], configurations = ["1"] }]': "is '1', which is no address",
     'lockdown = [{ urls = ["gw.test/a**"], configurations = ["::1"] }]': "makes no rule: a wildcard pattern",
     'user_agent = [{ value = "a", mode = "js_challenge" }]': 'mode is "js_challenge", which no gRPC client',
     'user_agent = [{ value = "a" }, { value = "a" }]': "user_agent[1].value is 'a', which stands further up",

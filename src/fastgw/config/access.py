@@ -67,19 +67,21 @@ class _Judge:
         self.lists = lists
         self.base = base
         self.tokens: dict[str, str] = {}  # client id by client id and by name
+        self.unsure = False  # is some of what policies may name left out?
         self.asked: dict[Kind, Path] = {}  # what policies ask for, and where first
 
     def array(
         self, model: type[Model], data: Mapping[str, Any], key: str, path: Path
     ) -> list[tuple[Path, Model]]:
-        """The tables under `key`, each judged by itself."""
+        """The tables under `key`, each judged by itself; those with a mistake are left out."""
         where = (*path, key)
-        entries = self.report.tables(data.get(key, []), where, f"[[zone.access.{key}]]")
-        tables = [
-            ((*where, index), self.report.table(model, one, (*where, index)))
-            for index, one in enumerate(entries)
-        ]
-        return [(place, table) for place, table in tables if table is not None]
+        found = []
+        for index, entry in enumerate(self.report.tables(data.get(key, []), where, f"[[zone.access.{key}]]")):
+            before = self.report.errors
+            table = self.report.table(model, entry, (*where, index))
+            if table is not None and self.report.errors == before:
+                found.append(((*where, index), table))
+        return found
 
     # what proves who a caller is
 
@@ -267,7 +269,7 @@ class _Judge:
         return [Requirement("ip", tuple(networks))]
 
     def _token(self, path: Path, text: str) -> str:
-        if text not in self.tokens:
+        if text not in self.tokens and not self.unsure:
             hint = did_you_mean(text, self.tokens) or "it is in [[zone.access.service_tokens]]"
             self.report.error(path, f"is {text!r}, and there is no such service token", hint)
         return self.tokens.get(text, text)
@@ -293,8 +295,10 @@ def take_access(
     if table is None or not isinstance(data, Mapping):
         return OPEN
     judge = _Judge(report, zone, served, lists, base)
+    before = report.errors
     tokens = judge.service_tokens(judge.array(ServiceTokenTable, data, "service_tokens", path))
     jwt = tuple(judge.jwt(where, one) for where, one in judge.array(JwtTable, data, "jwt", path))
+    judge.unsure = report.errors > before
     single: dict[str, Any] = {}
     models: dict[str, type[Table]] = {"certificates": AuthoritiesTable, "identity": IdentityTable}
     for key, model in models.items():
@@ -307,7 +311,8 @@ def take_access(
         judge.application(where, one)
         for where, one in judge.array(ApplicationTable, data, "applications", path)
     )
-    _whole(report, path, judge, Access(applications, tokens, jwt, authorities))
+    if report.errors == before:
+        _whole(report, path, judge, Access(applications, tokens, jwt, authorities))
     finding = check_access(table.grpc, grpc=settings.grpc)
     if finding is not None:
         report.warning((*path, "grpc"), finding.sentence, finding.hint, rule=finding.rule)

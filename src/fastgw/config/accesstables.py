@@ -20,9 +20,7 @@ def _digest(value: object) -> object:
     if not isinstance(value, str):
         return value
     if not _DIGEST.fullmatch(value):
-        raise ComplaintError(
-            "is no SHA-256 digest", f"{SECRET_DIGEST} hex digits; the secret itself is never written down"
-        )
+        raise ComplaintError("is no SHA-256 digest", f"{SECRET_DIGEST} hex digits")
     return value.lower()
 
 
@@ -134,7 +132,9 @@ class ServiceTokenTable(Table):
     """[[zone.access.service_tokens]]: a client id, and the digest of its secret."""
 
     id: Annotated[Text, Field(max_length=200, description="the client id, sent as cf-access-client-id")]
-    secret_sha256: Annotated[Digest, Field(description="SHA-256 of the secret, 64 hex digits")]
+    secret_sha256: Annotated[
+        Digest, Field(description="SHA-256 of the secret, which itself is never written")
+    ]
     name: Annotated[str, Field(max_length=200, description="for people, and for policies to name it")] = ""
     enabled: Annotated[bool, Field(description="is it good at all")] = True
     expires_at: Annotated[Instant | None, Field(description="until when; default: for ever")] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-CHALLENGES = frozenset({"challenge", "js_challenge", "managed_challenge", "interactive_challenge"})
+CHALLENGES = frozenset({"challenge", "js_challenge", "managed_challenge"})
 
 _WAITS = "gRPC clients do not follow redirects: the call would end UNKNOWN"
 _BEFORE = "rules are asked before the origin is, and an answer passes unchanged"
