@@ -23,8 +23,8 @@ HEAD = """\
 
 TOML. `fastgw check` says all that is wrong with a file, with line and hint; times are text with a unit, as
 in `"10s"` or `"500ms"`. Only `[[zone]]` with its `name` is needed. The keys of `[limits]` are in
-[limits.md](limits.md), those of `[zone.settings]` in [settings.md](settings.md); what rules and access policies are for
-is in [inspection.md](inspection.md).
+[limits.md](limits.md), those of `[zone.settings]` in [settings.md](settings.md); what rules and
+access policies are for is in [inspection.md](inspection.md).
 """
 
 PLACES = """\
