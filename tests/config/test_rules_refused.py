@@ -235,3 +235,10 @@ def test_a_secret_from_elsewhere_is_not_shown(monkeypatch: pytest.MonkeyPatch) -
     (said,) = complaints(text)
     assert "hunter2" not in said
     assert "${env:TOKEN}" in said
+
+
+def test_words_that_are_good_for_one_zone_are_judged_anew_for_another() -> None:
+    text = rule('phase = "config"\nconfig = { ssl = "flexible" }')
+    second = text + "[[zone]]" + ZONE.partition("[[zone]]")[2].replace("gw.test", "other.test") + text
+    (said,) = complaints(second, QUIET)
+    assert 'zone[1].rule[0].config.ssl is "flexible", but gRPC is on' in said
