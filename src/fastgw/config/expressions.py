@@ -53,7 +53,8 @@ def _regex(pattern: str) -> str:
     try:
         compile_one(pattern)
     except RegexError as error:
-        return str(error)
+        said = str(error)
+        return said[:1].lower() + said[1:].rstrip(".")
     return ""
 
 
