@@ -1,4 +1,4 @@
-"""What is asked of the head of a call before it goes to its origin: rules in phases, as their owner wrote them."""
+"""What is asked of the head of a call before it goes to its origin: rules in phases, as they were written."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Product = Literal["zoneLockdown", "uaBlock", "bic", "hot", "securityLevel", "rat
 class Response:
     """What is answered in place of the usual denial: HTTP status 400 to 499, a body of at most 30 KiB.
 
-    A gRPC call is answered in gRPC all the same: `content` becomes its message, `grpc_status` its status (None:
-    the usual one).
+    A gRPC call is answered in gRPC all the same: `content` becomes its message, `grpc_status` its status
+    (None: the usual one).
     """
 
     status_code: int = 403
@@ -49,8 +49,9 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How calls are counted. Times in seconds; `counting_expression` "": those that the rule's expression is about.
+    """How calls are counted. Times in seconds.
 
+    counting_expression  "": those are counted that the rule's expression is about
     characteristics  fields and expressions whose values tell one counter from another: `ip.src`,
                      `http.request.headers["x-key"]`, `http.host`, `http.request.uri.path`, `lower(...)`, ...
     mitigation_timeout  0: only what is too much is refused
@@ -89,7 +90,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `id` is unique in the zone and stays when the rule is edited; actions bring what they need."""
+    """One rule. `id` is unique in the zone and stays when it is edited; actions bring what they need."""
 
     id: str
     expression: str
