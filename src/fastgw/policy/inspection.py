@@ -1,4 +1,4 @@
-"""What is asked of the head of a call before it goes to its origin: rules in phases."""
+"""What is asked of the head of a call before it goes to its origin: rules in phases, as they were written."""
 
 from __future__ import annotations
 
