@@ -16,7 +16,9 @@ from fastgw.config import load, load_text
 from fastgw.config.firewall import _longest_wins
 from fastgw.config.inspection import outline
 from fastgw.config.load import with_zone
+from fastgw.config.ruletables import ConfigTable
 from fastgw.policy.inspection import (
+    CONFIGURABLE,
     NOTHING,
     HeaderChange,
     Managed,
@@ -307,3 +309,7 @@ def test_an_origin_of_one_zone_is_none_of_another() -> None:
 )
 def test_what_is_worth_a_word(text: str, rule_id: str, said: str) -> None:
     assert said in remarks(text)[rule_id]
+
+
+def test_what_a_rule_may_set_is_what_the_core_is_told() -> None:
+    assert tuple(ConfigTable.model_fields) == CONFIGURABLE
