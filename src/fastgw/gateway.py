@@ -7,10 +7,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeVar
 
+from fastgw import hooks
 from fastgw._core.proxy.endpoints import Endpoints
 from fastgw._core.proxy.snapshot import Snapshot
 from fastgw._core.proxy.worker import Worker
@@ -25,6 +26,8 @@ from fastgw.serve.lookup import Lookup
 from fastgw.serve.sockets import Listening, bind_all, network_row
 from fastgw.serve.upkeep import Expiring, Upkeep
 from fastgw.tls.trust import Shelf
+
+HookT = TypeVar("HookT", bound=hooks.Hook)
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
 SETTLE = 0.5  # seconds that workers may take to see what was published
@@ -65,6 +68,9 @@ class Gateway:
         self._revision = 0
         self._upkeep = Upkeep(self._renew, self._expiring, self.config.tls.ticket_rotation_ms)
         self._access_log: AccessLog | None = None
+        self._hook_rows: list[hooks.Row] = []
+        self._hooks: hooks.Hooks | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._failure: BaseException | None = None
         self._last_stats: dict[str, Any] | None = None
         self._ended = False
@@ -138,6 +144,44 @@ class Gateway:
                 "certificates": [one.row for one in self._expiring()],
             }
 
+    def on_request(
+        self,
+        *,
+        host: str | None = None,
+        service: str | None = None,
+        method: str | None = None,
+        budget: float = hooks.BUDGET,
+        on_failure: Literal["deny", "pass"] = "deny",
+        cache_by: Iterable[str] = (),
+        cache_for: float = 0.0,
+    ) -> Callable[[HookT], HookT]:
+        """Ask the decorated function about each call to `host` (`*.name`: below it), `service` and `method`.
+
+        The function gets the head of the call and returns None, `Pass` or `Deny`; a coroutine runs on the
+        event loop the gateway was started on, anything else on a thread. The call waits for at most `budget`
+        seconds; what happens without an answer says `on_failure`. An answer with `remember` holds for
+        `cache_for` seconds for calls whose fields `cache_by` are the same. Before the start only. What it
+        costs stands in docs/hooks.md.
+        """
+        if self._workers or self._ended:
+            raise StartupError("hooks are named before the gateway starts")
+
+        def take(function: HookT) -> HookT:
+            row = hooks.row_of(
+                function,
+                host=host,
+                service=service,
+                method=method,
+                budget=budget,
+                on_failure=on_failure,
+                cache_by=cache_by,
+                cache_for=cache_for,
+            )
+            self._hook_rows.append(row)
+            return function
+
+        return take
+
     # life
 
     @property
@@ -200,6 +244,10 @@ class Gateway:
             )
             for number in range(count)
         ]
+        if self._hook_rows:
+            self._hooks = hooks.Hooks(self._hook_rows, self._loop)
+            for worker in workers:
+                worker.hook(self._hooks.core)
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
             self._access_log = AccessLog(self.config.access_log, takes, self._zone_name, self._reap)
@@ -218,6 +266,8 @@ class Gateway:
             threading.Thread(target=self._run, args=(worker,), name=f"fastgw-worker-{number}", daemon=True)
             for number, worker in enumerate(workers)
         ]
+        if self._hooks is not None:
+            self._hooks.start()
         for thread in self._threads:
             thread.start()
         self._upkeep.start()
@@ -328,11 +378,14 @@ class Gateway:
                 self._workers, self._threads, self._snapshots = [], [], []
         self._upkeep.close()
         self._lookup.close()
+        if self._hooks is not None:
+            self._hooks.close()
         if self._health is not None:
             self._health.close()
 
     async def start_async(self) -> None:
         """`start`, without holding up the event loop."""
+        self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.start)
 
     async def apply(self, config: ConfigLike) -> int:

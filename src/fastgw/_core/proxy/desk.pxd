@@ -9,6 +9,8 @@ from fastgw._core.io.loop cimport Loop, Source, Timer
 from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
 from fastgw._core.io.proxy_protocol cimport Network
 from fastgw._core.io.transport cimport Endpoint, Transport
+from fastgw._core.proxy.ask cimport Ask, AskBox
+from fastgw._core.proxy.hooks cimport HookMemo, HookRow
 from fastgw._core.proxy.meter cimport Meter
 from fastgw._core.proxy.endpoints cimport EndpointState
 from fastgw._core.proxy.route cimport (
@@ -149,6 +151,9 @@ cdef struct Exchange:
     Stream *rival               # a second attempt beside the first: who answers first serves; NULL: there is none
     const EndpointRow *rival_endpoint
     uint64_t rival_began_at     # ns
+    Ask *ask                    # what the call waits to be told; NULL: nothing
+    uint64_t ask_until          # ns: it is not waited for longer
+    uint32_t hooks_done         # hooks that have been asked, or need not be
     uint64_t deadline_at        # ns; 0: none
     bint clamped                # the deadline is not the one the client wrote
     uint64_t active_at          # ns, last octets either way
@@ -215,7 +220,14 @@ cdef struct Desk:
     Meter meter
     uint64_t kept               # octets kept of requests
     uint64_t ray                # of the next exchange
+    const HookRow *hooks        # whom to ask about which call
+    uint32_t hook_count
+    AskBox *box                 # where; NULL: there are no hooks
+    HookMemo *memos             # what was answered; NULL: nothing is remembered
+    uint32_t asking             # questions that are out
+    uint32_t asking_most
     # said by other threads, read between two turns
+    Ask *answered
     SnapshotData *published
     int drain_wanted
     int stop_wanted

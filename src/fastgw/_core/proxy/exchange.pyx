@@ -26,13 +26,13 @@ from fastgw._core.h2.outbox cimport (
     outbox_trailers,
 )
 from fastgw._core.h2.stream cimport CLOSED, HALF_CLOSED_LOCAL, Stream
+from fastgw._core.proxy.admit cimport admit, admit_forget
 from fastgw._core.proxy.attempt cimport (
     AGAIN_BY_POLICY,
     AGAIN_UNPROCESSED,
     PUSHBACK_NONE,
     attempt_again,
     attempt_drop_rival,
-    attempt_first,
     attempt_lose_one,
     attempt_note,
     attempt_over,
@@ -179,6 +179,7 @@ cdef void _finish(Exchange *self) noexcept nogil:
         _log(self)
     attempt_settle(self)
     attempt_over(self)
+    admit_forget(self)
     timing_end(self)
     use_release(desk, self.use)
     self.next = desk.dead_exchanges
@@ -303,6 +304,11 @@ cdef void exchange_fail(Exchange *self, LocalReply reply, Side side, int phase, 
     _reply(self, reply, side, phase, -1, text)
 
 
+cdef void exchange_deny(Exchange *self, LocalReply reply, int grpc_status, const char *text) noexcept nogil:
+    """Answer what a policy has decided; `grpc_status` -1: the table's."""
+    _reply(self, reply, SIDE_GATEWAY, <int>PHASE_POLICY, grpc_status, text)
+
+
 cdef void exchange_lose_client(Exchange *self, uint32_t code) noexcept nogil:
     """There is no memory for an answer, or nobody takes it."""
     if self.error == NO_REPLY:
@@ -350,7 +356,7 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
         _reply(self, reply, SIDE_CLIENT if reply == HEAD_TOO_LARGE else SIDE_GATEWAY, <int>PHASE_POLICY, -1, text)
         return
     timing_begin(self, head)
-    attempt_first(self, section, head)
+    admit(self, section, head)
 
 
 # ---- octets, both ways

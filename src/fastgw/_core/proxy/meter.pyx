@@ -91,6 +91,9 @@ cdef dict meter_stats(const Meter *self):
         "attempts_hedged": self.attempts_hedged,
         "keepalives_failed": self.keepalives_failed,
         "retries_over_budget": self.retries_over_budget,
+        "hooks_asked": self.hooks_asked,
+        "hooks_failed": self.hooks_failed,
+        "hooks_late": self.hooks_late,
         "foreign_answers": self.foreign_answers,
         "log_dropped": self.ring_dropped,
     }

@@ -33,6 +33,8 @@ cpdef enum LocalReply:
     RATE_LIMITED
     ACCESS_UNAUTHENTICATED
     ACCESS_DENIED
+    HOOK_DENIED
+    HOOK_FAILED
     REPLY_COUNT
 
 ctypedef struct Answer:

@@ -66,6 +66,8 @@ TABLE = {
     RATE_LIMITED:           (429, GRPC_RESOURCE_EXHAUSTED,   "more calls than the zone allows in this time"),
     ACCESS_UNAUTHENTICATED: (401, GRPC_UNAUTHENTICATED,      "the zone's access policy wants to know who calls"),
     ACCESS_DENIED:          (403, GRPC_PERMISSION_DENIED,    "the zone's access policy does not admit this caller"),
+    HOOK_DENIED:            (403, GRPC_PERMISSION_DENIED,    "a hook of this gateway does not let the call pass"),
+    HOOK_FAILED:            (503, GRPC_UNAVAILABLE,          "a hook of this gateway could not judge the call"),
 }
 
 cdef uint16_t _http[<int>REPLY_COUNT]

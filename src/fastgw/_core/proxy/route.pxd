@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport EndpointState
 from fastgw._core.proxy.index cimport Index
-from fastgw._core.wire.fields cimport FieldSection, RequestHead
+from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead
 
 cdef enum:
     HOSTNAME_MAX = 253
@@ -171,4 +171,6 @@ cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *h
 # what holds for a call
 cdef const RouteRow *route_of(const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
                               const FieldSection *section, const RequestHead *head) noexcept nogil
+cdef bint call_matches(const RouteMatch *match, const uint8_t *hostname, uint32_t length,
+                       const Field *path) noexcept nogil
 cdef uint64_t origin_key(const OriginRow *origin, const FieldSection *section) noexcept nogil

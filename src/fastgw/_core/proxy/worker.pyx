@@ -28,6 +28,8 @@ from fastgw._core.io.loop cimport (
 from fastgw._core.io.sys cimport EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4, close, sockaddr, socklen_t
 from fastgw._core.io.proxy_protocol cimport Network
 from fastgw._core.io.transport cimport FILL_SIZE, NET_SIZE, Endpoint
+from fastgw._core.proxy.admit cimport admit_answered
+from fastgw._core.proxy.ask cimport Ask, ask_free, asks_take, box_hold, box_leave
 from fastgw._core.proxy.attempt cimport attempt_lease_failed, attempt_lease_ready
 from fastgw._core.proxy.desk cimport (
     LISTENERS_MAX,
@@ -49,6 +51,7 @@ from fastgw._core.proxy.link cimport (
     link_sweep,
     use_release,
 )
+from fastgw._core.proxy.hooks cimport Hooks
 from fastgw._core.proxy.meter cimport (
     meter_close,
     meter_open,
@@ -112,6 +115,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     desk.drain_timer.fire = _drain_over
     desk.drain_timer.owner = desk
     desk.log = log
+    desk.asking_most = limits.hook_calls
     desk.ray = clock_wall()
     desk.dice = desk.ray | 1
     if (desk.net == NULL or desk.plain == NULL or not meter_open(&desk.meter, log)
@@ -122,6 +126,15 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
 
 
 cdef void _desk_free(Desk *desk) noexcept:
+    cdef Ask *ask = asks_take(&desk.answered)
+    cdef Ask *next
+    while ask != NULL:
+        next = ask.next
+        ask_free(ask)
+        ask = next
+    if desk.box != NULL:
+        box_leave(desk.box)
+    free(desk.memos)
     meter_close(&desk.meter)
     conn_room_close(&desk.room)
     slots_close(&desk.links)
@@ -257,6 +270,8 @@ cdef void _run(Desk *desk) noexcept nogil:
         desk.room.now = desk.loop.now
         if fastgw_get_int(&desk.drain_wanted):
             _begin_drain(desk)
+        if desk.asking > 0:
+            admit_answered(desk)
         link_flush_all(desk)
         _sweep(desk)
         _adopt(desk)
@@ -329,6 +344,16 @@ cdef class Worker:
             listener.source.fd = -1
             raise OSError(errno, "the listening socket cannot be watched")
         self.desk.listener_count += 1
+
+    def hook(self, Hooks hooks not None):
+        """Ask these about the calls they are about. Before `run` only, and once."""
+        if self.running or self.ended or self.desk.box != NULL:
+            raise RuntimeError("hook() comes once, before run()")
+        self.hooks = hooks
+        self.desk.hooks = hooks.rows
+        self.desk.hook_count = hooks.count
+        self.desk.box = hooks.asks.box
+        box_hold(self.desk.box)
 
     def publish(self, Snapshot snapshot not None):
         """Put a snapshot in force from the next turn on."""
