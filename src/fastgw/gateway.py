@@ -18,6 +18,7 @@ from fastgw._core.proxy.worker import Worker
 from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
+from fastgw.inspected import RuleBook
 from fastgw.probe.health import Health
 from fastgw.published import Change, Checks, Published
 from fastgw.serve.access_log import AccessLog
@@ -57,6 +58,7 @@ class Gateway:
         self._shelf = Shelf()
         self._lookup = Lookup(self._names_changed)
         self._endpoints = Endpoints()
+        self._rules = RuleBook(self._rule_tallies)
         self._published = self._nothing()
         self._health: Health | None = None
         self._workers: list[Worker] = []
@@ -121,6 +123,7 @@ class Gateway:
         """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name.
 
         `endpoints`: state and counters of each address that calls have been or are sent to.
+        `rules`: by zone and id, how often each rule that has held did, and how many calls it has denied.
         `certificates`: those in force and how long they are good for.
         """
         with self._lock:
@@ -140,6 +143,7 @@ class Gateway:
                 "total": total,
                 "workers": workers,
                 "zones": zones,
+                "rules": self._rules.rows(self._rule_tallies()),
                 "endpoints": self._endpoints.stats(),
                 "certificates": [one.row for one in self._expiring()],
             }
@@ -250,7 +254,9 @@ class Gateway:
                 worker.hook(self._hooks.core)
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
-            self._access_log = AccessLog(self.config.access_log, takes, self._zone_name, self._reap)
+            self._access_log = AccessLog(
+                self.config.access_log, takes, self._zone_name, self._reap, self._rules.name
+            )
         # Nothing that can fail comes after this: who has connected will be served.
         for listening in self._listening:
             listening.open()
@@ -424,7 +430,7 @@ class Gateway:
             logger.exception("a worker has failed")
 
     def _nothing(self) -> Published:
-        return Published(self._lookup, self._shelf, self._endpoints, self._zone_number)
+        return Published(self._lookup, self._shelf, self._endpoints, self._zone_number, self._rules)
 
     def _change(self, config: Config) -> Change:
         """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""
@@ -450,6 +456,15 @@ class Gateway:
     def _on_health(self, key: Hashable, healthy: bool, why: str) -> None:
         assert isinstance(key, int)
         self._endpoints.set_health(key, healthy)
+
+    def _rule_tallies(self) -> dict[int, tuple[int, int]]:
+        """What all workers have counted so far, by the number of the counter."""
+        total: dict[int, tuple[int, int]] = {}
+        for worker in self._workers:
+            for slot, (held, denied) in worker.rule_stats().items():
+                before = total.get(slot, (0, 0))
+                total[slot] = before[0] + held, before[1] + denied
+        return total
 
     def _zone_number(self, name: str) -> int:
         """The meter row of a zone: the same for a name as long as the gateway lives."""

@@ -12,6 +12,7 @@ from fastgw.rules.functions import FUNCTIONS, QUANTIFIERS, Function, Kind
 from fastgw.rules.functions import REFUSED as FUNCTIONS_REFUSED
 from fastgw.rules.lexer import Lexer
 from fastgw.rules.operands import call_check, wildcard_check
+from fastgw.rules.regex.tree import RegexError
 from fastgw.rules.tree import (
     EACH,
     Call,
@@ -32,8 +33,8 @@ NESTING_MOST = 128
 LENGTH_MOST = 4096
 """Octets of one expression."""
 
-Judge = Callable[[bytes], str]
-"""Says what is wrong with a regular expression."""
+Judge = Callable[[bytes], "str | RegexError"]
+"""Says what is wrong with a regular expression, and if it can where; "" if nothing is."""
 
 _COMBINING = {"or": 1, "||": 1, "xor": 2, "^^": 2, "and": 3, "&&": 3}
 _COMBINING_NAME = {1: "or", 2: "xor", 3: "and"}
@@ -177,6 +178,11 @@ class _Parser(Lexer):
             start = self.at
             regex = self.pattern().encode()
             wrong = self.judge(regex) if self.judge else ""
+            if isinstance(wrong, RegexError):
+                said = str(wrong)
+                last = len(self.places) - 1
+                at, to = min(wrong.at, last), min(max(wrong.to, wrong.at + 1), last)
+                self.fail(said[:1].lower() + said[1:].rstrip("."), self.places[at], self.places[to])
             if wrong:
                 self.fail(wrong, start, self.at)
             return regex

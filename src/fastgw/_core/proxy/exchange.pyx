@@ -69,8 +69,8 @@ from fastgw._core.proxy.reply cimport (
     OVERLOADED,
     Answer,
     LocalReply,
-    reply_grpc_status,
-    reply_http_status,
+    answer_grpc_status,
+    answer_http_status,
     reply_send,
 )
 from fastgw._core.proxy.resets cimport reset_by_client, reset_by_origin, reset_toward_origin
@@ -206,6 +206,7 @@ cdef void _log(Exchange *self) noexcept nogil:
     row.status = self.status
     row.grpc_status = self.grpc_status
     row.error = self.error
+    row.rule = self.rule_slot
     row.blamed = self.blamed
     row.side = self.side
     row.phase = self.phase
@@ -287,10 +288,12 @@ cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grp
         if self.endpoint != NULL:
             answer.endpoint = self.endpoint.label
         answer.attempt = self.attempts
+        answer.rule = self.rule
+        answer.retry_ms = self.retry_ms
         if not stream.head_sent:
-            self.status = <unsigned short>(200 if self.grpc else reply_http_status(reply))
+            self.status = <unsigned short>(200 if self.grpc else answer_http_status(&answer))
         if self.grpc:
-            self.grpc_status = <short>(grpc_status if grpc_status >= 0 else reply_grpc_status(reply))
+            self.grpc_status = <short>answer_grpc_status(&answer)
         if stream.head_sent and not self.grpc:
             _drop_client(self, <uint32_t>INTERNAL_ERROR)
         else:

@@ -13,6 +13,12 @@ from fastgw._core.h2.conn cimport (
 )
 from fastgw._core.h2.limits cimport Limits, limits_default, limits_set
 from fastgw._core.h2.settings cimport settings_default
+from fastgw._core.inspect.gate cimport (
+    inspector_close,
+    inspector_grow,
+    inspector_open,
+    inspector_tallies,
+)
 from fastgw._core.io.loop cimport (
     Source,
     Timer,
@@ -35,6 +41,7 @@ from fastgw._core.proxy.desk cimport (
     LISTENERS_MAX,
     Exchange,
     Link,
+    LinkFacts,
     Listener,
     Phase,
     Side,
@@ -99,6 +106,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     slots_open(&desk.exchanges, sizeof(Exchange))
     slots_open(&desk.uses, sizeof(SnapshotUse))
     slots_open(&desk.endpoints, sizeof(Endpoint))
+    slots_open(&desk.link_facts, sizeof(LinkFacts))
     settings_default(&desk.toward_client)
     desk.toward_client.max_concurrent_streams = limits.concurrent_streams
     desk.toward_client.initial_window_size = limits.stream_window
@@ -119,6 +127,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     desk.ray = clock_wall()
     desk.dice = desk.ray | 1
     if (desk.net == NULL or desk.plain == NULL or not meter_open(&desk.meter, log)
+            or not inspector_open(&desk.inspector)
             or not conn_room_open(&desk.room, &desk.memory, limits) or loop_open(&desk.loop) < 0):
         _desk_free(desk)
         return NULL
@@ -141,6 +150,8 @@ cdef void _desk_free(Desk *desk) noexcept:
     slots_close(&desk.exchanges)
     slots_close(&desk.uses)
     slots_close(&desk.endpoints)
+    slots_close(&desk.link_facts)
+    inspector_close(&desk.inspector)
     memory_close(&desk.memory)
     if desk.loop.epoll >= 0:
         loop_close(&desk.loop)
@@ -207,6 +218,7 @@ cdef void _adopt(Desk *desk) noexcept nogil:
     use.uses = 1
     _leave(desk)
     desk.current = use
+    inspector_grow(&desk.inspector, data.node_count, data.managed_node_count, data.slot_count)
     pool_warm(desk)
 
 
@@ -425,6 +437,10 @@ cdef class Worker:
     def zone_stats(self, int count=16384):
         """Usage by meter number of the zone, the first `count` of them."""
         return meter_zone_stats(&self.desk.meter, count)
+
+    def rule_stats(self):
+        """By the number of its counter: how often a rule has held, and how many calls it has ended."""
+        return inspector_tallies(&self.desk.inspector)
 
     def take_finished(self, int most):
         """Up to `most` finished exchanges, oldest first; one reader at a time. Empty unless opened with log=True."""
