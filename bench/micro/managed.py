@@ -1,7 +1,7 @@
 """Nanoseconds per call of the managed rules, all together, on the recorded heads.
 
-Run: PYTHONPATH=src:. python bench/micro/managed.py [rounds]. Each time is the best of sixty. With `--each`, what
-every rule costs by itself, on the head of about 500 octets.
+Run: PYTHONPATH=src:. python bench/micro/managed.py [rounds]. Each time is the best of sixty. With `--each`,
+what every rule costs by itself, on the head of about 500 octets.
 """
 
 from __future__ import annotations

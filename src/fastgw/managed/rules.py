@@ -31,9 +31,9 @@ QUIET_ID = "quiet"
 
 
 def whole(actions: dict[str, str] | None = None) -> tuple[Rule, ...]:
-    """The set as rules of the managed phase, each with its action of `actions`; without them, its default one.
+    """The set as rules of the managed phase, with their actions of `actions`, or their default ones.
 
-    Between the early rules and the others stands one that is none of the set: it ends the phase of quiet heads.
+    Behind the early rules stands one that is none of the set: it ends the phase of quiet heads.
     """
     actions = actions or {rule.id: rule.action for rule in RULES}
     early = [_rule(rule, actions) for rule in RULES if rule.early]

@@ -1,13 +1,13 @@
 """How well a client fits what it says it is: 99, less what speaks against it, and why.
 
-No learning: each reason has a fixed weight, and the same head on the same connection always has the same score. What is
-characteristic of a library stands in FAMILIES; of those marked "measured" it was seen on real connections.
+No learning: each reason has a fixed weight, and the same head on the same connection always has the same score. What
+is characteristic of a library stands in FAMILIES; docs/bots.md says of which it was seen on real connections.
 """
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastgw._core.wire.fields cimport (
-    CONTENT_TYPE, FIELDS_MAX, USER_AGENT, Field, FieldSection, RequestHead, field_kind, request_head_check)
+    FIELDS_MAX, USER_AGENT, Field, FieldSection, RequestHead, field_kind, request_head_check)
 from fastgw._core.wire.opening cimport OPENING_SETTINGS, Opening, opening_order, opening_settings
 
 cdef enum:
@@ -52,29 +52,29 @@ cpdef enum Trait:
 # Settings that may come and that always do, by their numbers; `0` stands for those above 15. Ciphers and extensions:
 # least and most, as JA4 counts them.
 FAMILIES = {
-    # word in the user agent  orders                            settings, always   ciphers   extensions  traits
-    "grpc-python-grpclib/":   (("mspa",),                       "12345689", "4",   (14, 62), (8, 16),    WIDENS),
-    "grpc-go/":               (("mspa",),                       "146", "",         (3, 16),  (8, 16),    0),
-    "grpc-java-netty/":       (("apms",),                       "123456", "4",     (3, 62),  (8, 20),    ENCODES),
-    "grpc-java-okhttp/":      (("smap",),                       "123456", "",      (3, 62),  (8, 20),    ENCODES),
-    "grpc-node-js/":          (("amps",),                       "12345689", "",    (20, 62), (8, 18),    ENCODES),
-    "grpc-dotnet/":           (("msap",),                       "24", "24",        (5, 62),  (6, 20),    WIDENS | ENCODES),
-    "tonic/":                 (("msap",),                       "1234568", "245",  (3, 16),  (8, 16),    0),
-    "connect-go/":            (("amps",),                       "12456", "24",     (3, 16),  (8, 16),    WIDENS),
-    "grpc-python/":           (("pams", "smpa"),                "1234560", "4",    (3, 24),  (7, 18),    ENCODES),
-    "grpc-python-asyncio/":   (("pams", "smpa"),                "1234560", "4",    (3, 24),  (7, 18),    ENCODES),
-    "grpc-ruby/":             (("pams", "smpa"),                "1234560", "4",    (3, 24),  (7, 18),    ENCODES),
-    "grpc-c++/":              (("pams", "smpa"),                "1234560", "4",    (3, 24),  (7, 18),    ENCODES),
-    "grpc-csharp/":           (("pams", "smpa"),                "1234560", "4",    (3, 24),  (7, 18),    ENCODES),
-    "grpc-php/":              (("pams", "smpa"),                "1234560", "4",    (3, 24),  (7, 18),    ENCODES),
-    "grpc-objc/":             (("pams", "smpa"),                "1234560", "4",    (3, 24),  (7, 18),    ENCODES),
-    "Firefox/":               (("mpas",),                       "12345", "14",     (10, 20), (12, 20),   BROWSER | WIDENS),
-    "Chrome/":                (("masp",),                       "123468", "14",    (13, 18), (14, 20),   BROWSER | WIDENS),
-    "Version/":               (("mspa", "msap"),                "234589", "4",     (10, 24), (10, 18),   BROWSER | WIDENS),
+    # word in the agent     orders             settings, always   ciphers   extensions traits
+    "grpc-python-grpclib/":  (("mspa",),         "12345689", "4",    (14, 62), (8, 16),   WIDENS),
+    "grpc-go/":              (("mspa",),         "146", "",          (3, 16),  (8, 16),   0),
+    "grpc-java-netty/":      (("apms",),         "123456", "4",      (3, 62),  (8, 20),   ENCODES),
+    "grpc-java-okhttp/":     (("smap",),         "123456", "",       (3, 62),  (8, 20),   ENCODES),
+    "grpc-node-js/":         (("amps",),         "12345689", "",     (20, 62), (8, 18),   ENCODES),
+    "grpc-dotnet/":          (("msap",),         "24", "24",         (5, 62),  (6, 20),   WIDENS | ENCODES),
+    "tonic/":                (("msap",),         "1234568", "245",   (3, 16),  (8, 16),   0),
+    "connect-go/":           (("amps",),         "12456", "24",      (3, 16),  (8, 16),   WIDENS),
+    "grpc-python/":          (("pams", "smpa"),  "1234560", "4",     (3, 24),  (7, 18),   ENCODES),
+    "grpc-python-asyncio/":  (("pams", "smpa"),  "1234560", "4",     (3, 24),  (7, 18),   ENCODES),
+    "grpc-ruby/":            (("pams", "smpa"),  "1234560", "4",     (3, 24),  (7, 18),   ENCODES),
+    "grpc-c++/":             (("pams", "smpa"),  "1234560", "4",     (3, 24),  (7, 18),   ENCODES),
+    "grpc-csharp/":          (("pams", "smpa"),  "1234560", "4",     (3, 24),  (7, 18),   ENCODES),
+    "grpc-php/":             (("pams", "smpa"),  "1234560", "4",     (3, 24),  (7, 18),   ENCODES),
+    "grpc-objc/":            (("pams", "smpa"),  "1234560", "4",     (3, 24),  (7, 18),   ENCODES),
+    "Firefox/":              (("mpas",),         "12345", "14",      (10, 20), (12, 20),  BROWSER | WIDENS),
+    "Chrome/":               (("masp",),         "123468", "14",     (13, 18), (14, 20),  BROWSER | WIDENS),
+    "Version/":              (("mspa", "msap"),  "234589", "4",      (10, 24), (10, 18),  BROWSER | WIDENS),
 }
 
-TOOLS = ("curl/", "wget/", "python-requests/", "python-urllib", "python-httpx/", "aiohttp/", "go-http-client/", "axios/",
-         "java-http-client/", "apache-httpclient/", "okhttp/", "postmanruntime/", "insomnia/", "libwww-perl/",
+TOOLS = ("curl/", "wget/", "python-requests/", "python-urllib", "python-httpx/", "aiohttp/", "go-http-client/",
+         "axios/", "java-http-client/", "apache-httpclient/", "okhttp/", "postmanruntime/", "insomnia/", "libwww-perl/",
          "node-fetch", "undici", "h2load", "nghttp2/", "ghz/")
 SCANNERS = ("sqlmap", "nikto", "nuclei", "masscan", "zgrab", "nmap", "gobuster", "ffuf", "wpscan", "acunetix", "nessus",
             "openvas", "dirbuster", "feroxbuster", "censysinspect", "netsparker", "wfuzz", "arachni", "commix")
@@ -294,7 +294,8 @@ cdef int _load() except -1:
         _family_count += 1
         _put(&family.word, word)
         for order in orders:
-            family.orders[family.order_count] = sum("mspa".index(letter) << 6 - 2 * at for at, letter in enumerate(order))
+            family.orders[family.order_count] = sum(
+                "mspa".index(letter) << 6 - 2 * at for at, letter in enumerate(order))
             family.order_count += 1
         family.traits = traits
         family.ciphers[0], family.ciphers[1] = ciphers

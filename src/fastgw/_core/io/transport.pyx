@@ -12,6 +12,8 @@ from libc.string cimport memcmp, memcpy, memset, strlen
 from fastgw._core.buf cimport (
     Memory, Octets, memory_close, memory_open, octets_append, octets_close, octets_commit, octets_consume,
     octets_open, octets_reserve)
+from fastgw._core.io.fingerprint cimport (
+    JA4_TEXT, FINGERPRINT_DONE, Fingerprint, fingerprint_close, fingerprint_feed, fingerprint_open)
 from fastgw._core.io.loop cimport (
     Loop, Source, Timer, loop_close, loop_forget, loop_open, loop_turn, loop_wake, loop_watch, timer_start,
     timer_stop)
@@ -335,6 +337,8 @@ cdef uint32_t _unseal(Transport *self, uint32_t count, uint8_t *into, uint32_t r
         _fail(self, PEER_RESET, "out of memory")
         return 0
     if self.phase == TRANSPORT_HANDSHAKE:
+        if self.print_ != NULL:
+            fingerprint_feed(self.print_, self.net, count)
         _handshake(self)
         if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
             return 0
@@ -609,6 +613,7 @@ cdef class Line:
     cdef Station station
     cdef bytes server_name
     cdef uint8_t[28] told
+    cdef Fingerprint print_
 
     def __cinit__(self, Station station, *, uint32_t room=FILL_SIZE, bint echo=False):
         memset(&self.line, 0, sizeof(_DoorLine))
@@ -627,15 +632,19 @@ cdef class Line:
             self.close()
 
     def accept(self, int fd, uintptr_t context=0, *, names=None, uint32_t timeout_ms=5000,
-               bint told=False):
+               bint told=False, bint look=False):
         for name, address in (names or {}).items():
             snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)
             self.names.contexts[self.names.count] = <SSL_CTX *><uintptr_t>address
             self.names.count += 1
-        return transport_accept(&self.line.transport, &self.station.loop, &self.station.memory,
+        begun = transport_accept(&self.line.transport, &self.station.loop, &self.station.memory,
                                 self.station.net, fd,
                                 <SSL_CTX *>context, _door_select, &self.names,
                                 self.told if told else NULL, timeout_ms)
+        if look:
+            fingerprint_open(&self.print_, &self.station.memory)
+            self.line.transport.print_ = &self.print_
+        return begun
 
     def connect(self, bytes address, uintptr_t context=0, *, server_name=None, bint verify=False,
                 uint32_t connect_timeout_ms=5000, uint32_t handshake_timeout_ms=5000):
@@ -673,6 +682,13 @@ cdef class Line:
         transport_close(&self.line.transport)
         octets_close(&self.line.taken)
         octets_close(&self.line.plain)
+        if self.line.transport.print_ != NULL:
+            fingerprint_close(&self.print_)
+
+    @property
+    def ja4(self):
+        """Of the ClientHello, where `look` was asked for; None while it is not whole."""
+        return bytes(self.print_.ja4[:JA4_TEXT]) if self.print_.state == FINGERPRINT_DONE else None
 
     @property
     def state(self):

@@ -5,6 +5,7 @@ from fastgw._core.buf cimport Chain, Memory, Octets, Slots
 from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
+from fastgw._core.io.fingerprint cimport Fingerprint
 from fastgw._core.io.loop cimport Loop, Source, Timer
 from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
 from fastgw._core.io.proxy_protocol cimport Network
@@ -77,6 +78,7 @@ cdef struct Link:
     uint64_t certificate        # key of the certificate shown; 0 in cleartext
     uint32_t demand             # of the certificate's row by which the client was judged; 0: none
     uint16_t tls_version        # TlsVersion; 0: not known, or cleartext
+    Fingerprint *print_         # of its ClientHello; NULL: no zone wanted it when the client came
     const HostRow *approved     # the row last found to be allowed here, in this revision:
     uint64_t approved_revision
     # toward an origin
@@ -189,6 +191,7 @@ cdef struct Desk:
     Slots exchanges
     Slots uses
     Slots endpoints
+    Slots prints
     uint8_t *net                # NET_SIZE octets: ciphertext scratch
     uint8_t *plain              # plaintext of one fill, with headroom and the rest of an earlier one in front
     Settings toward_client      # what we announce

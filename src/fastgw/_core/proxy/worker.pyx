@@ -13,6 +13,7 @@ from fastgw._core.h2.conn cimport (
 )
 from fastgw._core.h2.limits cimport Limits, limits_default, limits_set
 from fastgw._core.h2.settings cimport settings_default
+from fastgw._core.io.fingerprint cimport Fingerprint
 from fastgw._core.io.loop cimport (
     Source,
     Timer,
@@ -96,6 +97,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     slots_open(&desk.exchanges, sizeof(Exchange))
     slots_open(&desk.uses, sizeof(SnapshotUse))
     slots_open(&desk.endpoints, sizeof(Endpoint))
+    slots_open(&desk.prints, sizeof(Fingerprint))
     settings_default(&desk.toward_client)
     desk.toward_client.max_concurrent_streams = limits.concurrent_streams
     desk.toward_client.initial_window_size = limits.stream_window
@@ -128,6 +130,7 @@ cdef void _desk_free(Desk *desk) noexcept:
     slots_close(&desk.exchanges)
     slots_close(&desk.uses)
     slots_close(&desk.endpoints)
+    slots_close(&desk.prints)
     memory_close(&desk.memory)
     if desk.loop.epoll >= 0:
         loop_close(&desk.loop)

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memset
 
-from fastgw._core.wire.fields cimport AUTHORITY, METHOD, PATH, SCHEME, Field, FieldSection, field_kind
+from fastgw._core.wire.fields cimport AUTHORITY, METHOD, PATH, SCHEME, FieldSection, field_kind
 from fastgw._core.wire.frame cimport octets_get16, octets_get32
 
 cdef enum:
