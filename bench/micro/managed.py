@@ -11,7 +11,7 @@ import time
 
 from fastgw._core.rules.door import Asker
 from fastgw._core.rules.program import Rules
-from fastgw.managed.rules import RULES, whole
+from fastgw.managed.rules import RULES, SET, SPARE_QUIET
 from tests.managed.cases import Fields, head, is_quiet, program, recorded
 
 
@@ -33,7 +33,7 @@ def size(given: Fields) -> int:
 def main() -> None:
     rounds = int(sys.argv[-1]) if sys.argv[-1].isdigit() else 200
     heads = dict(recorded())
-    every = program([(rule.expression, rule.action == "skip") for rule in whole()])
+    every = program([(rule.expression, rule is SPARE_QUIET) for rule in SET])
     print(f"{len(RULES)} rules, {every.step_count} steps, {every.node_count} values", flush=True)
     if "--each" not in sys.argv:
         for name, given in heads.items():
@@ -44,7 +44,7 @@ def main() -> None:
             )
         return
     given = min(heads.values(), key=lambda each: abs(size(each) - 500))
-    for rule in whole():
+    for rule in SET:
         alone = measure(program([(rule.expression, False)]), given, rounds)
         print(f"{rule.id:32} {alone:8.0f} ns", flush=True)
 

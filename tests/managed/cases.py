@@ -11,7 +11,7 @@ from fastgw._core.rules.door import Asker, Head
 from fastgw._core.rules.program import Rules
 from fastgw._core.rules.regex import CompiledRegex
 from fastgw.managed.row import Example
-from fastgw.managed.rules import QUIET_ID, whole
+from fastgw.managed.rules import SET, SPARE_QUIET
 from fastgw.rules.compile import Rule, compile_rules
 from fastgw.rules.regex.tables import compile_one
 
@@ -55,8 +55,8 @@ def program(rules: Sequence[tuple[str, bool]]) -> Rules:
 
 @cache
 def _set(quiet: bool) -> tuple[list[str], Rules]:
-    rules = [rule for rule in whole() if quiet or rule.id != QUIET_ID]
-    return [rule.id for rule in rules], program([(rule.expression, rule.action == "skip") for rule in rules])
+    rules = [rule for rule in SET if quiet or rule is not SPARE_QUIET]
+    return [rule.id for rule in rules], program([(rule.expression, rule is SPARE_QUIET) for rule in rules])
 
 
 _ASKER = Asker(scratch_size=1 << 20)
@@ -69,7 +69,7 @@ def hits(given: Fields, quiet: bool = True) -> set[str]:
     counts = [0] * rules.rule_count
     _ASKER.decide(0, counts)
     assert not _ASKER.exhausted
-    return {name for name, count in zip(ids, counts, strict=True) if count} - {QUIET_ID}
+    return {name for name, count in zip(ids, counts, strict=True) if count} - {SPARE_QUIET.id}
 
 
 def is_quiet(given: Fields) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastgw.managed.row import Example, ManagedRule
-from fastgw.managed.rules import DATE, GROUPS, RULES, VERSION, chosen, unknown
+from fastgw.managed.rules import DATE, GROUPS, RULES, SET, SPARE_QUIET, VERSION, unknown
 from fastgw.policy.inspection import Managed
 from tests.managed.cases import Fields, fields, hits, is_quiet, recorded
 
@@ -100,14 +100,13 @@ def test_each_rule_says_what_it_is(rule: ManagedRule) -> None:
         )
 
 
-def test_what_a_zone_chooses() -> None:
-    assert chosen(Managed()) == ()
-    every = {rule.id: rule.action for rule in chosen(Managed(enabled=True))}
-    assert every == {"quiet": "skip"} | {rule.id: rule.action for rule in RULES}
-    overrides = (("scanners-names", "log"), ("scanners", "off"), ("path", "log"), ("path-long", "block"))
-    some = {rule.id: rule.action for rule in chosen(Managed(True, overrides))}
-    assert [name for name in some if name.startswith("scanners")] == ["scanners-names"]
-    assert some["scanners-names"] == "log"
-    assert some["path-traversal"] == "log"
-    assert some["path-long"] == "block"
-    assert unknown(Managed(True, (*overrides, ("paths", "log")))) == ("paths",)
+def test_what_nobody_knows_is_named() -> None:
+    overrides = (("scanners-names", "log"), ("scanners", "off"), ("path", "log"), ("paths", "log"))
+    assert unknown(Managed(True, overrides)) == ("paths",)
+
+
+def test_the_set_runs_every_rule_once() -> None:
+    assert set(SET) == {*RULES, SPARE_QUIET}
+    assert len(SET) == len(RULES) + 1
+    before = SET[: SET.index(SPARE_QUIET)]
+    assert {rule.id for rule in before} == {rule.id for rule in RULES if rule.early}

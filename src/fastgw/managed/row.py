@@ -42,7 +42,7 @@ class ManagedRule:
     description: str
     references: tuple[str, ...]
     expression: str
-    action: Literal["block", "log"]
+    action: Literal["block", "log", "quiet"]
     hits: tuple[Example, ...]
     near: tuple[Example, ...]
     early: bool = False
