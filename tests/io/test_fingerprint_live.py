@@ -33,10 +33,10 @@ def test_the_hello_is_looked_at_and_the_handshake_goes_on(pieces):
     near, line = accepted(station, True)
     size = -(-len(octets) // pieces)
     for at in range(0, len(octets), size):
-        assert line.ja4 is None
+        assert line.state["ja4"] is None
         near.sendall(octets[at : at + size])
         station.turn(1000)
-    assert line.ja4 == fingerprint([octets])["ja4"]
+    assert line.state["ja4"] == fingerprint([octets])["ja4"]
     assert near.recv(5)[0] == 22, "the server has answered"
     line.close()
     assert station.lent == 0
@@ -50,7 +50,7 @@ def test_a_client_that_goes_in_the_middle_leaves_nothing():
     assert station.lent > 0
     near.close()
     station.turn(1000)
-    assert line.ja4 is None
+    assert line.state["ja4"] is None
     line.close()
     assert station.lent == 0
 
@@ -61,5 +61,5 @@ def test_nobody_looks_unless_asked():
     near.sendall(octets)
     station.turn(1000)
     assert near.recv(5)[0] == 22
-    assert line.ja4 is None
+    assert line.state["ja4"] is None
     line.close()
