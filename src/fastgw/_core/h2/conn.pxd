@@ -9,6 +9,7 @@ from fastgw._core.h2.stream cimport Stream, StreamMap
 from fastgw._core.reasons cimport Reason
 from fastgw._core.wire.fields cimport FieldSection, RequestHead, ResponseHead
 from fastgw._core.wire.hpack cimport HpackDecoder, HpackEncoder
+from fastgw._core.wire.opening cimport Opening
 
 cdef enum:
     FEED_HEADROOM = 16          # writable octets conn_feed wants before its data: a frame header is put there in place
@@ -98,6 +99,7 @@ cdef struct Conn:
     SendWindow send_window
     Settings theirs
     bint settings_seen
+    Opening opening             # toward a client: how it began, until its first request
     uint32_t next_id            # the next stream we open
     uint32_t unsent_id          # of streams from here on no octet has left `out`
     Stream *ready_first         # streams with octets that may go when the outbox has room

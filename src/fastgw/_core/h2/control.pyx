@@ -1,7 +1,7 @@
 """The frames that carry no call: PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE."""
 from libc.stdint cimport int64_t
 
-from fastgw._core.h2.conn cimport CAUSE_GOAWAY, CAUSE_RESET, RESET_BY_PEER, TOWARD_ORIGIN
+from fastgw._core.h2.conn cimport CAUSE_GOAWAY, CAUSE_RESET, RESET_BY_PEER, TOWARD_CLIENT, TOWARD_ORIGIN
 from fastgw._core.h2.flow cimport send_window_widen
 from fastgw._core.h2.limits cimport PINGS, PRIORITIES, SETTINGS_FRAMES, WINDOW_UPDATES
 from fastgw._core.h2.outbox cimport outbox_ping, outbox_pump, outbox_settings_ack
@@ -23,6 +23,7 @@ from fastgw._core.reasons cimport (
 )
 from fastgw._core.wire.frame cimport ACK, STREAM_ID_LARGEST, octets_get16, octets_get32
 from fastgw._core.wire.hpack cimport hpack_encoder_resize
+from fastgw._core.wire.opening cimport opening_settings
 
 
 cdef Reason control_priority(Conn *self, const FrameHeader *header, uint8_t *payload) noexcept nogil:
@@ -30,6 +31,8 @@ cdef Reason control_priority(Conn *self, const FrameHeader *header, uint8_t *pay
     if octets_get32(payload) & STREAM_ID_LARGEST == header.stream_id:
         # An idle stream cannot be reset (RFC 9113 section 6.4).
         return FRAME_ON_IDLE_STREAM if conn_stream_is_idle(self, header.stream_id) else PRIORITY_ON_ITSELF
+    if self.last_peer_id == 0 and self.opening.priorities < 0xffff:
+        self.opening.priorities += 1
     return conn_spend(self, PRIORITIES, 1)
 
 
@@ -68,6 +71,8 @@ cdef Reason control_settings(Conn *self, const FrameHeader *header, uint8_t *pay
     for at in range(0, header.length, 6):
         if octets_get16(payload + at) == HEADER_TABLE_SIZE:     # each: the smallest counts (RFC 7541 section 4.2)
             hpack_encoder_resize(&self.encoder, octets_get32(payload + at + 2))
+    if not self.settings_seen and self.role == TOWARD_CLIENT:
+        opening_settings(&self.opening, payload, header.length)
     self.settings_seen = True
     outbox_settings_ack(self)
     self.events.settled(self)
@@ -142,6 +147,8 @@ cdef Reason control_window_update(Conn *self, const FrameHeader *header, uint8_t
             return CONNECTION_WINDOW_INCREMENT_ZERO
         if send_window_widen(&self.send_window, increment) != ACCEPTED:
             return CONNECTION_WINDOW_OVERFLOW
+        if self.last_peer_id == 0:
+            self.opening.window += increment
         if self.ready_first != NULL:
             outbox_pump(self)
         return ACCEPTED

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fastgw._core.buf cimport Memory, Octets
+from fastgw._core.io.fingerprint cimport Fingerprint
 from fastgw._core.io.loop cimport Loop, Source, Timer
 from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
 from fastgw._core.io.tls cimport SelectTerms, TlsSession, TlsWanted
@@ -54,6 +55,7 @@ ctypedef struct Transport:
     uint8_t phase               # TransportPhase
     uint8_t failure             # TransportFailure; nothing leaves a failure
     bint blocked                # the socket takes no more, or FLUSH_SIZE was too little: EPOLLOUT is watched
+    Fingerprint *print_         # looks at the ClientHello while it comes; NULL: nobody wants to know
     bint sni_seen               # the ClientHello carried a name (accepting side)
     bint ending                 # transport_end was called; close_notify goes out behind what is queued
     bint shut                   # our direction is shut down

@@ -12,6 +12,7 @@ from libc.string cimport memcmp, memcpy, memset, strlen
 from fastgw._core.buf cimport (
     Memory, Octets, memory_close, memory_open, octets_append, octets_close, octets_commit, octets_consume,
     octets_open, octets_reserve)
+from fastgw._core.io.fingerprint cimport Fingerprint, fingerprint_close, fingerprint_feed, fingerprint_open
 from fastgw._core.io.loop cimport (
     Loop, Source, Timer, loop_close, loop_forget, loop_open, loop_turn, loop_wake, loop_watch, timer_start,
     timer_stop)
@@ -134,8 +135,7 @@ cdef void _nodelay(int fd) noexcept nogil:
 
 
 cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t *net, int fd,
-                           SSL_CTX *context,
-                           SelectTerms select, void *arg, uint8_t *told,
+                           SSL_CTX *context, SelectTerms select, void *arg, uint8_t *told,
                            uint32_t handshake_timeout_ms) noexcept nogil:
     """Take over a descriptor that was accepted; `context` NULL: cleartext. A timeout of 0 is none.
 
@@ -335,6 +335,8 @@ cdef uint32_t _unseal(Transport *self, uint32_t count, uint8_t *into, uint32_t r
         _fail(self, PEER_RESET, "out of memory")
         return 0
     if self.phase == TRANSPORT_HANDSHAKE:
+        if self.print_ != NULL:
+            fingerprint_feed(self.print_, self.net, count)
         _handshake(self)
         if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
             return 0
@@ -609,6 +611,7 @@ cdef class Line:
     cdef Station station
     cdef bytes server_name
     cdef uint8_t[28] told
+    cdef Fingerprint print_
 
     def __cinit__(self, Station station, *, uint32_t room=FILL_SIZE, bint echo=False):
         memset(&self.line, 0, sizeof(_DoorLine))
@@ -627,15 +630,17 @@ cdef class Line:
             self.close()
 
     def accept(self, int fd, uintptr_t context=0, *, names=None, uint32_t timeout_ms=5000,
-               bint told=False):
+               bint told=False, bint look=False):
         for name, address in (names or {}).items():
             snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)
             self.names.contexts[self.names.count] = <SSL_CTX *><uintptr_t>address
             self.names.count += 1
-        return transport_accept(&self.line.transport, &self.station.loop, &self.station.memory,
-                                self.station.net, fd,
-                                <SSL_CTX *>context, _door_select, &self.names,
-                                self.told if told else NULL, timeout_ms)
+        begun = transport_accept(
+            &self.line.transport, &self.station.loop, &self.station.memory, self.station.net, fd, <SSL_CTX *>context,
+            _door_select, &self.names, self.told if told else NULL, timeout_ms)
+        fingerprint_open(&self.print_, &self.station.memory)
+        self.line.transport.print_ = &self.print_ if look else NULL
+        return begun
 
     def connect(self, bytes address, uintptr_t context=0, *, server_name=None, bint verify=False,
                 uint32_t connect_timeout_ms=5000, uint32_t handshake_timeout_ms=5000):
@@ -650,8 +655,7 @@ cdef class Line:
         endpoint.connect_timeout_ms = connect_timeout_ms
         endpoint.handshake_timeout_ms = handshake_timeout_ms
         return transport_connect(&self.line.transport, &self.station.loop, &self.station.memory,
-                                 self.station.net,
-                                 endpoint)
+                                 self.station.net, endpoint)
 
     def send(self, bytes data):
         octets_append(&self.line.plain, <const uint8_t *>data, len(data))
@@ -673,6 +677,7 @@ cdef class Line:
         transport_close(&self.line.transport)
         octets_close(&self.line.taken)
         octets_close(&self.line.plain)
+        fingerprint_close(&self.print_)
 
     @property
     def state(self):
@@ -680,6 +685,7 @@ cdef class Line:
         cdef Transport *transport = &self.line.transport
         return {
             "told": bytes(self.told[:28]),
+            "ja4": bytes(self.print_.ja4[:36]).rstrip(b"\0") or None,
             "phase": ("closed", "connecting", "handshake", "open", "told")[transport.phase],
             "failure": ("fine", "peer_ended", "peer_reset", "connect_refused", "connect_timed_out",
                         "connect_unreachable", "handshake_failed", "handshake_timed_out",

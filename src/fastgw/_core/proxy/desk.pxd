@@ -7,6 +7,7 @@ from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.inspect.gate cimport Inspector, Verdict
 from fastgw._core.inspect.rows cimport RuleRow
+from fastgw._core.io.fingerprint cimport Fingerprint
 from fastgw._core.io.loop cimport Loop, Source, Timer
 from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
 from fastgw._core.io.proxy_protocol cimport Network
@@ -102,6 +103,7 @@ cdef struct Link:
     uint32_t demand             # of the certificate's row by which the client was judged; 0: none
     uint16_t tls_version        # TlsVersion; 0: not known, or cleartext
     LinkFacts *facts            # NULL: no rule has asked for any
+    Fingerprint *print_         # of its ClientHello; NULL: no zone wanted it when the client came
     const HostRow *approved     # the row last found to be allowed here, in this revision:
     uint64_t approved_revision
     # toward an origin
@@ -223,6 +225,7 @@ cdef struct Desk:
     Slots link_facts
     Inspector inspector
     CallFacts known
+    Slots prints
     uint8_t *net                # NET_SIZE octets: ciphertext scratch
     uint8_t *plain              # plaintext of one fill, with headroom and the rest of an earlier one in front
     Settings toward_client      # what we announce

@@ -19,6 +19,7 @@ from fastgw._core.h2.conn cimport (
 from fastgw._core.h2.limits cimport Limits
 from fastgw._core.h2.outbox cimport outbox_goaway, outbox_ping, outbox_pump, outbox_taken
 from fastgw._core.h2.stream cimport Stream
+from fastgw._core.io.fingerprint cimport Fingerprint, fingerprint_close, fingerprint_open
 from fastgw._core.io.loop cimport Source, Timer, timer_start, timer_stop
 from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.io.tls cimport TLS_DEMANDS_NOTHING, TLS_REQUESTS, TLS_REQUIRES, TlsTerms, tls_is_resumed
@@ -65,7 +66,7 @@ cdef bint desk_is_full(const Desk *desk) noexcept nogil:
         return False
     used = (desk.memory.lent + desk.links.live * (sizeof(Link) + _LINK_COST) + desk.room.streams.live * sizeof(Stream)
             + desk.exchanges.live * sizeof(Exchange) + desk.link_facts.live * sizeof(LinkFacts)
-            + desk.inspector.memory_size)
+            + desk.inspector.memory_size + desk.prints.live * sizeof(Fingerprint))
     return used > desk.room.limits.worker_memory
 
 
@@ -141,10 +142,20 @@ cdef bint link_accept(Desk *desk, int fd, const Listener *listener, const unsign
                             desk.room.limits.handshake_timeout_ms):
         link_bury(self)
         return True
+    if context != NULL and use.data.prints:
+        _look(self)
     self.transport.source.ready = _ready
     if self.transport.phase == TRANSPORT_OPEN:
         _opened(self)
     return True
+
+
+cdef void _look(Link *self) noexcept nogil:
+    """See what the ClientHello looks like, if there is memory for it."""
+    self.print_ = <Fingerprint *>slots_take(&self.desk.prints)
+    if self.print_ != NULL:
+        fingerprint_open(self.print_, &self.desk.memory)
+        self.transport.print_ = self.print_
 
 
 cdef Link *link_connect(Desk *desk, Pool *pool, SnapshotUse *use, const EndpointRow *endpoint) noexcept nogil:
@@ -255,6 +266,8 @@ cdef void link_bury(Link *self) noexcept nogil:
     conn_close(&self.conn, CAUSE_LOST)
     transport_close(&self.transport)
     octets_close(&self.rest)
+    if self.print_ != NULL:
+        fingerprint_close(self.print_)
     if self.use != NULL:
         use_release(desk, self.use)
         self.use = NULL
@@ -272,6 +285,8 @@ cdef void link_sweep(Desk *desk) noexcept nogil:
             slots_return(&desk.endpoints, self.endpoint)
         if self.facts != NULL:
             slots_return(&desk.link_facts, self.facts)
+        if self.print_ != NULL:
+            slots_return(&desk.prints, self.print_)
         slots_return(&desk.links, self)
 
 

@@ -154,6 +154,7 @@ ctypedef struct SnapshotData:
     uint32_t slot_count         # counters of all rules
     const uint32_t *gone        # numbers of endpoints that no snapshot in force leads to any more
     uint32_t gone_count
+    bint prints                 # a zone asks what ClientHellos look like
     uint64_t revision
     int users                   # workers that hold it, or a row of it; changed atomically
     int seekers                 # of these, workers that look names up in it

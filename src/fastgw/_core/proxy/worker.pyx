@@ -19,6 +19,7 @@ from fastgw._core.inspect.gate cimport (
     inspector_open,
     inspector_tallies,
 )
+from fastgw._core.io.fingerprint cimport Fingerprint
 from fastgw._core.io.loop cimport (
     Source,
     Timer,
@@ -107,6 +108,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     slots_open(&desk.uses, sizeof(SnapshotUse))
     slots_open(&desk.endpoints, sizeof(Endpoint))
     slots_open(&desk.link_facts, sizeof(LinkFacts))
+    slots_open(&desk.prints, sizeof(Fingerprint))
     settings_default(&desk.toward_client)
     desk.toward_client.max_concurrent_streams = limits.concurrent_streams
     desk.toward_client.initial_window_size = limits.stream_window
@@ -152,6 +154,7 @@ cdef void _desk_free(Desk *desk) noexcept:
     slots_close(&desk.endpoints)
     slots_close(&desk.link_facts)
     inspector_close(&desk.inspector)
+    slots_close(&desk.prints)
     memory_close(&desk.memory)
     if desk.loop.epoll >= 0:
         loop_close(&desk.loop)
