@@ -13,7 +13,7 @@ ctypedef struct LimitRow:
     uint64_t rule               # of zone and rule, the same in every snapshot
     uint32_t values[LIMIT_VALUES_MOST]      # nodes of the program: their values tell one counter from another
     uint32_t value_count
-    CounterTerms terms
+    CounterTerms terms          # `most` 0: calls are not counted
     bint apart                  # another condition says which calls count: limit_count is for these
     uint32_t messages_most      # of one stream in one period, toward the origin; 0: any number
     uint64_t octets_most        # likewise

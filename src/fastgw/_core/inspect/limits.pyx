@@ -81,6 +81,9 @@ cdef bint limit_take(const LimitRow *self, RuleRun *run, uint64_t now_ns, uint32
     rules_begin was called for its head. A call that passes is counted, unless the rule has a condition apart for that.
     """
     cdef uint64_t key[2]
+    retry_ms[0] = 0
+    if self.terms.most == 0:
+        return True
     _key(self, run, key)
     return counter_use(self.table, key, &self.terms, JUDGE_ONLY if self.apart else COUNT_AND_JUDGE, now_ns, retry_ms)
 
@@ -89,6 +92,8 @@ cdef void limit_count(const LimitRow *self, RuleRun *run, uint64_t now_ns) noexc
     """A call for which the condition apart holds, if the rule has one; after limit_take has let the call pass."""
     cdef uint64_t key[2]
     cdef uint32_t retry_ms
+    if self.terms.most == 0:
+        return
     _key(self, run, key)
     counter_use(self.table, key, &self.terms, COUNT_ONLY, now_ns, &retry_ms)
 
@@ -102,8 +107,8 @@ cdef int limit_put(LimitRow *self, Counters counters, object rule, object values
     """
     if not 0 < terms.period * 1000 <= COUNTER_PERIOD_MOST_MS:
         raise ValueError(f"a rate limit's period is 1 to {COUNTER_PERIOD_MOST_MS // 1000} seconds, not {terms.period}")
-    if not 0 < terms.requests_per_period <= COUNTER_MOST:
-        raise ValueError(f"a rate limit is 1 to {COUNTER_MOST} calls, not {terms.requests_per_period}")
+    if not 0 <= terms.requests_per_period <= COUNTER_MOST:
+        raise ValueError(f"a rate limit is at most {COUNTER_MOST} calls, not {terms.requests_per_period}")
     if not 0 <= terms.mitigation_timeout <= _MITIGATION_MOST_S:
         raise ValueError(f"a mitigation timeout is at most {_MITIGATION_MOST_S} seconds")
     if not 0 <= terms.messages_per_period <= _MESSAGES_MOST or not 0 <= terms.octets_per_period <= _OCTETS_MOST:

@@ -33,6 +33,7 @@ cpdef enum LocalReply:
     RATE_LIMITED
     ACCESS_UNAUTHENTICATED
     ACCESS_DENIED
+    MESSAGE_TOO_LARGE
     REPLY_COUNT
 
 ctypedef struct Answer:

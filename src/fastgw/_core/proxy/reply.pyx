@@ -66,6 +66,7 @@ TABLE = {
     RATE_LIMITED:           (429, GRPC_RESOURCE_EXHAUSTED,   "more calls than the zone allows in this time"),
     ACCESS_UNAUTHENTICATED: (401, GRPC_UNAUTHENTICATED,      "the zone's access policy wants to know who calls"),
     ACCESS_DENIED:          (403, GRPC_PERMISSION_DENIED,    "the zone's access policy does not admit this caller"),
+    MESSAGE_TOO_LARGE:      (413, GRPC_RESOURCE_EXHAUSTED,   "a message is larger than the zone allows"),
 }
 
 cdef uint16_t _http[<int>REPLY_COUNT]

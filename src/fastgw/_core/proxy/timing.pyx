@@ -10,6 +10,7 @@ from fastgw._core.proxy.attempt cimport attempt_due, attempt_hedge
 from fastgw._core.proxy.decide cimport TEXT_SIZE
 from fastgw._core.proxy.desk cimport OPEN_HALF, PHASE_STREAM, SIDE_CLIENT, SIDE_GATEWAY, SIDE_ORIGIN
 from fastgw._core.proxy.exchange cimport exchange_commit, exchange_fail, exchange_lose_client
+from fastgw._core.proxy.pace cimport pace_due
 from fastgw._core.proxy.reply cimport DEADLINE_EXCEEDED, ORIGIN_IDLE, STREAM_TOO_OLD
 from fastgw._core.proxy.route cimport RouteRow
 from fastgw._core.reasons cimport CANCEL
@@ -41,6 +42,8 @@ cdef uint64_t _next(const Exchange *self) noexcept nogil:
         _sooner(&at, self.hedge_at)
     if self.release_at > 0:
         _sooner(&at, self.release_at)
+    if self.pace.due_at > 0:
+        _sooner(&at, self.pace.due_at)
     if self.response.half != OPEN_HALF and at < self.active_at + _UNTAKEN:
         at = self.active_at + _UNTAKEN
     return at
@@ -125,6 +128,8 @@ cdef void _timer(Timer *timer) noexcept nogil:
         exchange_fail(self, STREAM_TOO_OLD, SIDE_GATEWAY, <int>PHASE_STREAM, text)
         _await_taking(self)
         return
+    if self.pace.due_at > 0 and now >= self.pace.due_at:
+        pace_due(self)
     if self.release_at > 0 and now >= self.release_at:
         exchange_commit(self)
     if self.again_at > 0 and now >= self.again_at:
