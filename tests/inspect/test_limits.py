@@ -26,7 +26,7 @@ PLAIN = st.one_of(
 VALUE = st.one_of(PLAIN, st.lists(PLAIN, max_size=4), st.lists(st.lists(PLAIN, max_size=2), max_size=3))
 
 
-def limiter(count: int, limit: RateLimit = LIMIT, rule: bytes = b"zone/rule") -> Limiter:
+def limiter(count: int, limit: RateLimit = LIMIT, rule: int = 1) -> Limiter:
     return Limiter(COUNTERS, rule, count, limit)
 
 
@@ -71,13 +71,13 @@ def test_rules_and_processes_have_keys_of_their_own() -> None:
     values = Values([b"a"])
     here = limiter(1).key(values)
     assert here == limiter(1, replace(LIMIT, requests_per_period=9)).key(values)
-    assert here != limiter(1, rule=b"zone/other").key(values)
-    assert here != Limiter(Counters(4096), b"zone/rule", 1, LIMIT).key(values)
+    assert here != limiter(1, rule=2).key(values)
+    assert here != Limiter(Counters(4096), 1, 1, LIMIT).key(values)
 
 
 def test_a_limit_counts_by_its_values() -> None:
     one, other = Values([ip_address("192.0.2.1")]), Values([ip_address("192.0.2.2")])
-    limit = limiter(1, rule=b"by values")
+    limit = limiter(1, rule=3)
     assert [limit.take(one, BEGIN + at) for at in range(4)] == [(True, 0)] * 3 + [(False, PERIOD_LEFT)]
     assert limit.take(other, BEGIN)[0]
 
@@ -87,16 +87,16 @@ PERIOD_LEFT = 10_000 - 3 + 1  # of the first window, and a moment of the next
 
 def test_a_limit_stays_what_it_is_when_its_rule_is_compiled_anew() -> None:
     values = Values([b"key"])
-    assert [limiter(1, rule=b"anew").take(values, BEGIN)[0] for _ in range(4)] == [True, True, True, False]
+    assert [limiter(1, rule=4).take(values, BEGIN)[0] for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_limit_without_characteristics_is_one_for_all() -> None:
-    limit = limiter(0, rule=b"for all")
+    limit = limiter(0, rule=5)
     assert [limit.take(Values([]), BEGIN)[0] for _ in range(4)] == [True, True, True, False]
 
 
 def test_mitigation() -> None:
-    limit = limiter(1, replace(LIMIT, mitigation_timeout=60), rule=b"mitigation")
+    limit = limiter(1, replace(LIMIT, mitigation_timeout=60), rule=6)
     values = Values([b"key"])
     assert [limit.take(values, BEGIN) for _ in range(4)][-1] == (False, 60_000)
     assert limit.take(values, BEGIN + 59_999) == (False, 1)
@@ -104,7 +104,7 @@ def test_mitigation() -> None:
 
 
 def test_calls_counted_by_a_condition_apart() -> None:
-    limit = limiter(1, replace(LIMIT, counting_expression='http.host eq "a"'), rule=b"apart")
+    limit = limiter(1, replace(LIMIT, counting_expression='http.host eq "a"'), rule=7)
     values = Values([b"key"])
     assert all(limit.take(values, BEGIN)[0] for _ in range(10))
     for _ in range(3):

@@ -8,9 +8,8 @@ cdef enum:
     LIMIT_VALUES_MOST = 16      # characteristics of one rule
 
 ctypedef struct LimitRow:
-    # Frozen, as all of its snapshot; the counters live on.
+    # Frozen, as all of its snapshot; the counters live on. Zones that ask the same share it.
     CounterTable *table         # of the process
-    uint64_t rule               # of zone and rule, the same in every snapshot
     uint32_t values[LIMIT_VALUES_MOST]      # nodes of the program: their values tell one counter from another
     uint32_t value_count
     CounterTerms terms          # `most` 0: calls are not counted
@@ -18,6 +17,7 @@ ctypedef struct LimitRow:
     uint32_t messages_most      # of one stream in one period, toward the origin; 0: any number
     uint64_t octets_most        # likewise
 
-cdef bint limit_take(const LimitRow *self, RuleRun *run, uint64_t now_ns, uint32_t *retry_ms) noexcept nogil
-cdef void limit_count(const LimitRow *self, RuleRun *run, uint64_t now_ns) noexcept nogil
-cdef int limit_put(LimitRow *self, Counters counters, object rule, object values, object terms) except -1
+cdef bint limit_take(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t now_ns,
+                     uint32_t *retry_ms) noexcept nogil
+cdef void limit_count(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t now_ns) noexcept nogil
+cdef int limit_put(LimitRow *self, Counters counters, object values, object terms) except -1

@@ -30,7 +30,6 @@ from fastgw._core.rules.values cimport (
     value_text,
 )
 
-from hashlib import blake2b
 from ipaddress import IPv4Address, IPv6Address
 
 
@@ -65,43 +64,44 @@ cdef void _hash_value(KeyedHashState *state, const Value *value) noexcept nogil:
         keyed_hash_word(state, <uint64_t>value.number)
 
 
-cdef inline void _key(const LimitRow *self, RuleRun *run, uint64_t *key) noexcept nogil:
+cdef inline void _key(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t *key) noexcept nogil:
     cdef KeyedHashState state
     cdef uint32_t number
     keyed_hash_begin(&state, self.table.hash_key)
-    keyed_hash_word(&state, self.rule)
+    keyed_hash_word(&state, owner)
     for number in range(self.value_count):
         _hash_value(&state, node_value(run, self.values[number]))
     keyed_hash_end(&state, key)
 
 
-cdef bint limit_take(const LimitRow *self, RuleRun *run, uint64_t now_ns, uint32_t *retry_ms) noexcept nogil:
+cdef bint limit_take(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t now_ns,
+                     uint32_t *retry_ms) noexcept nogil:
     """A call for which the rule holds. False: it is one too many, and `retry_ms` is when one would pass again.
 
+    owner  number of zone and rule, the same in every snapshot
     rules_begin was called for its head. A call that passes is counted, unless the rule has a condition apart for that.
     """
     cdef uint64_t key[2]
     retry_ms[0] = 0
     if self.terms.most == 0:
         return True
-    _key(self, run, key)
+    _key(self, owner, run, key)
     return counter_use(self.table, key, &self.terms, JUDGE_ONLY if self.apart else COUNT_AND_JUDGE, now_ns, retry_ms)
 
 
-cdef void limit_count(const LimitRow *self, RuleRun *run, uint64_t now_ns) noexcept nogil:
+cdef void limit_count(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t now_ns) noexcept nogil:
     """A call for which the condition apart holds, if the rule has one; after limit_take has let the call pass."""
     cdef uint64_t key[2]
     cdef uint32_t retry_ms
     if self.terms.most == 0:
         return
-    _key(self, run, key)
+    _key(self, owner, run, key)
     counter_use(self.table, key, &self.terms, COUNT_ONLY, now_ns, &retry_ms)
 
 
-cdef int limit_put(LimitRow *self, Counters counters, object rule, object values, object terms) except -1:
+cdef int limit_put(LimitRow *self, Counters counters, object values, object terms) except -1:
     """Fill a row.
 
-    rule    octets that name zone and rule
     values  nodes of the program
     terms   with the attributes of a policy's RateLimit: times in seconds
     """
@@ -116,7 +116,6 @@ cdef int limit_put(LimitRow *self, Counters counters, object rule, object values
     if len(values) > LIMIT_VALUES_MOST:
         raise ValueError(f"a rate limit has at most {LIMIT_VALUES_MOST} characteristics, not {len(values)}")
     self.table = counters.table
-    self.rule = int.from_bytes(blake2b(rule, digest_size=8).digest(), "little")
     self.value_count = 0
     for node in values:
         self.values[self.value_count] = node
@@ -178,25 +177,27 @@ cdef class Values:
 cdef class Limiter:
     """One rate limit, asked with values that are given."""
     cdef LimitRow row
+    cdef uint32_t owner
     cdef Counters counters
 
-    def __cinit__(self, Counters counters not None, bytes rule, uint32_t value_count, terms):
+    def __cinit__(self, Counters counters not None, uint32_t owner, uint32_t value_count, terms):
         self.counters = counters
-        limit_put(&self.row, counters, rule, range(value_count), terms)
+        self.owner = owner
+        limit_put(&self.row, counters, range(value_count), terms)
 
     def take(self, Values values not None, uint64_t now_ms):
         """(does the call pass, when one would pass again in ms)"""
         cdef uint32_t retry_ms = 0
-        passed = limit_take(&self.row, &values.run, now_ms * 1000000, &retry_ms)
+        passed = limit_take(&self.row, self.owner, &values.run, now_ms * 1000000, &retry_ms)
         return bool(passed), retry_ms
 
     def count(self, Values values not None, uint64_t now_ms):
-        limit_count(&self.row, &values.run, now_ms * 1000000)
+        limit_count(&self.row, self.owner, &values.run, now_ms * 1000000)
 
     def key(self, Values values not None):
         """What the counter goes by."""
         cdef uint64_t key[2]
-        _key(&self.row, &values.run, key)
+        _key(&self.row, self.owner, &values.run, key)
         return key[0], key[1]
 
     def take_many(self, Values values not None, uint32_t rounds, uint32_t varied=0):
@@ -212,5 +213,5 @@ cdef class Limiter:
             for number in range(rounds):
                 if varied > 0:
                     values.memos[0].value.number = number % varied
-                passed += limit_take(&self.row, &values.run, now, &retry_ms)
+                passed += limit_take(&self.row, self.owner, &values.run, now, &retry_ms)
         return passed
