@@ -60,4 +60,41 @@ static inline uint64_t keyed_hash(const uint64_t key[2], const uint8_t *at, size
   return state.a ^ state.b ^ state.c ^ state.d;
 }
 
+/* The same in steps, for 128 bits of several texts: who calls says first how long each is. A text's last word is
+   filled up with zeros. */
+static inline void keyed_hash_begin(KeyedHashState *state, const uint64_t key[2]) {
+  state->a = key[0] ^ 0x736f6d6570736575ULL;
+  state->b = key[1] ^ 0x646f72616e646f6dULL ^ 0xee;
+  state->c = key[0] ^ 0x6c7967656e657261ULL;
+  state->d = key[1] ^ 0x7465646279746573ULL;
+}
+
+static inline void keyed_hash_octets(KeyedHashState *state, const uint8_t *at, size_t length) {
+  uint64_t word;
+  for (; length >= 8; length -= 8, at += 8) {
+    memcpy(&word, at, 8);
+    keyed_hash_word(state, KEYED_HASH_LITTLE(word));
+  }
+  if (length > 0) {
+    word = 0;
+    for (size_t number = 0; number < length; number++) {
+      word |= (uint64_t)at[number] << (8 * number);
+    }
+    keyed_hash_word(state, word);
+  }
+}
+
+static inline void keyed_hash_end(KeyedHashState *state, uint64_t into[2]) {
+  state->c ^= 0xee;
+  for (int round = 0; round < 3; round++) {
+    keyed_hash_round(state);
+  }
+  into[0] = state->a ^ state->b ^ state->c ^ state->d;
+  state->b ^= 0xdd;
+  for (int round = 0; round < 3; round++) {
+    keyed_hash_round(state);
+  }
+  into[1] = state->a ^ state->b ^ state->c ^ state->d;
+}
+
 #endif

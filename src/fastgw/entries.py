@@ -149,6 +149,8 @@ def _route(row: PolicyRoute) -> RouteEntry:
         attempts=row.retry.attempts,
         replay_octets=row.retry.replay_octets,
         hedge_ms=row.retry.hedge_ms,
+        request_message_most=row.request_message,
+        response_message_most=row.response_message,
     )
 
 

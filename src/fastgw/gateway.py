@@ -19,6 +19,7 @@ from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
 from fastgw.inspected import RuleBook
+from fastgw.policy.limits import PER_PROCESS
 from fastgw.probe.health import Health
 from fastgw.published import Change, Checks, Published
 from fastgw.serve.access_log import AccessLog
@@ -236,7 +237,7 @@ class Gateway:
         snapshot = change.snapshot
         self._take(change)
         log = self.config.access_log is not None
-        limits = dict(self.config.limits)
+        limits = {name: value for name, value in self.config.limits if name not in PER_PROCESS}
         balancers = [network_row(text) for text in self.config.tls.proxy_protocol]
         workers = [
             Worker(

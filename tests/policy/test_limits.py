@@ -31,6 +31,7 @@ OTHERS = {
     "waiting_octets": 67_108_864,
     "worker_memory": 1_073_741_824,
     "connections": 65_536,
+    "counters_memory": 67_108_864,
     "handshake_timeout_ms": 10_000,
     "begin_timeout_ms": 10_000,
     "settings_timeout_ms": 10_000,

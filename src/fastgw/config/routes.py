@@ -159,7 +159,15 @@ def _route(report: Report, parts: RouteParts, matches: tuple[Match, ...]) -> Rou
             (*parts.path, "idle_timeout"), "has no effect: it is longer than the timeout of the call"
         )
     retry = None if parts.retry is None else take_retry(report, parts.retry, (*parts.path, "retry"))
-    return Route(matches, table.timeout, table.idle_timeout, table.age, retry)
+    return Route(
+        matches,
+        table.timeout,
+        table.idle_timeout,
+        table.age,
+        retry,
+        table.max_request_message_bytes,
+        table.max_response_message_bytes,
+    )
 
 
 def _match(

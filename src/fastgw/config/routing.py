@@ -10,7 +10,14 @@ from pydantic import BeforeValidator, Field, create_model
 from fastgw.config.fields import ComplaintError, Duration, Table, Text, duration_ms, kind_of
 from fastgw.policy import origins
 from fastgw.policy.origins import Knob
-from fastgw.policy.routes import ATTEMPTS_MAX, HEADERS_MAX, MATCHES_MAX, REPLAY_MAX, STATUSES
+from fastgw.policy.routes import (
+    ATTEMPTS_MAX,
+    HEADERS_MAX,
+    MATCHES_MAX,
+    MESSAGE_MAX,
+    REPLAY_MAX,
+    STATUSES,
+)
 
 _FIELD_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2, lower case as on the wire
 _SERVICE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -99,6 +106,7 @@ def _whole(least: int, most: int, what: str) -> Any:
     ]
 
 
+MessageField = _whole(0, MESSAGE_MAX, "octets of one gRPC message")
 WeightField = _whole(1, origins.WEIGHT_MAX, "share of calls among the targets of one name")
 PriorityField = _whole(
     0, origins.PRIORITY_MAX, "0 serves first; a higher one when too few of the lower are available"
@@ -229,4 +237,12 @@ class RouteTable(Table):
     age: Annotated[
         Duration, Field(description="longest life of a stream, which ends UNAVAILABLE; 0s: any")
     ] = 0
+    max_request_message_bytes: Annotated[
+        MessageField | None,  # type: ignore[valid-type]
+        Field(description="largest gRPC message of a request; 0: any; default: the zone's"),
+    ] = None
+    max_response_message_bytes: Annotated[
+        MessageField | None,  # type: ignore[valid-type]
+        Field(description="largest gRPC message of a response; 0: any; default: the zone's"),
+    ] = None
     retry: Annotated[RetryTable | None, Field(description="instead of the zone's")] = None

@@ -108,6 +108,12 @@ def _wait(name: str, default: int, effect: str, section: str) -> Setting:
     return Setting(name, "duration", default, effect, section, least=1, most=_DAY, seconds=True)
 
 
+def _octets(name: str, effect: str) -> Setting:
+    return Setting(
+        name, "integer", 0, f"{effect}, where its route says nothing else; 0: any", "spec 9", most=0xFFFFFFFF
+    )
+
+
 def _object(name: str, default: dict[str, object], *fields: Setting, plan: Plan = "free") -> Setting:
     return Setting(name, "object", default, fields=fields, plan=plan)
 
@@ -151,6 +157,8 @@ _EFFECTIVE = (
         "spec 8, reference 1.4",
         plan="enterprise",
     ),
+    _octets("max_request_message_bytes", "largest gRPC message of a request"),
+    _octets("max_response_message_bytes", "largest gRPC message of a response"),
     _enum(
         "min_tls_version",
         TLS_VERSIONS,

@@ -109,7 +109,7 @@ def compile_zone(zone: Zone, known: Known, server: ServerTls = NO_TLS) -> ZoneRo
     settings = zone.settings
     # A paused zone inspects nothing: both switches stand open, the way to the origin stays as it is.
     grpc, http = settings.grpc or zone.paused, settings.http or zone.paused
-    routes = compile_routes(zone.routes, settings.idle_ms, zone.retry)
+    routes = compile_routes(zone.routes, settings.idle_ms, zone.retry, settings.messages)
     hosts: list[HostRow] = []
     origins: dict[tuple[str, tuple[TargetRow, ...]], int] = {}
     demands = demands_of(zone)

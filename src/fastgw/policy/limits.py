@@ -40,6 +40,7 @@ class Limit:
     sides: tuple[Side, ...] = BOTH
     per_worker: bool = False
     unlimited: bool = False
+    per_process: bool = False
 
     @property
     def is_duration(self) -> bool:
@@ -260,6 +261,19 @@ _SIZES = (
         CLIENT,
         per_worker=True,
     ),
+    Limit(
+        "counters_memory",
+        "octets",
+        64 * _MIB,
+        _MIB,
+        16 * _GIB,
+        "counters of rate limits, 32 octets each, from the first rate limit on; when all of a bucket are worth "
+        "keeping, a call of a new key may pass uncounted",
+        "floods with a new key in each call",
+        ("counters_uncounted", "counters_displaced"),
+        CLIENT,
+        per_process=True,
+    ),
 )
 
 _BUDGETS = (
@@ -394,5 +408,8 @@ _TIMEOUTS = (
 )
 
 CATALOGUE: dict[str, Limit] = {row.id: row for row in (*_SIZES, *_BUDGETS, *_TIMEOUTS)}
+
+PER_PROCESS = frozenset(row.core_key for row in CATALOGUE.values() if row.per_process)
+"""What is no limit of a worker, but of all of them together."""
 
 DEFAULTS: LimitValues = tuple((row.core_key, row.default) for row in CATALOGUE.values())

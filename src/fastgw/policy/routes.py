@@ -40,6 +40,7 @@ RETRIABLE = frozenset(
 
 ATTEMPTS_MAX = 10
 REPLAY_MAX = 16 * 1024 * 1024
+MESSAGE_MAX = 4_294_967_295  # octets, of any gRPC message: its length has 32 bits
 HEADERS_MAX = 16  # of one match, as in GRPCRoute
 MATCHES_MAX = 64  # of one route
 
@@ -80,13 +81,18 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What holds for calls that one of `matches` fits; None: as the zone has it. Times in ms, 0: no limit."""
+    """What holds for calls that one of `matches` fits; None: as the zone has it. Times in ms, 0: no limit.
+
+    request_message, response_message  octets of the largest gRPC message of that direction, 0: any
+    """
 
     matches: tuple[Match, ...]
     timeout_ms: int = 0
     idle_timeout_ms: int | None = None
     age_ms: int = 0
     retry: Retry | None = None
+    request_message: int | None = None
+    response_message: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +104,18 @@ class RouteRow:
     idle_ms: int = 100_000
     age_ms: int = 0
     retry: Retry = Retry()
+    request_message: int = 0
+    response_message: int = 0
 
 
-def compile_routes(routes: Iterable[Route], idle_ms: int, retry: Retry) -> tuple[RouteRow, ...]:
+def compile_routes(
+    routes: Iterable[Route], idle_ms: int, retry: Retry, messages: tuple[int, int] = (0, 0)
+) -> tuple[RouteRow, ...]:
     """The rows of a zone in the order in which they are asked; the last one takes every call.
 
     Precedence is among matches, not routes: a route with a special and a general match becomes two rows when
-    a match of another route comes between them. Equal ranks keep the order of writing.
+    a match of another route comes between them. Equal ranks keep the order of writing. `messages`: the zone's
+    largest ones, of requests and of responses.
     """
     pairs = [(match, route) for route in routes for match in route.matches]
     pairs.sort(key=lambda pair: pair[0].rank)
@@ -113,19 +124,23 @@ def compile_routes(routes: Iterable[Route], idle_ms: int, retry: Retry) -> tuple
     for match, route in pairs:
         if route is last:
             before = rows.pop()
-            rows.append(_row(route, (*before.matches, match), idle_ms, retry))
+            rows.append(_row(route, (*before.matches, match), idle_ms, retry, messages))
         else:
-            rows.append(_row(route, (match,), idle_ms, retry))
+            rows.append(_row(route, (match,), idle_ms, retry, messages))
         last = route
-    rows.append(RouteRow((), 0, idle_ms, 0, retry))
+    rows.append(RouteRow((), 0, idle_ms, 0, retry, *messages))
     return tuple(rows)
 
 
-def _row(route: Route, matches: tuple[Match, ...], idle_ms: int, retry: Retry) -> RouteRow:
+def _row(
+    route: Route, matches: tuple[Match, ...], idle_ms: int, retry: Retry, messages: tuple[int, int]
+) -> RouteRow:
     return RouteRow(
         matches=matches,
         deadline_ms=route.timeout_ms,
         idle_ms=idle_ms if route.idle_timeout_ms is None else route.idle_timeout_ms,
         age_ms=route.age_ms,
         retry=retry if route.retry is None else route.retry,
+        request_message=messages[0] if route.request_message is None else route.request_message,
+        response_message=messages[1] if route.response_message is None else route.response_message,
     )

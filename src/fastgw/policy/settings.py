@@ -33,6 +33,8 @@ class Settings:
     origin_handshake_timeout_ms: int = 10_000
     proxy_read_timeout_ms: int = 100_000
     long_lived_grpc: bool = False
+    max_request_message_bytes: int = 0
+    max_response_message_bytes: int = 0
     min_tls_version: TlsVersion = "1.2"
     tls_1_3: Literal["on", "off", "zrt"] = "on"
     ciphers: tuple[str, ...] = ()
@@ -45,6 +47,11 @@ class Settings:
     def idle_ms(self) -> int:
         """Longest silence on a stream, in ms; 0: any."""
         return 0 if self.long_lived_grpc else self.proxy_read_timeout_ms
+
+    @property
+    def messages(self) -> tuple[int, int]:
+        """Octets of the largest gRPC message of requests and of responses; 0: any."""
+        return self.max_request_message_bytes, self.max_response_message_bytes
 
     @property
     def encrypted(self) -> bool:

@@ -364,6 +364,8 @@ def _route(way: _Way) -> Step:
         "deadline_ms": deadline,
         "idle_ms": row.idle_ms or None,
         "age_ms": row.age_ms or None,
+        "request_message_octets": row.request_message or None,
+        "response_message_octets": row.response_message or None,
         "retry_on": [name for name, status in STATUSES.items() if status in row.retry.on],
         "attempts": row.retry.attempts,
         "replay_octets": row.retry.replay_octets,

@@ -135,6 +135,21 @@ cdef struct Pool:
     const SSL_CTX *session_context  # it was opened from this one
     uint64_t session_verified_at    # ns: see Link
 
+ctypedef struct Pace:
+    # What one call may send, and has sent of late; levels are times the period's milliseconds. All 0: what it likes.
+    uint32_t messages_most      # of the request, in a period; 0: any number
+    uint32_t messages_period_ms
+    uint64_t octets_most        # likewise
+    uint32_t octets_period_ms
+    bint slowed                 # credit was kept back
+    bint foreign                # the answer is not gRPC: it has no messages
+    uint64_t messages           # level
+    uint64_t octets             # level
+    uint64_t at_ms              # when the levels were that
+    uint64_t seen               # messages that are in the level
+    uint64_t owed               # octets of credit that the client gets when there is room
+    uint64_t due_at             # ns, when to look; 0: nothing is owed
+
 ctypedef struct Ledger:
     # Credit of one direction: who takes octets in owes them back.
     MessageScan scan
@@ -186,6 +201,8 @@ cdef struct Exchange:
     uint64_t held               # octets of both ways that wait here
     Ledger request
     Ledger response
+    bint paced                  # its messages or its pace are limited
+    Pace pace
     uint64_t ray                # its number, for the client and the log
     uint64_t started_at         # ns
     uint64_t answered_at        # ns, response head

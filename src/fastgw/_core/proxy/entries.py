@@ -32,6 +32,8 @@ class RouteEntry(NamedTuple):
     attempts: int = 3
     replay_octets: int = 65_536
     hedge_ms: int = 0
+    request_message_most: int = 0
+    response_message_most: int = 0
 
 
 class ZoneEntry(NamedTuple):

@@ -60,6 +60,7 @@ from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed, en
 from fastgw._core.proxy.head cimport head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
 from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
+from fastgw._core.proxy.pace cimport pace_begin, pace_credit, pace_relay
 from fastgw._core.proxy.pool cimport pool_leave, pool_settled
 from fastgw._core.proxy.reply cimport (
     HEAD_TOO_LARGE,
@@ -135,7 +136,15 @@ cdef inline void _pay(Exchange *self, Stream *source, uint32_t size) noexcept no
     if self.client != NULL:
         _unhold(self, size)
     if source != NULL and source.conn != NULL:
-        outbox_credit_stream(<Conn *>source.conn, source, size)
+        _credit_stream(self, <Conn *>source.conn, source, size)
+
+
+cdef inline void _credit_stream(Exchange *self, Conn *sender, Stream *source, uint32_t size) noexcept nogil:
+    """At once, or in time where the client's pace is limited."""
+    if self.paced and source == self.client:
+        pace_credit(self, source, size)
+    else:
+        outbox_credit_stream(sender, source, size)
 
 
 cdef void _shed(Exchange *self) noexcept nogil:
@@ -359,6 +368,7 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
         _reply(self, reply, SIDE_CLIENT if reply == HEAD_TOO_LARGE else SIDE_GATEWAY, <int>PHASE_POLICY, -1, text)
         return
     timing_begin(self, head)
+    pace_begin(self)
     admit(self, section, head)
 
 
@@ -372,6 +382,8 @@ cdef void _relay(Exchange *self, Ledger *ledger, Conn *sender, Stream *source, S
     self.active_at = self.desk.loop.now
     if self.grpc:
         message_scan(&ledger.scan, payload, length)
+    if self.paced and not pace_relay(self, ledger, sender, length):
+        return
     if end:
         ledger.half = <uint8_t>ENDED_HALF
     if ledger == &self.request and attempt_note(self, payload, length):
@@ -381,7 +393,7 @@ cdef void _relay(Exchange *self, Ledger *ledger, Conn *sender, Stream *source, S
             if self.keeping:
                 self.paid += length
             outbox_credit_connection(sender, length)
-            outbox_credit_stream(sender, source, length)
+            _credit_stream(self, sender, source, length)
         else:
             _hold(self, sender, length)
     else:
@@ -457,6 +469,7 @@ cdef void _on_response_head(Conn *conn, Stream *stream, FieldSection *section, c
         if self.grpc and (head.content_type == NULL
                           or not media_type_is_grpc(head.content_type.value, head.content_type.value_length)):
             self.desk.meter.foreign_answers += 1
+            self.pace.foreign = True
         if not end and self.keeping and self.route.retry_on != 0 and stash_section(&self.answer, section):
             # The status that decides comes in the trailers, if no message comes before. A client may wait for the
             # head before it sends what the origin waits for: so not for long.

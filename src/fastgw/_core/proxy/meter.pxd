@@ -63,6 +63,7 @@ ctypedef struct Meter:
     uint64_t exchanges_open
     uint64_t attempts_again     # attempts of calls after their first
     uint64_t attempts_hedged    # attempts beside a first one that had not answered
+    uint64_t streams_slowed     # calls whose client had to wait for credit, for sending too fast
     uint64_t keepalives_failed  # origin connections closed because a PING found no answer
     uint64_t retries_over_budget    # calls not tried again because too many were
     uint64_t hooks_asked        # calls that waited for Python

@@ -90,6 +90,7 @@ cdef dict meter_stats(const Meter *self):
         "exchanges_open": self.exchanges_open,
         "attempts_again": self.attempts_again,
         "attempts_hedged": self.attempts_hedged,
+        "streams_slowed": self.streams_slowed,
         "keepalives_failed": self.keepalives_failed,
         "retries_over_budget": self.retries_over_budget,
         "hooks_asked": self.hooks_asked,

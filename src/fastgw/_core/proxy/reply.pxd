@@ -37,6 +37,7 @@ cpdef enum LocalReply:
     ACCESS_DENIED
     HOOK_DENIED
     HOOK_FAILED
+    MESSAGE_TOO_LARGE
     REPLY_COUNT
 
 ctypedef struct Answer:

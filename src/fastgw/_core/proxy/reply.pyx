@@ -71,6 +71,7 @@ TABLE = {
     ACCESS_DENIED:          (403, GRPC_PERMISSION_DENIED,    "the zone's access policy does not admit this caller"),
     HOOK_DENIED:            (403, GRPC_PERMISSION_DENIED,    "a hook of this gateway does not let the call pass"),
     HOOK_FAILED:            (503, GRPC_UNAVAILABLE,          "a hook of this gateway could not judge the call"),
+    MESSAGE_TOO_LARGE:      (413, GRPC_RESOURCE_EXHAUSTED,   "a message is larger than the zone allows"),
 }
 
 cdef uint16_t _http[<int>REPLY_COUNT]

@@ -111,6 +111,8 @@ ctypedef struct RouteRow:
     uint32_t attempts_most      # of one call, the first included
     uint32_t hedge_ms           # without an answer for so long, a second attempt begins beside the first; 0: never
     uint32_t replay_octets      # of request DATA kept for another attempt
+    uint32_t request_message_most   # octets of one gRPC message; 0: any number
+    uint32_t response_message_most
 
 ctypedef struct ZoneRow:
     const char *name

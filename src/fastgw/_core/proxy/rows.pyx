@@ -309,6 +309,8 @@ cdef void _route(RouteRow *row, object entry) except *:
     row.attempts_most = entry.attempts
     row.hedge_ms = entry.hedge_ms
     row.replay_octets = entry.replay_octets
+    row.request_message_most = entry.request_message_most
+    row.response_message_most = entry.response_message_most
     for status in entry.retry_on:
         if not 0 < status < 32:
             raise ValueError(f"{status} is not a gRPC status to try again on")

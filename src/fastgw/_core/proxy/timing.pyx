@@ -11,6 +11,7 @@ from fastgw._core.proxy.attempt cimport attempt_due, attempt_hedge
 from fastgw._core.proxy.decide cimport TEXT_SIZE
 from fastgw._core.proxy.desk cimport OPEN_HALF, PHASE_STREAM, SIDE_CLIENT, SIDE_GATEWAY, SIDE_ORIGIN
 from fastgw._core.proxy.exchange cimport exchange_commit, exchange_fail, exchange_lose_client
+from fastgw._core.proxy.pace cimport pace_due
 from fastgw._core.proxy.reply cimport DEADLINE_EXCEEDED, ORIGIN_IDLE, STREAM_TOO_OLD
 from fastgw._core.proxy.route cimport RouteRow
 from fastgw._core.reasons cimport CANCEL
@@ -44,6 +45,8 @@ cdef uint64_t _next(const Exchange *self) noexcept nogil:
         _sooner(&at, self.release_at)
     if self.ask_until > 0:
         _sooner(&at, self.ask_until)
+    if self.pace.due_at > 0:
+        _sooner(&at, self.pace.due_at)
     if self.response.half != OPEN_HALF and at < self.active_at + _UNTAKEN:
         at = self.active_at + _UNTAKEN
     return at
@@ -130,6 +133,8 @@ cdef void _timer(Timer *timer) noexcept nogil:
         return
     if self.ask_until > 0 and now >= self.ask_until:
         admit_unanswered(self)
+    if not self.finished and self.pace.due_at > 0 and now >= self.pace.due_at:
+        pace_due(self)
     if self.release_at > 0 and now >= self.release_at:
         exchange_commit(self)
     if not self.finished and self.again_at > 0 and now >= self.again_at:
