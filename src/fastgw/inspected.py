@@ -9,11 +9,12 @@ from typing import Protocol, get_args
 from weakref import WeakValueDictionary
 
 from fastgw._core.inspect import rows as core
-from fastgw._core.inspect.entries import ResponseEntry, RuleEntry
+from fastgw._core.inspect.entries import ChangeEntry, ResponseEntry, RuleEntry
+from fastgw._core.inspect.rewrite import Rewriting
 from fastgw._core.inspect.rows import InspectPhase, RuleAction
 from fastgw._core.rules.program import Rules
 from fastgw._core.rules.regex import CompiledRegex
-from fastgw.policy.inspection import Inspection, Managed, Phase, Product, Response, Rule
+from fastgw.policy.inspection import HeaderChange, Inspection, Managed, Phase, Product, Response, Rule
 from fastgw.rules.compile import Rule as Condition
 from fastgw.rules.compile import compile_rules
 from fastgw.rules.image import Image
@@ -116,7 +117,7 @@ class Inspections:
             tuple(values),
         )
         entries = [
-            self._entry(rule, number, action)
+            self._entry(rule, number, action, values)
             for number, phase in enumerate(PHASES)
             for rule, _, action in phases[phase]
         ]
@@ -156,7 +157,7 @@ class Inspections:
             entries.append(RuleEntry(InspectPhase.MANAGED, kind, row.id, _label(row.id, row.description)))
         return entries, off
 
-    def _entry(self, rule: Rule, phase: int, action: RuleAction) -> RuleEntry:
+    def _entry(self, rule: Rule, phase: int, action: RuleAction, values: Mapping[str, int]) -> RuleEntry:
         skips, stops = 0, False
         spares: tuple[int, ...] = ()
         if rule.action == "allow":
@@ -177,6 +178,9 @@ class Inspections:
             skips=skips,
             spares=spares,
             response=None if rule.response is None else _response(rule.response),
+            changes=[_change(change, values) for change in rule.changes],
+            authority="" if rule.route is None else rule.route.host,
+            origin="" if rule.route is None else rule.route.origin,
         )
 
 
@@ -213,6 +217,14 @@ def _plain(text: str) -> str:
 def _label(id_: str, description: str) -> str:
     name = _plain(id_)
     return f"{name} ({_plain(description)[:_LABEL_MOST]})" if description else name
+
+
+_REWRITING = {"set": Rewriting.REWRITE_SET, "add": Rewriting.REWRITE_ADD, "remove": Rewriting.REWRITE_REMOVE}
+
+
+def _change(change: HeaderChange, values: Mapping[str, int]) -> ChangeEntry:
+    number = values[change.expression] if change.expression else -1
+    return ChangeEntry(_REWRITING[change.operation], change.name, change.value, number)
 
 
 def _response(response: Response) -> ResponseEntry:

@@ -15,12 +15,22 @@ class ResponseEntry(NamedTuple):
     grpc_status: int = -1
 
 
+class ChangeEntry(NamedTuple):
+    """A change of metadata; `operation` is a number of Rewriting, `number` a value of the program, -1: `value`."""
+
+    operation: int
+    name: str
+    value: str = ""
+    number: int = -1
+
+
 class RuleEntry(NamedTuple):
     """What is done where a rule holds. `phase` and `action` are numbers of InspectPhase and RuleAction.
 
     stops   skip: the rest of its phase too
     skips   phases that are left out, a bit each
     spares  numbers of managed rules that are left out
+    changes, authority, origin  of the call, where the rule lets it pass; empty: they stay
     """
 
     phase: int
@@ -32,3 +42,6 @@ class RuleEntry(NamedTuple):
     skips: int = 0
     spares: Sequence[int] = ()
     response: ResponseEntry | None = None
+    changes: Sequence[ChangeEntry] = ()
+    authority: str = ""
+    origin: str = ""

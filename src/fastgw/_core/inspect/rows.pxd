@@ -39,6 +39,18 @@ ctypedef struct ResponseRow:
     const char *content         # zero-terminated; no octet in it is zero
     const char *content_type
 
+cdef enum:
+    NO_VALUE = 0xffffffff
+
+ctypedef struct ChangeRow:
+    # One change of metadata. Texts are zero-terminated.
+    uint8_t operation           # Rewriting
+    uint32_t name_length
+    uint32_t value_length
+    uint32_t value_number       # of the program: the value is made for each head; NO_VALUE: it is `value`
+    const char *name
+    const char *value
+
 ctypedef struct RuleRow:
     uint8_t action              # RuleAction
     uint8_t phase               # InspectPhase
@@ -47,6 +59,12 @@ ctypedef struct RuleRow:
     uint16_t skips              # phases that are left out from now on, a bit each
     const uint64_t *spares      # MANAGED_WORDS: managed rules that are left out; NULL: none
     const ResponseRow *response     # NULL: the usual one
+    const ChangeRow *changes    # of metadata, where the rule holds
+    uint32_t change_count
+    uint32_t authority_length   # 0: it stays
+    const char *authority       # what the origin is told it is asked for
+    uint32_t origin_length      # 0: it stays
+    const char *origin          # the hostname whose origin serves
     const char *id              # zero-terminated, visible ASCII
     const char *label           # how messages name it: id, and what its owner calls it
 
@@ -81,3 +99,4 @@ cdef class Inspection:
     cdef const char *_text(self, object text) except NULL
     cdef const uint64_t *_spared(self, object numbers) except NULL
     cdef const ResponseRow *_response(self, object entry) except NULL
+    cdef const ChangeRow *_changes(self, object entries) except NULL

@@ -2,10 +2,11 @@
 
 Made with the GIL, once for all zones that ask the same; afterwards it is only read.
 """
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from fastgw._core.inspect.rewrite cimport REWRITE_REMOVE, REWRITE_SET
 from fastgw._core.rules.program cimport Rules
 
 
@@ -91,6 +92,13 @@ cdef class Inspection:
                 row.spares = self._spared(entry.spares)
             if entry.response is not None:
                 row.response = self._response(entry.response)
+            if entry.changes:
+                row.changes = self._changes(entry.changes)
+                row.change_count = <uint32_t>len(entry.changes)
+            row.authority = self._text(entry.authority)
+            row.authority_length = <uint32_t>len(entry.authority)
+            row.origin = self._text(entry.origin)
+            row.origin_length = <uint32_t>len(entry.origin)
             self.data.phases |= <uint16_t>(1 << row.phase)
             if row.phase == CUSTOM and row.action == SKIP:
                 # What was denied before it may be lifted by it, see the gate.
@@ -123,6 +131,25 @@ cdef class Inspection:
         row.length = <uint32_t>len(entry.content.encode())
         row.content_type = self._text(entry.content_type)
         return row
+
+
+    cdef const ChangeRow *_changes(self, object entries) except NULL:
+        cdef bytearray memory = bytearray(len(entries) * sizeof(ChangeRow))
+        cdef ChangeRow *row = <ChangeRow *><char *>memory
+        self.kept.append(memory)
+        for entry in entries:
+            if not REWRITE_SET <= entry.operation <= REWRITE_REMOVE:
+                raise ValueError(f"{entry.operation} is no change of metadata")
+            if entry.number >= <int64_t>self.data.program.value_count:
+                raise ValueError(f"the program has no value {entry.number}")
+            row.operation = entry.operation
+            row.name = self._text(entry.name)
+            row.name_length = <uint32_t>len(entry.name.encode())
+            row.value = self._text(entry.value)
+            row.value_length = <uint32_t>len(entry.value.encode())
+            row.value_number = <uint32_t>NO_VALUE if entry.number < 0 else entry.number
+            row += 1
+        return <const ChangeRow *><char *>memory
 
 
 cdef int _set_bits(uint64_t *words, object numbers, uint32_t count) except -1:

@@ -7,14 +7,18 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcpy
 
 from fastgw._core.buf cimport Octets, octets_close, octets_open
+from fastgw._core.inspect.effects cimport Detour, effects_detour, effects_rewrite
+from fastgw._core.inspect.gate cimport Verdict
 from fastgw._core.inspect.rewrite cimport (
     REWRITE_ADD, REWRITE_REMOVE, Change, rewrite, rewrite_is_allowed)
+from fastgw._core.inspect.rows cimport InspectionData
 from fastgw._core.proxy.ask cimport (
     ASK_DENY, ASK_FAILED, ASK_PASS, Ask, ask_free, ask_new, ask_put, asks_take)
 from fastgw._core.proxy.attempt cimport attempt_first, attempt_stashed
 from fastgw._core.proxy.decide cimport TEXT_SIZE
 from fastgw._core.proxy.exchange cimport exchange_deny, exchange_lose_client
 from fastgw._core.proxy.hooks cimport HookMemo, HookRow, hook_key, hook_next, memo_find, memo_put
+from fastgw._core.proxy.route cimport HostRow, origin_key, snapshot_host
 from fastgw._core.proxy.reply cimport HOOK_DENIED, HOOK_FAILED, OVERLOADED
 from fastgw._core.proxy.timing cimport timing_look_in
 from fastgw._core.reasons cimport REFUSED_STREAM
@@ -95,8 +99,37 @@ cdef bint _passes(Exchange *self, const FieldSection *section, const RequestHead
         return False
 
 
-cdef void admit(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
-    """The gate has let it pass: ask who is to be asked, then send it on."""
+cdef void _change_by_rules(Exchange *self, FieldSection *section, RequestHead *head) noexcept nogil:
+    """What the rules say of a call that they have let pass is done: the verdict is of this very call."""
+    cdef const Verdict *verdict = &self.desk.known.verdict
+    cdef const InspectionData *data = self.zone.inspection.data
+    cdef const HostRow *host
+    cdef Detour detour
+    effects_detour(verdict, data, &detour)
+    self.authority = detour.authority
+    self.authority_length = detour.authority_length
+    if detour.origin != NULL:
+        host = snapshot_host(self.use.data, <const uint8_t *>detour.origin, detour.origin_length)
+        if host != NULL and host.origin != NULL and host.zone == self.zone:
+            self.row = host.origin
+    if effects_rewrite(verdict, data, &self.desk.inspector.run, section):
+        request_head_check(section, head)
+    self.key = origin_key(self.row, section)
+
+
+cdef void admit_begin(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
+    """The gate has let it pass: what its rules change is changed, then it goes on."""
+    cdef RequestHead changed
+    if self.zone.inspection == NULL or self.desk.known.verdict.effect_count == 0:
+        _admit(self, section, head)
+        return
+    changed = head[0]
+    _change_by_rules(self, section, &changed)
+    _admit(self, section, &changed)
+
+
+cdef void _admit(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
+    """Ask who is to be asked, then send it on."""
     if self.desk.hook_count > 0 and not _passes(self, section, head):
         return
     if self.keeping:
@@ -143,7 +176,7 @@ cdef void _go_on(Exchange *self, const Ask *ask) noexcept nogil:
         exchange_deny(self, HOOK_FAILED, -1, b"a hook changed the metadata in a way that is not possible")
         return
     request_head_check(section, &head)
-    admit(self, section, &head)
+    _admit(self, section, &head)
 
 
 cdef void _take(Exchange *self, const Ask *ask) noexcept nogil:

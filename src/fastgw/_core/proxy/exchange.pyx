@@ -26,7 +26,7 @@ from fastgw._core.h2.outbox cimport (
     outbox_trailers,
 )
 from fastgw._core.h2.stream cimport CLOSED, HALF_CLOSED_LOCAL, Stream
-from fastgw._core.proxy.admit cimport admit, admit_forget
+from fastgw._core.proxy.admit cimport admit_begin, admit_forget
 from fastgw._core.proxy.attempt cimport (
     AGAIN_BY_POLICY,
     AGAIN_UNPROCESSED,
@@ -369,7 +369,7 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
         return
     timing_begin(self, head)
     pace_begin(self)
-    admit(self, section, head)
+    admit_begin(self, section, head)
 
 
 # ---- octets, both ways
