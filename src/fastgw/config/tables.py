@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from pydantic import TypeAdapter, ValidationError
+from typing import NamedTuple
 
 from fastgw.config.fields import Table, kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import RecordTable, ZoneTable
+from fastgw.config.model import RecordTable, RecordWords, ZoneTable
 from fastgw.config.report import Report
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
 from fastgw.config.settings import SettingsTable
@@ -19,8 +18,6 @@ from fastgw.policy.routes import MATCHES_MAX
 # Settings that may also stand directly in the zone.
 SHORTCUTS = ("grpc", "http", "ssl")
 
-
-_RECORDS = TypeAdapter(list[RecordTable])
 _APART = ("dns", "cert", "settings", "origin", "route", "retry")
 
 
@@ -34,9 +31,17 @@ class RouteParts:
     retry: RetryTable | None
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneParts:
-    """What of a zone could be read; `records` keeps the place of each record in the file."""
+class RecordParts(NamedTuple):
+    """A record that could be read, and its place in the file; `words` may belong to many records."""
+
+    path: Path
+    name: str
+    content: str
+    words: RecordWords
+
+
+class ZoneParts(NamedTuple):
+    """What of a zone could be read."""
 
     path: Path
     table: ZoneTable
@@ -44,7 +49,7 @@ class ZoneParts:
     settings_known: bool
     cert: CertTable | None
     cert_given: bool
-    records: tuple[tuple[Path, RecordTable], ...]
+    records: tuple[RecordParts, ...]
     origin: OriginWords
     routes: tuple[RouteParts, ...]
     retry: RetryTable
@@ -93,35 +98,52 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
 
 def _settings(report: Report, data: object, path: Path) -> Table | None:
     """Most zones of a big configuration say the same: equal words are judged once."""
-    key = None
-    if isinstance(data, Mapping) and all(type(value) is str for value in data.values()):
-        key = tuple(data.items())
-        known = report.settings.get(key)
-        if known is not None:
-            return known
+    key = _key(SettingsTable, data) if isinstance(data, Mapping) else None
+    known: Table | None = report.known.get(key)
+    if known is not None:
+        return known
     before = report.count
     table = report.table(SettingsTable, data, path)
     if key is not None and table is not None and report.count == before:
-        report.settings[key] = table
+        report.known[key] = table
     return table
 
 
-def _records(report: Report, data: object, path: Path) -> tuple[tuple[Path, RecordTable], ...]:
+_SIMPLE = frozenset({str, bool, int})
+
+
+def _key(model: type[Table], words: Mapping[str, object]) -> tuple[object, ...] | None:
+    """Equal for words that are judged alike; None for those that are not worth a comparison."""
+    types = tuple(map(type, words.values()))  # as 1 == True
+    return (model, types, *words.items()) if _SIMPLE.issuperset(types) else None
+
+
+def _records(report: Report, data: object, path: Path) -> tuple[RecordParts, ...]:
     if not isinstance(data, list):
         report.error(path, f"must be an array of records, not {kind_of(data)}", "put the records in [ ]")
         return ()
-    try:
-        tables = _RECORDS.validate_python(data)
-    except ValidationError:
-        pass  # one by one, so that one bad record hides no other
-    else:
-        return tuple([((*path, index), record) for index, record in enumerate(tables)])
-    found = []
-    for index, entry in enumerate(data):
-        record = report.table(RecordTable, entry, (*path, index))
-        if record is not None:
-            found.append(((*path, index), record))
-    return tuple(found)
+    found = [_record(report, entry, (*path, index)) for index, entry in enumerate(data)]
+    return tuple([record for record in found if record is not None])
+
+
+def _record(report: Report, data: object, path: Path) -> RecordParts | None:
+    """Many records differ in name and content only: equal words beside these are judged once."""
+    key = None
+    if type(data) is dict:
+        words = data.copy()
+        name, content = words.pop("name", None), words.pop("content", None)
+        if name and content and type(name) is str and type(content) is str:
+            key = _key(RecordTable, words)
+            known = report.known.get(key)
+            if known is not None:
+                return RecordParts(path, name, content, known)
+    before = report.count
+    table = report.table(RecordTable, data, path)
+    if table is None:
+        return None
+    if key is not None and report.count == before:
+        report.known[key] = table
+    return RecordParts(path, table.name, table.content, table)
 
 
 def _origin(report: Report, data: object, path: Path) -> OriginWords:
