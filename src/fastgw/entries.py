@@ -142,15 +142,16 @@ def _zone(row: ZoneRow, number: int) -> ZoneEntry:
 
 
 def _route(row: PolicyRoute) -> RouteEntry:
+    retry = row.retry
     return RouteEntry(
-        matches=[_match(match) for match in row.matches],
-        deadline_ms=row.deadline_ms,
-        idle_ms=row.idle_ms,
-        age_ms=row.age_ms,
-        retry_on=row.retry.on,
-        attempts=row.retry.attempts,
-        replay_octets=row.retry.replay_octets,
-        hedge_ms=row.retry.hedge_ms,
+        [_match(match) for match in row.matches],
+        row.deadline_ms,
+        row.idle_ms,
+        row.age_ms,
+        retry.on,
+        retry.attempts,
+        retry.replay_octets,
+        retry.hedge_ms,
     )
 
 

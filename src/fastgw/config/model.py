@@ -258,10 +258,15 @@ class RecordTable(RecordWords, _RecordPlace):  # the last base has the first key
 _NO_SETTINGS, _NO_ORIGIN, _NO_RETRY = SettingsTable(), OriginTable(), RetryTable()
 
 
-class ZoneTable(Table):
-    """[[zone]]: a domain."""
+class _ZoneName(Table):
+    """What no two zones have in common."""
 
     name: Annotated[Text, Field(description='the domain, as in "example.com"')]
+
+
+class ZoneWords(Table):
+    """What many zones may say alike."""
+
     grpc: Annotated[OnOff | None, Field(description="as in settings")] = None
     http: Annotated[OnOff | None, Field(description="as in settings")] = None
     ssl: Annotated[EncryptionMode | None, Field(description="as in settings")] = None
@@ -294,6 +299,10 @@ class ZoneTable(Table):
         Plan,
         Field(description="kept, for those who ask for it; every plan may do everything"),
     ] = "free"
+
+
+class ZoneTable(ZoneWords, _ZoneName):
+    """[[zone]]: a domain."""
 
 
 class FileTable(Table):

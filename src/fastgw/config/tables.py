@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from fastgw.config.fields import Table, kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import RecordTable, RecordWords, ZoneTable
-from fastgw.config.report import Report
+from fastgw.config.model import RecordTable, RecordWords, ZoneTable, ZoneWords
+from fastgw.config.report import Model, Report
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
 from fastgw.config.settings import SettingsTable
 from fastgw.config.tls import CertTable
@@ -44,7 +44,8 @@ class ZoneParts(NamedTuple):
     """What of a zone could be read."""
 
     path: Path
-    table: ZoneTable
+    name: str
+    table: ZoneWords
     settings: Table
     settings_known: bool
     cert: CertTable | None
@@ -68,22 +69,23 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
         return None
     before = report.count
     shallow = {key: value for key, value in data.items() if key not in _APART}
-    table = report.table(ZoneTable, shallow, path)
+    table: ZoneWords | None = _table(report, ZoneTable, shallow, path, "name")
+    # Under an unusable name the rest is judged all the same; this one can belong to nobody.
+    name = f"zone-{path[-1] if path else 0}.invalid" if table is None else str(data["name"])
     settings = _SETTINGS
     if "settings" in data:
-        settings = _settings(report, data["settings"], (*path, "settings")) or settings
+        settings = _table(report, SettingsTable, data["settings"], (*path, "settings")) or settings
     settings_known = report.count == before
     cert = report.table(CertTable, data["cert"], (*path, "cert")) if "cert" in data else None
     records = _records(report, data.get("dns", []), (*path, "dns"))
     origin = _origin(report, data["origin"], (*path, "origin")) if "origin" in data else _ORIGIN
     routes = _routes(report, data["route"], (*path, "route")) if "route" in data else ()
     retry = report.table(RetryTable, data["retry"], (*path, "retry")) if "retry" in data else None
-    if table is None:
-        # The name is unusable; the rest is judged under one that can belong to nobody.
-        table = ZoneTable(name=f"zone-{path[-1] if path else 0}.invalid")
+    table = table or ZoneTable(name=name)
     merged = _merge(report, data, table, settings, path)
     return ZoneParts(
         path=path,
+        name=name,
         table=table,
         settings=merged,
         settings_known=settings_known,
@@ -96,54 +98,40 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
     )
 
 
-def _settings(report: Report, data: object, path: Path) -> Table | None:
-    """Most zones of a big configuration say the same: equal words are judged once."""
-    key = _key(SettingsTable, data) if isinstance(data, Mapping) else None
-    known: Table | None = report.known.get(key)
-    if known is not None:
-        return known
-    before = report.count
-    table = report.table(SettingsTable, data, path)
-    if key is not None and table is not None and report.count == before:
-        report.known[key] = table
-    return table
+def _table(report: Report, model: type[Model], data: object, path: Path, *own: str) -> Model | None:
+    """`data` as a `model`, as Report.table has it; but what many tables say alike is judged once.
 
-
-_SIMPLE = frozenset({str, bool, int})
-
-
-def _key(model: type[Table], words: Mapping[str, object]) -> tuple[object, ...] | None:
-    """Equal for words that are judged alike; None for those that are not worth a comparison."""
-    types = tuple(map(type, words.values()))  # as 1 == True
-    return (model, types, *words.items()) if _SIMPLE.issuperset(types) else None
+    Keys in `own` tell such tables apart: they are texts, and must not be empty. The result may have those of
+    another table.
+    """
+    if type(data) is not dict:
+        return report.table(model, data, path)
+    words = data.copy()
+    told = [bool(words.pop(key, "")) for key in own]
+    key = (model, *told, *map(type, data.values()), *words.items())  # the types, as 1 == True
+    try:
+        known: Model | None = report.known.get(key)
+    except TypeError:  # a list or a table is among the words
+        return report.table(model, data, path)
+    if known is None:
+        before = report.count
+        known = report.table(model, data, path)
+        if known is not None and report.count == before:
+            report.known[key] = known
+    return known
 
 
 def _records(report: Report, data: object, path: Path) -> tuple[RecordParts, ...]:
     if not isinstance(data, list):
         report.error(path, f"must be an array of records, not {kind_of(data)}", "put the records in [ ]")
         return ()
-    found = [_record(report, entry, (*path, index)) for index, entry in enumerate(data)]
-    return tuple([record for record in found if record is not None])
-
-
-def _record(report: Report, data: object, path: Path) -> RecordParts | None:
-    """Many records differ in name and content only: equal words beside these are judged once."""
-    key = None
-    if type(data) is dict:
-        words = data.copy()
-        name, content = words.pop("name", None), words.pop("content", None)
-        if name and content and type(name) is str and type(content) is str:
-            key = _key(RecordTable, words)
-            known = report.known.get(key)
-            if known is not None:
-                return RecordParts(path, name, content, known)
-    before = report.count
-    table = report.table(RecordTable, data, path)
-    if table is None:
-        return None
-    if key is not None and report.count == before:
-        report.known[key] = table
-    return RecordParts(path, table.name, table.content, table)
+    found = []
+    for index, entry in enumerate(data):
+        where = (*path, index)
+        words = _table(report, RecordTable, entry, where, "name", "content")
+        if words is not None:
+            found.append(RecordParts(where, entry["name"], entry["content"], words))
+    return tuple(found)
 
 
 def _origin(report: Report, data: object, path: Path) -> OriginWords:
@@ -198,7 +186,7 @@ def _matches(report: Report, entry: Mapping[str, object], where: Path) -> tuple[
 
 
 def _merge(
-    report: Report, data: Mapping[str, object], table: ZoneTable, settings: Table, path: Path
+    report: Report, data: Mapping[str, object], table: ZoneWords, settings: Table, path: Path
 ) -> Table:
     inner = data.get("settings", {})
     update: dict[str, object] = {}
