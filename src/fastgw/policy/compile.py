@@ -129,22 +129,23 @@ def compile_zone(zone: Zone, known: Known, server: ServerTls = NO_TLS) -> ZoneRo
     routes = compile_routes(zone.routes, settings.idle_ms, zone.retry)
     hosts: list[HostRow] = []
     origins: dict[tuple[str, tuple[TargetRow, ...]], int] = {}
+    clients, pulls = zone.tls.clients, zone.tls.origin_pull
     demands = demands_of(zone, pull_of(zone, "", server.origin_pull))
     watched = Watched(known)
     for name, records in by_name(zone.records).items():
         if not records[0].callable:
             continue
-        if not is_served(records, watched):
+        if not (records[0].proxied or is_served(records, watched)):
             hosts.append(HostRow(name, False, NONE))
             continue
-        if zone.tls.origin_pull:
+        if pulls:
             demands = demands_of(zone, pull_of(zone, name, server.origin_pull))
         targets = targets_of(records, watched, zone.name, demands)
         # A lone target lends its name to the origin.
         label = targets[0].label if len(targets) == 1 else name
-        own = _shown(zone, name) if zone.tls.clients and terms_of(zone, name) != terms_of(zone) else ()
+        own = _shown(zone, name) if clients and terms_of(zone, name) != terms_of(zone) else ()
         hosts.append(HostRow(name, True, origins.setdefault((label, targets), len(origins)), own))
-    rows = tuple(OriginRow(label, targets, zone.origin) for label, targets in origins)
+    rows = tuple([OriginRow(label, targets, zone.origin) for label, targets in origins])
     row = ZoneRow(zone.name, grpc, http, zone.carries_grpc, routes)
     names = _to_resolve(zone, rows)
     return ZoneRows(row, tuple(hosts), rows, _shown(zone, ""), frozenset(watched.asked), names)

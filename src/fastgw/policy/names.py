@@ -43,10 +43,9 @@ def record_name(text: str, zone: str) -> str:
     A full name ends in the zone's name; a dot at the end says that nothing is to be added. In `*.*.x` only
     the first star stands for others, the second is a label like any other.
     """
-    if _is_plain(text):
-        if text == zone or text.endswith("." + zone):
-            return text
-        full = f"{text}.{zone}"
+    relative = text.removesuffix("." + zone)
+    if relative != zone and _is_plain(relative):
+        full = f"{relative}.{zone}"
         if len(full) <= HOSTNAME_MAX:
             return full
     name = text.strip()
