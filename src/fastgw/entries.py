@@ -180,14 +180,15 @@ def _shared(policy: OriginPolicy) -> tuple[Any, ...]:
 def _origin(
     row: OriginRow, shared: tuple[Any, ...], found: Found, supplies: Supplies, entries: Entries
 ) -> OriginEntry:
+    label, targets, policy = row
     made: list[EndpointEntry] = []
-    for target in row.targets:
-        made += _endpoints(target, found, supplies, entries, row.policy.health)
+    for target in targets:
+        made += _endpoints(target, found, supplies, entries, policy.health)
     if not made:
-        made = [_nowhere(row.targets[0], supplies.endpoints)]
+        made = [_nowhere(targets[0], supplies.endpoints)]
     elif len(made) > 1:
-        made = _chosen(made, row.label)
-    return OriginEntry(row.label, made, *shared)
+        made = _chosen(made, label)
+    return OriginEntry(label, made, *shared)
 
 
 def _chosen(endpoints: Iterable[EndpointEntry], label: str) -> list[EndpointEntry]:
@@ -273,7 +274,7 @@ def _entry(target: TargetRow, address: bytes, context: int, label: str, state: i
 def _places(target: TargetRow, found: Found) -> Iterable[tuple[str, tuple[str, int] | str, bytes]]:
     """Where `target` is: for messages, for a check, and as a struct sockaddr."""
     host, port, label = target.host, target.port, target.label
-    if target.is_unix:
+    if host.startswith(UNIX):
         path = host.removeprefix(UNIX)
         return [(label, path, struct.pack("=H", socket.AF_UNIX) + path.encode() + b"\0")]
     literals = found.get(host)
