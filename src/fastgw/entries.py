@@ -114,23 +114,25 @@ class Entries:
 
 def build(rows: ZoneRows, number: int, found: Found, supplies: Supplies) -> Entries:
     """The entries for `rows`. `number`: the meter row; `found`: addresses by name."""
-    entries = Entries(_zone(rows.zone, number), [_host(row, supplies) for row in rows.hosts], [])
+    hosts = [
+        HostEntry(row.hostname, row.proxied, row.origin, _own(row, supplies) if row.certificates else None)
+        for row in rows.hosts
+    ]
+    entries = Entries(_zone(rows.zone, number), hosts, [])
     if rows.origins:
         shared = _shared(rows.origins[0].policy)
         entries.origins = [_origin(row, shared, found, supplies, entries) for row in rows.origins]
     return entries
 
 
-def _host(row: HostRow, supplies: Supplies) -> HostEntry:
+def _own(row: HostRow, supplies: Supplies) -> Certificate:
     """Of several certificates one that bears the name, exactly rather than by a wildcard, else the first."""
-    if not row.certificates:
-        return HostEntry(row.hostname, row.proxied, row.origin)
     # max() takes the first of equals.
     best = max(
         [supplies.certificate(shown) for shown in row.certificates],
         key=lambda made: better_cover(row.hostname, made.names),
     )
-    return HostEntry(row.hostname, row.proxied, row.origin, best.certificate)
+    return best.certificate
 
 
 def _zone(row: ZoneRow, number: int) -> ZoneEntry:
@@ -140,17 +142,18 @@ def _zone(row: ZoneRow, number: int) -> ZoneEntry:
 
 
 def _route(row: PolicyRoute) -> RouteEntry:
+    retry = row.retry
     return RouteEntry(
-        matches=[_match(match) for match in row.matches],
-        deadline_ms=row.deadline_ms,
-        idle_ms=row.idle_ms,
-        age_ms=row.age_ms,
-        retry_on=row.retry.on,
-        attempts=row.retry.attempts,
-        replay_octets=row.retry.replay_octets,
-        hedge_ms=row.retry.hedge_ms,
-        request_message_most=row.request_message,
-        response_message_most=row.response_message,
+        [_match(match) for match in row.matches],
+        row.deadline_ms,
+        row.idle_ms,
+        row.age_ms,
+        retry.on,
+        retry.attempts,
+        retry.replay_octets,
+        retry.hedge_ms,
+        row.request_message,
+        row.response_message,
     )
 
 
@@ -179,48 +182,50 @@ def _shared(policy: OriginPolicy) -> tuple[Any, ...]:
 def _origin(
     row: OriginRow, shared: tuple[Any, ...], found: Found, supplies: Supplies, entries: Entries
 ) -> OriginEntry:
-    made: dict[int, EndpointEntry] = {}
-    for target in row.targets:
-        _endpoints(target, found, supplies, entries, row.policy.health, made)
+    label, targets, policy = row
+    made: list[EndpointEntry] = []
+    for target in targets:
+        made += _endpoints(target, found, supplies, entries, policy.health)
     if not made:
-        return OriginEntry(row.label, [_nowhere(row.targets[0], supplies.endpoints)], *shared)
-    chosen = list(made.values())
-    if len(chosen) > 1:
-        chosen.sort(key=lambda endpoint: endpoint.priority)
+        made = [_nowhere(targets[0], supplies.endpoints)]
+    elif len(made) > 1:
+        made = _chosen(made, label)
+    return OriginEntry(label, made, *shared)
+
+
+def _chosen(endpoints: Iterable[EndpointEntry], label: str) -> list[EndpointEntry]:
+    """The best priority first, not more than there may be.
+
+    Two targets may lead to the same endpoint: it serves at the better priority, with both shares.
+    """
+    made: dict[int, EndpointEntry] = {}
+    for endpoint in endpoints:
+        other = made.get(endpoint.state)
+        if other is None or endpoint.priority < other.priority:
+            made[endpoint.state] = endpoint
+        elif endpoint.priority == other.priority:
+            made[endpoint.state] = other._replace(weight=min(other.weight + endpoint.weight, WEIGHT_MAX))
+    chosen = sorted(made.values(), key=lambda endpoint: endpoint.priority)
     if len(chosen) > ENDPOINTS_MAX:
-        logger.warning("%s has %d addresses; the first %d are used", row.label, len(chosen), ENDPOINTS_MAX)
-        chosen = chosen[:ENDPOINTS_MAX]
-    return OriginEntry(row.label, chosen, *shared)
-
-
-def _put(made: dict[int, EndpointEntry], endpoint: EndpointEntry) -> None:
-    """Two targets may lead to the same endpoint: it serves at the better priority, with both shares."""
-    other = made.get(endpoint.state)
-    if other is None or endpoint.priority < other.priority:
-        made[endpoint.state] = endpoint
-    elif endpoint.priority == other.priority:
-        made[endpoint.state] = other._replace(weight=min(other.weight + endpoint.weight, WEIGHT_MAX))
+        logger.warning("%s has %d addresses; the first %d are used", label, len(chosen), ENDPOINTS_MAX)
+    return chosen[:ENDPOINTS_MAX]
 
 
 def _endpoints(
-    target: TargetRow,
-    found: Found,
-    supplies: Supplies,
-    entries: Entries,
-    health: HealthPolicy,
-    made: dict[int, EndpointEntry],
-) -> None:
-    """An endpoint for each address of `target` goes into `made`; none if it has none."""
+    target: TargetRow, found: Found, supplies: Supplies, entries: Entries, health: HealthPolicy
+) -> list[EndpointEntry]:
+    """An endpoint for each address of `target`; none if it has none."""
     shared, context, mark = None, 0, CLEARTEXT
     if target.tls:
         shared, context, mark = supplies.client(target)
         entries.used[id(shared)] = shared
-    for place, address in _places(target, found):
-        label = target.label if isinstance(place, str) else joined(*place)
+    made = []
+    for label, place, address in _places(target, found):
         state = supplies.endpoints.number_of(_identity(address, target, mark), label)
         if health.check != "none":
             entries.checked.setdefault(state, _checked(state, place, shared, target, health))
-        _put(made, _entry(target, address, context, label, state))
+        made.append(_entry(target, address, context, label, state))
+    return made
 
 
 def _checked(
@@ -268,17 +273,17 @@ def _entry(target: TargetRow, address: bytes, context: int, label: str, state: i
     )
 
 
-def _places(target: TargetRow, found: Found) -> Iterable[tuple[tuple[str, int] | str, bytes]]:
-    """Where `target` is, for people and as a struct sockaddr."""
-    if target.is_unix:
-        path = target.host.removeprefix(UNIX)
-        return [(path, struct.pack("=H", socket.AF_UNIX) + path.encode() + b"\0")]
-    host, port = target.host, target.port
+def _places(target: TargetRow, found: Found) -> Iterable[tuple[str, tuple[str, int] | str, bytes]]:
+    """Where `target` is: for messages, for a check, and as a struct sockaddr."""
+    host, port, label = target.host, target.port, target.label
+    if host.startswith(UNIX):
+        path = host.removeprefix(UNIX)
+        return [(label, path, struct.pack("=H", socket.AF_UNIX) + path.encode() + b"\0")]
     literals = found.get(host)
     if literals is not None:
-        return [((literal, port), sockaddr(literal, port)) for literal in literals]
+        return [(joined(literal, port), (literal, port), sockaddr(literal, port)) for literal in literals]
     try:
-        return [((host, port), sockaddr(host, port))]
+        return [(label, (host, port), sockaddr(host, port))]
     except ValueError:
         return []  # an endless chain, or a name that leads nowhere
 

@@ -15,6 +15,7 @@ from fastgw._core.inspect.rows import InspectPhase, RuleAction
 from fastgw._core.rules.program import Rules
 from fastgw._core.rules.regex import CompiledRegex
 from fastgw.policy.inspection import HeaderChange, Inspection, Managed, Phase, Product, Response, Rule
+from fastgw.policy.variants import Way, mode_of, way_of, ways_of
 from fastgw.rules.compile import Rule as Condition
 from fastgw.rules.compile import compile_rules
 from fastgw.rules.image import Image
@@ -46,6 +47,9 @@ _ACTIONS = {
     "route": RuleAction.EFFECT,
     "set_config": RuleAction.EFFECT,
 }
+
+
+Choices = tuple[tuple[Way, ...], tuple[str, ...]]
 
 
 class ManagedRow(Protocol):
@@ -116,8 +120,9 @@ class Inspections:
             judge,
             tuple(values),
         )
+        possible = ways_of(asked)
         entries = [
-            self._entry(rule, number, action, values)
+            self._entry(rule, number, action, values, possible)
             for number, phase in enumerate(PHASES)
             for rule, _, action in phases[phase]
         ]
@@ -157,7 +162,9 @@ class Inspections:
             entries.append(RuleEntry(InspectPhase.MANAGED, kind, row.id, _label(row.id, row.description)))
         return entries, off
 
-    def _entry(self, rule: Rule, phase: int, action: RuleAction, values: Mapping[str, int]) -> RuleEntry:
+    def _entry(
+        self, rule: Rule, phase: int, action: RuleAction, values: Mapping[str, int], choices: Choices
+    ) -> RuleEntry:
         skips, stops = 0, False
         spares: tuple[int, ...] = ()
         if rule.action == "allow":
@@ -180,7 +187,8 @@ class Inspections:
             response=None if rule.response is None else _response(rule.response),
             changes=[_change(change, values) for change in rule.changes],
             authority="" if rule.route is None else rule.route.host,
-            origin="" if rule.route is None else rule.route.origin,
+            way=0 if rule.route is None else choices[0].index(way_of(rule.route)),
+            mode=choices[1].index(mode_of(rule)),
         )
 
 

@@ -245,7 +245,7 @@ class Published:
         server: ServerTls,
         stamps: dict[Path, Stamp],
     ) -> Built:
-        marks = tuple((path, _stamp(path, stamps)) for path in _files(zone, server))
+        marks = tuple([(path, _stamp(path, stamps)) for path in _files(zone, server)])
         entries = build(rows, self._zone_number(zone.name), found, supplies)
         inspected = self._inspections.of(rows.zone.inspection)
         if inspected is not None:

@@ -144,3 +144,57 @@ def test_a_dns_only_cname_through_a_proxied_name_counts_as_served(tmp_path):
 def test_plans_and_paused(plan):
     zone = load(data(A, plan=plan, paused=True)).zones[0]
     assert (zone.plan, zone.paused) == (plan, True)
+
+
+def test_equal_words_are_judged_once_and_belong_to_each_record():
+    words = {"proxied": True, "origin_port": 50051, "origin_host": "inner", "comment": "c", "weight": 2}
+    found = load(data(*({"name": "a", "content": f"10.0.0.{n}", **words} for n in range(3))))
+    assert found.zones[0].records == tuple(
+        Record("a.gw.test", "A", f"10.0.0.{n}", True, 50051, origin_host="inner", comment="c", weight=2)
+        for n in range(3)
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"proxied": 1},
+        {"name": ""},
+        {"content": ""},
+        {"name": True},
+        {"content": 5},
+        {"nane": "x"},
+        {"weight": True},
+        {"tags": [""]},
+        {"settings": {"ipv4_only": 1}},
+    ],
+    ids=str,
+)
+def test_words_that_only_look_alike_are_judged_on_their_own(other):
+    good = {"name": "b", "content": "10.0.0.1", "proxied": True, "weight": 1}
+    alone = [str(one) for one in examine(data({**good, **other})).problems if not one.warning]
+    assert alone
+    both = [
+        str(one)
+        for one in examine(data({**good, "content": "10.0.0.9"}, {**good, **other})).problems
+        if not one.warning
+    ]
+    assert [text.replace("dns[1]", "dns[0]") for text in both] == alone
+
+
+def test_a_bad_table_is_named_each_time():
+    record = {"name": "a", "content": "10.0.0.1", "weight": 0}
+    text = said(record, {**record, "content": "10.0.0.2"})
+    assert text.count("weight: ") == 2
+    zones = [{"name": f"{name}.test", "plan": "gold", "dns": [A]} for name in "ab"]
+    problems = examine({**data(), "zone": zones}).problems
+    assert [one.field for one in problems if not one.warning] == ["zone[0].plan", "zone[1].plan"]
+
+
+def test_zones_that_say_the_same_keep_their_names():
+    zones = [{"name": f"{name}.test", "grpc": "on", "plan": "pro", "dns": [A]} for name in "ab"]
+    config = load({**data(), "zone": zones})
+    assert [(zone.name, zone.plan, zone.settings.grpc) for zone in config.zones] == [
+        ("a.test", "pro", True),
+        ("b.test", "pro", True),
+    ]

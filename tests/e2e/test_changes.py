@@ -147,7 +147,7 @@ def test_workers_let_go_of_endpoints_that_are_gone(config, open_channel, monkeyp
         echo = Echo(open_channel(host_and_port(gateway.addresses[0])))
         for number in range(30):
             # Nobody is at these ports: the calls fail, and leave a pool without connections.
-            records = (replace(target, origin_port=1 + number),)
+            records = (target._replace(origin_port=1 + number),)
             gateway.publish(replace(config, zones=(replace(mine, records=records),)))
             Refused(lambda: echo.unary(b"x", timeout=5))
         assert len(gateway._endpoints) == 31

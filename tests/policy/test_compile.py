@@ -10,7 +10,7 @@ from fastgw.policy.names import covers
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import Record
 from fastgw.policy.settings import Settings
-from fastgw.policy.tls import Shown
+from fastgw.policy.tls import PullRule, Shown, ZoneTls
 from fastgw.policy.zone import Zone
 
 GRPC = Settings(grpc=True, ssl="strict")
@@ -198,3 +198,26 @@ def test_a_wildcard_in_a_certificate_covers_one_label():
     assert not covers("*.gw.test", "a.b.gw.test")
     assert not covers("*.gw.test", "*.a.gw.test")
     assert not covers("a.gw.test", "*.gw.test")
+
+
+def test_a_name_with_a_number_at_its_end_has_to_be_resolved():
+    found = rows(
+        Record("gw.test", "CNAME", "backend1", True),
+        Record("a.gw.test", "CNAME", "s.gw.test", True),
+        Record("s.gw.test", "UNIX", "unix:/run/app.sock", True, origin_protocol="h2c"),
+        Record("b.gw.test", "AAAA", "::1", True),
+    )
+    assert found.names == ("backend1",)
+    assert {one.host for one in targets(found)} == {"backend1", "unix:/run/app.sock", "::1"}
+
+
+def test_what_is_shown_to_origins_is_that_of_the_name():
+    files, own = (CertificateFiles(Path(f"{name}.pem"), Path(f"{name}.key")) for name in "zo")
+    tls = ZoneTls(origin_pull=(PullRule(files), PullRule(own, ("a.gw.test",))))
+    names = ("a.gw.test", "b.gw.test")
+    found = rows(*(Record(name, "A", "10.0.0.7", True) for name in names), tls=tls)
+    assert [one.pull for one in targets(found)] == [own, files]
+    h2c = rows(Record("a.gw.test", "A", "10.0.0.7", True, 80, "h2c"), tls=tls, trust_store=Path("ca.pem"))
+    (target,) = targets(h2c)
+    assert (target.tls, target.verify, target.trust_store, target.pull) == (False, False, None, None)
+    assert (target.connect_timeout_ms, target.handshake_timeout_ms) == (19_000, 10_000)

@@ -192,7 +192,7 @@ def _zone_names(report: Report, parts: Sequence[ZoneParts]) -> list[str | None]:
     seen: set[str] = set()
     for part in parts:
         path = (*part.path, "name")
-        text = part.table.name
+        text = part.name
         try:
             name = hostname(text)
         except HostnameError as error:

@@ -190,9 +190,9 @@ def outline(document: Mapping[str, Any]) -> Inspection:
     if part is None:
         return NOTHING
     served = set()
-    for _, record in part.records:
-        if record.proxied:
+    for record in part.records:
+        if record.words.proxied:
             with contextlib.suppress(HostnameError):
-                served.add(record_name(record.name, part.table.name))
-    zone, settings = part.table.name, take_settings(part.settings)
+                served.add(record_name(record.name, part.name))
+    zone, settings = part.name, take_settings(part.settings)
     return take_inspection(report, part, zone, settings, frozenset(served), FilePath())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
@@ -32,7 +33,15 @@ from fastgw.policy import limits
 from fastgw.policy.catalogue import Plan
 from fastgw.policy.limits import Limit
 from fastgw.policy.names import host_and_port
-from fastgw.policy.records import ORIGIN_PORT, TTL_AUTO, TTL_LEAST, TTL_LEAST_ENTERPRISE, TTL_MOST, OtherType
+from fastgw.policy.records import (
+    ORIGIN_PORT,
+    TTL_AUTO,
+    TTL_LEAST,
+    TTL_LEAST_ENTERPRISE,
+    TTL_MOST,
+    OtherType,
+    Record,
+)
 from fastgw.policy.settings import EncryptionMode
 from fastgw.policy.tls import TICKET_ROTATION_MS
 
@@ -176,13 +185,18 @@ class RecordSettingsTable(Table):
 _NO_RECORD_SETTINGS = RecordSettingsTable()
 
 
-class RecordTable(Table):
-    """One entry of a zone's `dns`."""
+class _RecordPlace(Table):
+    """What no two entries of `dns` have in common."""
 
     name: Annotated[Text, Field(description='"@", a name below the zone, or a full name; "*" as first label')]
     content: Annotated[
         Text, Field(description='an address, for CNAME a name, or "unix:" and the path of a socket')
     ]
+
+
+class RecordWords(Table):
+    """What many entries of `dns` may say alike."""
+
     type: Annotated[
         Literal["A", "AAAA", "CNAME", OtherType] | None,
         Field(description="A, AAAA, CNAME follow from the content if left out; others only stop wildcards"),
@@ -216,6 +230,38 @@ class RecordTable(Table):
         default_factory=lambda: _NO_RECORD_SETTINGS, description="kept, for DNS"
     )
 
+    @functools.cached_property
+    def record(self) -> Record:
+        """A record that says no more than this: without name and content, and what has to be judged first."""
+        return Record(
+            "",
+            "A",
+            "",
+            self.proxied,
+            self.origin_port,
+            self.origin_protocol,
+            weight=self.weight,
+            priority=self.priority,
+            ttl=self.ttl,
+            comment=self.comment,
+            tags=tuple(self.tags),
+            ipv4_only=self.settings.ipv4_only,
+            ipv6_only=self.settings.ipv6_only,
+            flatten_cname=self.settings.flatten_cname,
+        )
+
+    @functools.cached_property
+    def plain(self) -> bool:
+        """Does it say nothing that has to be judged together with the rest of the record or the zone?"""
+        return self.model_fields_set.isdisjoint(_JUDGED)
+
+
+_JUDGED = ("origin_server_name", "origin_host", "ttl", "settings")
+
+
+class RecordTable(RecordWords, _RecordPlace):  # the last base has the first keys
+    """One entry of a zone's `dns`."""
+
 
 # Frozen, so that one of each serves all.
 _NO_SETTINGS, _NO_ORIGIN, _NO_RETRY = SettingsTable(), OriginTable(), RetryTable()
@@ -224,10 +270,15 @@ _NO_MANAGED, _NO_BOTS, _NO_ACCESS = ManagedTable(), BotsTable(), AccessTable()
 ListsField = dict[str, list[str | int]]
 
 
-class ZoneTable(Table):
-    """[[zone]]: a domain."""
+class _ZoneName(Table):
+    """What no two zones have in common."""
 
     name: Annotated[Text, Field(description='the domain, as in "example.com"')]
+
+
+class ZoneWords(Table):
+    """What many zones may say alike."""
+
     grpc: Annotated[OnOff | None, Field(description="as in settings")] = None
     http: Annotated[OnOff | None, Field(description="as in settings")] = None
     ssl: Annotated[EncryptionMode | None, Field(description="as in settings")] = None
@@ -273,6 +324,10 @@ class ZoneTable(Table):
         Plan,
         Field(description="kept, for those who ask for it; every plan may do everything"),
     ] = "free"
+
+
+class ZoneTable(ZoneWords, _ZoneName):
+    """[[zone]]: a domain."""
 
 
 class FileTable(Table):

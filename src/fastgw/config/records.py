@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from fastgw.config.lines import Path
-from fastgw.config.model import RecordTable
+from fastgw.config.model import RecordWords
 from fastgw.config.report import Report
-from fastgw.config.tables import ZoneParts
+from fastgw.config.tables import RecordParts, ZoneParts
 from fastgw.policy.catalogue import Plan
 from fastgw.policy.chains import Known, follow, is_served, leads_back
 from fastgw.policy.names import (
@@ -39,60 +38,38 @@ class Placed(NamedTuple):
 def take_records(report: Report, part: ZoneParts, zone: str, zones: Container[str]) -> list[Placed]:
     """The records of one zone as values, chains not yet followed. `zones` are the names of all zones."""
     found = []
-    plan = part.table.plan
-    for path, table in part.records:
-        name = _name(report, path, table, zone, zones)
-        content = _content(report, path, table)
-        server_name = _server_name(report, path, table) if table.origin_server_name is not None else ""
-        host = _host(report, path, table) if table.origin_host is not None else ""
-        kept = not table.model_fields_set.isdisjoint(_KEPT)
-        if kept:
-            _check_kept(report, path, table, plan)
+    for parts in part.records:
+        path, words = parts.path, parts.words
+        name = _name(report, parts, zone, zones)
+        content = _content(report, parts)
+        server_name, host = ("", "") if words.plain else _judged(report, path, words, part.table.plan)
         if name is None or content is None:
             continue
-        record = Record(
-            name,
-            content[0],
-            content[1],
-            table.proxied,
-            table.origin_port,
-            table.origin_protocol,
-            server_name,
-            table.weight,
-            table.priority,
-            host,
-        )
-        if kept:
-            record = replace(
-                record,
-                ttl=table.ttl,
-                comment=table.comment,
-                tags=tuple(table.tags),
-                ipv4_only=table.settings.ipv4_only,
-                ipv6_only=table.settings.ipv6_only,
-                flatten_cname=table.settings.flatten_cname,
-            )
+        kind, text = content
+        record = Record(name, kind, text, *words.record[3:])
+        if server_name or host:
+            record = record._replace(origin_server_name=server_name, origin_host=host)
         if record.type == "CNAME" and record.content == record.name:
             report.error(
-                (*path, "content"), f"is {table.content!r}, the record's own name", "name the origin"
+                (*path, "content"), f"is {parts.content!r}, the record's own name", "name the origin"
             )
             continue
         found.append(Placed(path, record, record.proxied, zone))
     return found
 
 
-_KEPT = ("ttl", "comment", "tags", "settings")
-
-
-def _check_kept(report: Report, path: Path, table: RecordTable, plan: Plan) -> None:
-    if table.ttl != TTL_AUTO and table.ttl < TTL_LEAST and plan != "enterprise":
+def _judged(report: Report, path: Path, words: RecordWords, plan: Plan) -> tuple[str, str]:
+    """What of a record is not plain, judged; the names to ask its origin for: of the server, of the host."""
+    if words.ttl != TTL_AUTO and words.ttl < TTL_LEAST and plan != "enterprise":
         report.error(
             (*path, "ttl"),
-            f"is {table.ttl}; below {TTL_LEAST} seconds the zone must be of the plan enterprise",
+            f"is {words.ttl}; below {TTL_LEAST} seconds the zone must be of the plan enterprise",
             'write 1, which lets DNS choose, or plan = "enterprise" in the zone',
         )
-    if table.settings.ipv4_only and table.settings.ipv6_only:
+    if words.settings.ipv4_only and words.settings.ipv6_only:
         report.error((*path, "settings"), "is both ipv4_only and ipv6_only", "keep one of them")
+    server_name = "" if words.origin_server_name is None else _server_name(report, path, words)
+    return server_name, "" if words.origin_host is None else _host(report, path, words)
 
 
 def mark_served(placed: Sequence[Placed], known: Known) -> list[Placed]:
@@ -128,13 +105,12 @@ def check_names(
             _held_twice(report, entries[0])
         if not entries[0].served:
             continue
-        if len(entries) <= ENDPOINTS_MAX and all(entry.record.type != "CNAME" for entry in entries):
-            _check_leading(report, name, entries)
-            continue
-        for entry in entries:
+        cnames = [entry for entry in entries if entry.record.type == "CNAME"]
+        for entry in cnames:
             _check_chain(report, entry, known)
         _check_leading(report, name, entries)
-        _check_count(report, name, entries, known)
+        if cnames or len(entries) > ENDPOINTS_MAX:
+            _check_count(report, name, entries, known)
 
 
 def _check_company(report: Report, name: str, entries: Sequence[Placed]) -> None:
@@ -164,8 +140,6 @@ def _held_twice(report: Report, entry: Placed) -> None:
 
 def _check_chain(report: Report, entry: Placed, known: Known) -> None:
     record = entry.record
-    if record.type != "CNAME":
-        return
     where = (*entry.path, "content")
     if leads_back(record, known):
         report.error(where, "is a CNAME that leads back to itself", "name the origin", rule="cname-loop")
@@ -192,39 +166,41 @@ def _check_count(report: Report, name: str, entries: Sequence[Placed], known: Kn
             )
 
 
-def _name(report: Report, path: Path, table: RecordTable, zone: str, zones: Container[str]) -> str | None:
-    where = (*path, "name")
+def _name(report: Report, record: RecordParts, zone: str, zones: Container[str]) -> str | None:
+    text, where = record.name, (*record.path, "name")
     try:
-        name = record_name(table.name, zone)
+        name = record_name(text, zone)
     except HostnameError as error:
         hint = f'write "@" for {zone}, "api" for api.{zone}, "*" for every name below'
-        report.error(where, f"is {table.name!r}, which {error}", hint)
+        report.error(where, f"is {text!r}, which {error}", hint)
         return None
-    written = table.name.lower().removesuffix(".")
-    if name == zone or written == name:
+    if name in (zone, text):
+        return name
+    written = text.lower().removesuffix(".")
+    if name == written:
         return name
     for end in (written, *parents(written)) if "." in written else (written,):
         if end != zone and end in zones:
             # The longer zone holds the name, as it would in DNS.
-            report.error(where, f"is {table.name!r}, which belongs to the zone {end}, not to {zone}")
+            report.error(where, f"is {text!r}, which belongs to the zone {end}, not to {zone}")
             return None
     top = zone.rpartition(".")[2]
     if "." in written and written.rpartition(".")[2] == top and top != zone:
         hint = f"if {name} is meant, write it in full"
-        report.error(where, f"is {table.name!r}, which lies outside the zone {zone}", hint)
+        report.error(where, f"is {text!r}, which lies outside the zone {zone}", hint)
         return None
     return name
 
 
-def _content(report: Report, path: Path, table: RecordTable) -> tuple[RecordType, str] | None:
-    where, text = (*path, "content"), table.content.strip()
+def _content(report: Report, record: RecordParts) -> tuple[RecordType, str] | None:
+    where, text, words = (*record.path, "content"), record.content.strip(), record.words
     if text.startswith(UNIX):
-        return _socket(report, path, table, text)
+        return _socket(report, record.path, words, text)
     found = address(text.removeprefix("[").removesuffix("]")) if text.startswith("[") else address(text)
     kind: RecordType = ("AAAA" if ":" in found else "A") if found else "CNAME"
-    wanted: RecordType = table.type or kind
+    wanted: RecordType = words.type or kind
     if wanted not in TARGETS:
-        return _other(report, path, table, wanted, text)
+        return _other(report, record.path, words, wanted, text)
     if wanted in ("A", "AAAA"):
         if wanted == kind and found:
             return kind, found
@@ -254,10 +230,10 @@ _OF_TARGETS = ("origin_port", "origin_protocol", "origin_server_name", "origin_h
 
 
 def _other(
-    report: Report, path: Path, table: RecordTable, kind: RecordType, text: str
+    report: Report, path: Path, words: RecordWords, kind: RecordType, text: str
 ) -> tuple[RecordType, str] | None:
     """For DNS to answer: whatever it says is kept as it is; calls are never carried there."""
-    if table.proxied:
+    if words.proxied:
         report.error(
             (*path, "proxied"),
             f"is true, but records of type {kind} are never proxied",
@@ -265,16 +241,16 @@ def _other(
         )
         return None
     for key in _OF_TARGETS:
-        if key in table.model_fields_set:
+        if key in words.model_fields_set:
             report.warning((*path, key), f"has no effect on a record of type {kind}")
     return kind, text
 
 
-def _socket(report: Report, path: Path, table: RecordTable, text: str) -> tuple[RecordType, str] | None:
+def _socket(report: Report, path: Path, words: RecordWords, text: str) -> tuple[RecordType, str] | None:
     """A socket of this machine: what is spoken there must be written down; it has neither type nor port."""
     where, file = (*path, "content"), text.removeprefix(UNIX)
-    if table.type is not None:
-        report.error((*path, "type"), f'is "{table.type}", but the content is a unix socket', "leave it out")
+    if words.type is not None:
+        report.error((*path, "type"), f'is "{words.type}", but the content is a unix socket', "leave it out")
         return None
     if not file.startswith("/") or file.endswith("/"):
         hint = 'write the whole path, as in "unix:/run/app.sock"'
@@ -283,11 +259,11 @@ def _socket(report: Report, path: Path, table: RecordTable, text: str) -> tuple[
     if len(file.encode()) > SOCKET_PATH_MAX or "\0" in file:
         report.error(where, f"is {text!r}, longer than the {SOCKET_PATH_MAX} octets a socket's path may have")
         return None
-    if "origin_protocol" not in table.model_fields_set:
+    if "origin_protocol" not in words.model_fields_set:
         hint = 'write origin_protocol = "h2c", or "h2" if it speaks TLS'
         report.error(path, "points to a unix socket, but does not say what is spoken there", hint)
         return None
-    if "origin_port" in table.model_fields_set:
+    if "origin_port" in words.model_fields_set:
         report.warning((*path, "origin_port"), "has no effect on a unix socket")
     return "UNIX", text
 
@@ -297,9 +273,9 @@ def _looks_numeric(text: str) -> bool:
     return ":" in text or text.removesuffix(".").rpartition(".")[2].isdigit()
 
 
-def _server_name(report: Report, path: Path, table: RecordTable) -> str:
-    where, text = (*path, "origin_server_name"), table.origin_server_name or ""
-    if table.origin_protocol == "h2c":
+def _server_name(report: Report, path: Path, words: RecordWords) -> str:
+    where, text = (*path, "origin_server_name"), words.origin_server_name or ""
+    if words.origin_protocol == "h2c":
         report.warning(where, "has no effect on an h2c origin")
     literal = address(text)
     if literal is not None:
@@ -316,9 +292,9 @@ def _server_name(report: Report, path: Path, table: RecordTable) -> str:
         return ""
 
 
-def _host(report: Report, path: Path, table: RecordTable) -> str:
+def _host(report: Report, path: Path, words: RecordWords) -> str:
     """The :authority for the origin: a name or an address, with a port or without one."""
-    where, text = (*path, "origin_host"), (table.origin_host or "").strip()
+    where, text = (*path, "origin_host"), (words.origin_host or "").strip()
     name, port = text, ""
     if text.rpartition(":")[2].isdigit() and address(text) is None:
         try:

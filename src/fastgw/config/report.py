@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -81,9 +81,7 @@ class Report:
         self.errors = 0
         self.lists: Mapping[str, tuple[str, ...]] = {}  # of [lists], for all zones
         self.inspections: dict[str, Inspection] = {}  # that are good, by what is written
-        self.settings: dict[
-            tuple[tuple[str, str], ...], Table
-        ] = {}  # tables that are good, by what is written
+        self.known: dict[Hashable, Any] = {}  # tables that are good, by what is written
         self.values: dict[int, Settings] = {}  # what these became, by the identity of the table
         self.hidden: dict[str, str] = {}  # what came from elsewhere, and how it is written: never shown
         self._found: dict[Problem, None] = {}

@@ -86,9 +86,9 @@ def _health(report: Report, table: HealthWords, path: Path) -> HealthPolicy:
 
 def check_shares(report: Report, part: ZoneParts, served: Sequence[Placed]) -> None:
     """A weight is a share: alone, or as the only one of its priority, a target has nothing to share."""
-    tables = dict(part.records)
+    weighted = {record.path for record in part.records if "weight" in record.words.model_fields_set}
     for entry in served:
-        if "weight" not in tables[entry.path].model_fields_set:
+        if entry.path not in weighted:
             continue
         record = entry.record
         if not any(

@@ -327,13 +327,6 @@ def _route(ground: Ground, table: RouteToTable | None, path: Path) -> Route | No
                     did_you_mean(origin, ground.served)
                     or f"served here: {', '.join(sorted(ground.served)) or 'nothing'}",
                 )
-    for key in ("server_name", "port"):
-        if getattr(table, key) is not None:
-            report.error(
-                (*path, key),
-                "cannot be changed call by call: an origin has one",
-                "make a record for that origin and name it in origin",
-            )
     return Route(names["host"], names["server_name"], origin, table.port or 0)
 
 

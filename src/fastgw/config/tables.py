@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, NamedTuple
 
 from fastgw.config.fields import Table, kind_of
 from fastgw.config.lines import Path
-from fastgw.config.model import RecordTable, ZoneTable
-from fastgw.config.report import Report
+from fastgw.config.model import RecordTable, RecordWords, ZoneTable, ZoneWords
+from fastgw.config.report import Model, Report
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, OriginWords, RetryTable, RouteTable
 from fastgw.config.settings import SettingsTable
 from fastgw.config.tls import CertTable
@@ -20,8 +18,6 @@ from fastgw.policy.routes import MATCHES_MAX
 # Settings that may also stand directly in the zone.
 SHORTCUTS = ("grpc", "http", "ssl")
 
-
-_RECORDS = TypeAdapter(list[RecordTable])
 _ASKED = ("rule", "ip_access", "lockdown", "user_agent", "lists", "managed", "bots", "access")
 _APART = ("dns", "cert", "settings", "origin", "route", "retry", *_ASKED)
 
@@ -36,17 +32,26 @@ class RouteParts:
     retry: RetryTable | None
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneParts:
-    """What of a zone could be read; `records` keeps the place of each record in the file."""
+class RecordParts(NamedTuple):
+    """A record that could be read, and its place in the file; `words` may belong to many records."""
 
     path: Path
-    table: ZoneTable
+    name: str
+    content: str
+    words: RecordWords
+
+
+class ZoneParts(NamedTuple):
+    """What of a zone could be read."""
+
+    path: Path
+    name: str
+    table: ZoneWords
     settings: Table
     settings_known: bool
     cert: CertTable | None
     cert_given: bool
-    records: tuple[tuple[Path, RecordTable], ...]
+    records: tuple[RecordParts, ...]
     origin: OriginWords
     routes: tuple[RouteParts, ...]
     retry: RetryTable
@@ -68,22 +73,23 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
         return None
     before = report.count
     shallow = {key: value for key, value in data.items() if key not in _APART}
-    table = report.table(ZoneTable, shallow, path)
+    table: ZoneWords | None = _table(report, ZoneTable, shallow, path, "name")
+    # Under an unusable name the rest is judged all the same; this one can belong to nobody.
+    name = f"zone-{path[-1] if path else 0}.invalid" if table is None else str(data["name"])
     settings = _SETTINGS
     if "settings" in data:
-        settings = _settings(report, data["settings"], (*path, "settings")) or settings
+        settings = _table(report, SettingsTable, data["settings"], (*path, "settings")) or settings
     settings_known = report.count == before
     cert = report.table(CertTable, data["cert"], (*path, "cert")) if "cert" in data else None
     records = _records(report, data.get("dns", []), (*path, "dns"))
     origin = _origin(report, data["origin"], (*path, "origin")) if "origin" in data else _ORIGIN
     routes = _routes(report, data["route"], (*path, "route")) if "route" in data else ()
     retry = report.table(RetryTable, data["retry"], (*path, "retry")) if "retry" in data else None
-    if table is None:
-        # The name is unusable; the rest is judged under one that can belong to nobody.
-        table = ZoneTable(name=f"zone-{path[-1] if path else 0}.invalid")
+    table = table or ZoneTable(name=name)
     merged = _merge(report, data, table, settings, path)
     return ZoneParts(
         path=path,
+        name=name,
         table=table,
         settings=merged,
         settings_known=settings_known,
@@ -99,36 +105,39 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
     )
 
 
-def _settings(report: Report, data: object, path: Path) -> Table | None:
-    """Most zones of a big configuration say the same: equal words are judged once."""
-    key = None
-    if isinstance(data, Mapping) and all(type(value) is str for value in data.values()):
-        key = tuple(data.items())
-        known = report.settings.get(key)
-        if known is not None:
-            return known
-    before = report.count
-    table = report.table(SettingsTable, data, path)
-    if key is not None and table is not None and report.count == before:
-        report.settings[key] = table
-    return table
+def _table(report: Report, model: type[Model], data: object, path: Path, *own: str) -> Model | None:
+    """`data` as a `model`, as Report.table has it; but what many tables say alike is judged once.
+
+    Keys in `own` tell such tables apart: they are texts, and must not be empty. The result may have those of
+    another table.
+    """
+    if type(data) is not dict:
+        return report.table(model, data, path)
+    words = data.copy()
+    told = [bool(words.pop(key, "")) for key in own]
+    key = (model, *told, *map(type, data.values()), *words.items())  # the types, as 1 == True
+    try:
+        known: Model | None = report.known.get(key)
+    except TypeError:  # a list or a table is among the words
+        return report.table(model, data, path)
+    if known is None:
+        before = report.count
+        known = report.table(model, data, path)
+        if known is not None and report.count == before:
+            report.known[key] = known
+    return known
 
 
-def _records(report: Report, data: object, path: Path) -> tuple[tuple[Path, RecordTable], ...]:
+def _records(report: Report, data: object, path: Path) -> tuple[RecordParts, ...]:
     if not isinstance(data, list):
         report.error(path, f"must be an array of records, not {kind_of(data)}", "put the records in [ ]")
         return ()
-    try:
-        tables = _RECORDS.validate_python(data)
-    except ValidationError:
-        pass  # one by one, so that one bad record hides no other
-    else:
-        return tuple([((*path, index), record) for index, record in enumerate(tables)])
     found = []
     for index, entry in enumerate(data):
-        record = report.table(RecordTable, entry, (*path, index))
-        if record is not None:
-            found.append(((*path, index), record))
+        where = (*path, index)
+        words = _table(report, RecordTable, entry, where, "name", "content")
+        if words is not None:
+            found.append(RecordParts(where, entry["name"], entry["content"], words))
     return tuple(found)
 
 
@@ -184,7 +193,7 @@ def _matches(report: Report, entry: Mapping[str, object], where: Path) -> tuple[
 
 
 def _merge(
-    report: Report, data: Mapping[str, object], table: ZoneTable, settings: Table, path: Path
+    report: Report, data: Mapping[str, object], table: ZoneWords, settings: Table, path: Path
 ) -> Table:
     inner = data.get("settings", {})
     update: dict[str, object] = {}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from socket import AF_INET, inet_pton
 from typing import NamedTuple
 
 from fastgw.policy.certificates import CertificateFiles
@@ -15,6 +14,7 @@ from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import UNIX, Record
 from fastgw.policy.routes import RouteRow, compile_routes
 from fastgw.policy.tls import ServerTls, Shown, pull_of, terms_of
+from fastgw.policy.variants import along, variants
 from fastgw.policy.zone import Zone
 
 NONE = -1  # no such row, as a block takes it
@@ -35,37 +35,57 @@ class ZoneRow(NamedTuple):
 class TargetRow(NamedTuple):
     """One target of an origin: an endpoint, or as many as its name has addresses.
 
-    `host` is an address, a name that is still to be resolved, or `unix:` and a path; `tls` is False for h2c.
-    The certificate must bear one of `names`; believed are `trust_store` (None: the public roots) and, if
-    `origin_ca`, the Origin CA. `pull` is shown to an origin that asks; `authority` replaces the client's.
+    `host` is an address, a name that is still to be resolved, or `unix:` and a path; `label` is how messages
+    name it. The certificate must bear one of `names`; `authority` replaces the client's. All behind that is
+    what the zone says of its targets: see Demands.
     """
 
     host: str
     port: int
+    label: str
+    server_name: str
+    names: tuple[str, ...]
+    weight: int
+    priority: int
+    authority: str
     tls: bool
     verify: bool
     trust_store: Path | None
-    server_name: str
+    crl: Path | None
+    origin_ca: bool
+    common_name: bool
+    pull: CertificateFiles | None
     connect_timeout_ms: int
     handshake_timeout_ms: int
-    weight: int = 1
-    priority: int = 0
-    names: tuple[str, ...] = ()
-    common_name: bool = False
-    crl: Path | None = None
-    origin_ca: bool = False
-    pull: CertificateFiles | None = None
-    authority: str = ""
 
     @property
     def is_unix(self) -> bool:
         """Is it a socket of this machine?"""
         return self.host.startswith(UNIX)
 
+
+class Demands(NamedTuple):
+    """What a zone says of its targets, in the order of the last fields of TargetRow.
+
+    `tls` is False for h2c. Believed are `trust_store` (None: the public roots) and, if `origin_ca`, the
+    Origin CA. `pull` is shown to an origin that asks.
+    """
+
+    tls: bool
+    verify: bool
+    trust_store: Path | None
+    crl: Path | None
+    origin_ca: bool
+    common_name: bool
+    pull: CertificateFiles | None
+    connect_timeout_ms: int
+    handshake_timeout_ms: int
+
     @property
-    def label(self) -> str:
-        """How messages name it."""
-        return self.host if self.is_unix else joined(self.host, self.port)
+    def cleartext(self) -> Demands:
+        """What is left of it for a target without TLS."""
+        times = self.connect_timeout_ms, self.handshake_timeout_ms
+        return Demands(False, False, None, None, False, False, None, *times)
 
 
 class OriginRow(NamedTuple):
@@ -112,24 +132,49 @@ def compile_zone(zone: Zone, known: Known, server: ServerTls = NO_TLS) -> ZoneRo
     routes = compile_routes(zone.routes, settings.idle_ms, zone.retry, settings.messages)
     hosts: list[HostRow] = []
     origins: dict[tuple[str, tuple[TargetRow, ...]], int] = {}
-    demands = demands_of(zone)
+    clients, pulls = zone.tls.clients, zone.tls.origin_pull
+    demands = demands_of(zone, pull_of(zone, "", server.origin_pull))
     watched = Watched(known)
-    names: dict[str, None] = {}
-    for name, records in by_name([record for record in zone.records if record.callable]).items():
-        if not is_served(records, watched):
+    for name, records in by_name(zone.records).items():
+        if not records[0].callable:
+            continue
+        if not (records[0].proxied or is_served(records, watched)):
             hosts.append(HostRow(name, False, NONE))
             continue
-        pull = pull_of(zone, name, server.origin_pull)
-        targets = targets_of(records, watched, demands, pull)
+        if pulls:
+            demands = demands_of(zone, pull_of(zone, name, server.origin_pull))
+        targets = targets_of(records, watched, zone.name, demands)
         # A lone target lends its name to the origin.
         label = targets[0].label if len(targets) == 1 else name
-        own = _shown(zone, name) if zone.tls.clients and terms_of(zone, name) != terms_of(zone) else ()
+        own = _shown(zone, name) if clients and terms_of(zone, name) != terms_of(zone) else ()
         hosts.append(HostRow(name, True, origins.setdefault((label, targets), len(origins)), own))
-        names.update((target.host, None) for target in targets if _to_resolve(target))
-    rows = tuple(OriginRow(label, targets, zone.origin) for label, targets in origins)
+    if zone.inspection.phases and not zone.paused:
+        hosts += _variants(zone, [host for host in hosts if host.proxied], watched, server, origins)
+    rows = tuple([OriginRow(label, targets, zone.origin) for label, targets in origins])
     asked = NOTHING if zone.paused else zone.inspection
     row = ZoneRow(zone.name, grpc, http, zone.carries_grpc, routes, asked)
-    return ZoneRows(row, tuple(hosts), rows, _shown(zone, ""), frozenset(watched.asked), tuple(names))
+    names = _to_resolve(zone, rows)
+    return ZoneRows(row, tuple(hosts), rows, _shown(zone, ""), frozenset(watched.asked), names)
+
+
+def _variants(
+    zone: Zone,
+    hosts: list[HostRow],
+    known: Known,
+    server: ServerTls,
+    origins: dict[tuple[str, tuple[TargetRow, ...]], int],
+) -> Iterator[HostRow]:
+    """For each name a row for each other way to its origin that a rule may choose."""
+    named = by_name(zone.records)
+    for mark, way, other in variants(zone):
+        for host in hosts:
+            name = way.origin or host.hostname
+            if name not in named:
+                continue
+            demands = demands_of(other, pull_of(other, name, server.origin_pull))
+            targets = targets_of(along(way, named[name]), known, zone.name, demands)
+            label = targets[0].label if len(targets) == 1 else name
+            yield HostRow(host.hostname + mark, True, origins.setdefault((label, targets), len(origins)))
 
 
 def _shown(zone: Zone, name: str) -> tuple[Shown, ...]:
@@ -147,83 +192,59 @@ def compile_zones(zones: Iterable[Zone]) -> list[ZoneRows]:
     return [compile_zone(zone, known) for zone in by_their_name.values()]
 
 
-def targets_of(
-    records: Iterable[Record], known: Known, demands: Demands, pull: CertificateFiles | None = None
-) -> tuple[TargetRow, ...]:
-    """All that the records of one name point to, each target once; `pull` is shown to those that ask."""
-    targets = [
-        _target(record, host, demands, pull)
-        for record in records
-        if record.leads
-        for host in (follow(record, known) if record.type == "CNAME" else (_literal(record.content),))
-    ]
-    return tuple(dict.fromkeys(targets)) if len(targets) > 1 else tuple(targets)
-
-
-def _to_resolve(target: TargetRow) -> bool:
-    host = target.host
-    return bool(host) and not target.is_unix and not host[-1].isdigit() and address(host) is None
-
-
-class Demands(NamedTuple):
-    """What a zone says of all its targets."""
-
-    zone: str
-    encrypted: bool
-    verified: bool
-    trust_store: Path | None
-    crl: Path | None
-    origin_ca: bool
-    common_name: bool
-    connect_timeout_ms: int
-    handshake_timeout_ms: int
-
-
-def demands_of(zone: Zone) -> Demands:
-    settings = zone.settings
-    return Demands(
-        zone.name,
+def demands_of(zone: Zone, pull: CertificateFiles | None) -> Demands:
+    """What `zone` says of targets that are shown `pull`."""
+    settings, tls = zone.settings, zone.tls
+    verify = settings.verified
+    demands = Demands(
         settings.encrypted,
-        settings.verified,
-        zone.trust_store,
-        zone.tls.crl,
-        zone.tls.origin_ca,
-        zone.tls.legacy_cn_match,
+        verify,
+        zone.trust_store if verify else None,
+        tls.crl if verify else None,
+        verify and tls.origin_ca,
+        verify and tls.legacy_cn_match,
+        pull,
         settings.origin_connect_timeout_ms,
         settings.origin_handshake_timeout_ms,
     )
+    return demands if demands.tls else demands.cleartext
 
 
-def _target(record: Record, host: str, demands: Demands, pull: CertificateFiles | None) -> TargetRow:
+def targets_of(records: Iterable[Record], known: Known, zone: str, demands: Demands) -> tuple[TargetRow, ...]:
+    """All that the records of one name of `zone` point to, each target once."""
+    targets: list[TargetRow] = []
+    for record in records:
+        if record.type == "CNAME":
+            targets += [_target(record, host, zone, demands) for host in follow(record, known)]
+        elif record.leads:
+            targets.append(_target(record, _literal(record.content), zone, demands))
+    return tuple(dict.fromkeys(targets)) if len(targets) > 1 else tuple(targets)
+
+
+def _target(record: Record, host: str, zone: str, demands: Demands) -> TargetRow:
     """Where `record` points to, with what its zone demands of it.
 
     The origin is asked for the served name unless another is written down. A wildcard has no one name to ask
     for: its CNAME content stands in, else the name of the zone.
     """
-    tls = demands.encrypted and record.origin_protocol != "h2c"
-    verify = tls and demands.verified
+    if record.origin_protocol == "h2c":
+        demands = demands.cleartext
     server_name = ""
-    if tls:
+    if demands.tls:
         server_name = record.origin_server_name or record.name
         if server_name.startswith("*."):
-            server_name = record.content if record.type == "CNAME" else demands.zone
+            server_name = record.content if record.type == "CNAME" else zone
+    port = record.origin_port
     return TargetRow(
         host,
-        record.origin_port,
-        tls,
-        verify,
-        demands.trust_store if verify else None,
+        port,
+        host if host.startswith(UNIX) else joined(host, port),
         server_name,
-        demands.connect_timeout_ms,
-        demands.handshake_timeout_ms,
+        _names(record, server_name, host) if demands.verify else (),
         record.weight,
         record.priority,
-        _names(record, server_name, host) if verify else (),
-        verify and demands.common_name,
-        demands.crl if verify else None,
-        verify and demands.origin_ca,
-        pull if tls else None,
         record.origin_host,
+        *demands,
     )
 
 
@@ -235,10 +256,14 @@ def _names(record: Record, server_name: str, host: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((server_name, record.name, *content)))
 
 
+def _to_resolve(zone: Zone, origins: Iterable[OriginRow]) -> tuple[str, ...]:
+    """The names that its origins are at; only a CNAME leads to one."""
+    if not any(record.type == "CNAME" for record in zone.records):
+        return ()
+    hosts = dict.fromkeys(target.host for origin in origins for target in origin.targets)
+    return tuple([host for host in hosts if host and not host.startswith(UNIX) and address(host) is None])
+
+
 def _literal(content: str) -> str:
     """An address in its usual form; what is none stays as it is."""
-    try:
-        inet_pton(AF_INET, content)
-    except OSError:
-        return address(content) or content
-    return content
+    return (address(content) or content) if ":" in content else content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from socket import AF_INET, inet_pton
 
 HOSTNAME_MAX = 253
 LABEL_MAX = 63
@@ -14,12 +15,8 @@ _LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 _AMBIGUOUS = frozenset("\u00df\u03c2\u200c\u200d")
 
 
-# What needs no second look: lower-case labels of at most 63 characters, none of them international.
-_PLAIN = re.compile(
-    r"(?!.*(?:^|\.)xn--)"
-    r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
-)
-_V4 = re.compile(r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}", re.ASCII)
+# Lower-case labels of at most 63 characters.
+_PLAIN = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 
 
 class HostnameError(ValueError):
@@ -28,7 +25,7 @@ class HostnameError(ValueError):
 
 def hostname(text: str) -> str:
     """`text` as it is kept: lower case, A-labels, no dot at the end. Raise HostnameError if it is no name."""
-    if len(text) <= HOSTNAME_MAX and _PLAIN.fullmatch(text):
+    if _is_plain(text):
         return text
     name = text.strip().removesuffix(".")
     if not name:
@@ -46,10 +43,9 @@ def record_name(text: str, zone: str) -> str:
     A full name ends in the zone's name; a dot at the end says that nothing is to be added. In `*.*.x` only
     the first star stands for others, the second is a label like any other.
     """
-    if len(text) <= HOSTNAME_MAX and _PLAIN.fullmatch(text):
-        if text == zone or text.endswith("." + zone):
-            return text
-        full = f"{text}.{zone}"
+    relative = text.removesuffix("." + zone)
+    if relative != zone and _is_plain(relative):
+        full = f"{relative}.{zone}"
         if len(full) <= HOSTNAME_MAX:
             return full
     name = text.strip()
@@ -77,7 +73,11 @@ def record_name(text: str, zone: str) -> str:
 def address(text: str) -> str | None:
     """`text` as an IP address in its usual form, or None if it is none."""
     if ":" not in text:
-        return text if _V4.fullmatch(text) else None
+        try:
+            inet_pton(AF_INET, text)
+        except (OSError, ValueError):
+            return None
+        return text
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
@@ -134,6 +134,11 @@ def covers(pattern: str, name: str) -> bool:
     if not pattern.startswith("*."):
         return False
     return name.partition(".")[2] == pattern[2:] and not name.startswith("*.")
+
+
+def _is_plain(text: str) -> bool:
+    """Does it need no second look: is it as it is kept, and no label of it international?"""
+    return len(text) <= HOSTNAME_MAX and "xn--" not in text and _PLAIN.fullmatch(text) is not None
 
 
 def _label(label: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 TargetType = Literal["A", "AAAA", "CNAME", "UNIX"]
 # For DNS to answer: they lead nowhere here, but a name that has one exists and stops wildcards.
@@ -37,8 +36,7 @@ TTL_AUTO = 1
 TTL_LEAST, TTL_LEAST_ENTERPRISE, TTL_MOST = 60, 30, 86_400  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One DNS entry; `name` is complete, `*.` in front of it makes it a wildcard.
 
     Type UNIX is no DNS: its content is `unix:` and the path of a socket. `weight` is the share of calls among

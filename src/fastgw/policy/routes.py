@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # Numbers of the gRPC statuses, by the names people write.
 STATUSES: dict[str, int] = {
@@ -95,8 +96,7 @@ class Route:
     response_message: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRow:
+class RouteRow(NamedTuple):
     """A route as the core takes it: complete, its matches of one rank or next to each other in rank."""
 
     matches: tuple[Match, ...] = ()

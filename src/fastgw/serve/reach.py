@@ -74,10 +74,10 @@ def _targets(zones: list[Zone], server: ServerTls) -> Iterator[tuple[str, str, T
         for name, records in by_name(record for record in zone.records if record.callable).items():
             if not is_served(records, known):
                 continue
-            pull = pull_of(zone, name, server.origin_pull)
+            demands = demands_of(zone, pull_of(zone, name, server.origin_pull))
             for record in records:
                 if record.leads and follow(record, known) != [""]:
-                    for target in targets_of([record], known, demands_of(zone), pull):
+                    for target in targets_of([record], known, zone.name, demands):
                         yield name, record.content, target
 
 

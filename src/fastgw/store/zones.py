@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastgw.config.collector import undisturbed
 from fastgw.config.load import read_text
 from fastgw.config.store import store_of
 from fastgw.config.values import Config
@@ -76,7 +77,7 @@ class Zones:
 
     def load(self) -> Config:
         """Read everything anew and publish it. Raise FastgwError; then all is as it was before."""
-        with self._lock:
+        with self._lock, undisturbed():
             file = None if self._path is None else FileStore(self._path, read_text(self._path))
             choice = self._wanted
             if choice is None and file is not None:

@@ -58,16 +58,17 @@ cdef bint effects_rewrite(const Verdict *verdict, const InspectionData *data, Ru
 
 
 cdef void effects_detour(const Verdict *verdict, const InspectionData *data, Detour *into) noexcept nogil:
-    """Of several rules the last one that says something counts, for each of the two."""
+    """Of several rules the last one that says something counts, for each of the three."""
     cdef const RuleRow *rule
     cdef uint32_t number
-    into.authority = into.origin = NULL
-    into.authority_length = into.origin_length = 0
+    into.authority = NULL
+    into.authority_length = into.way = into.mode = 0
     for number in range(verdict.effect_count):
         rule = &data.rules[verdict.effects[number]]
         if rule.authority_length > 0:
             into.authority = rule.authority
             into.authority_length = rule.authority_length
-        if rule.origin_length > 0:
-            into.origin = rule.origin
-            into.origin_length = rule.origin_length
+        if rule.way > 0:
+            into.way = rule.way
+        if rule.mode > 0:
+            into.mode = rule.mode

@@ -16,7 +16,7 @@ class ResponseEntry(NamedTuple):
 
 
 class ChangeEntry(NamedTuple):
-    """A change of metadata; `operation` is a number of Rewriting, `number` a value of the program, -1: `value`."""
+    """A change of metadata: `operation` is a Rewriting, `number` a value of the program (-1: `value`)."""
 
     operation: int
     name: str
@@ -30,7 +30,8 @@ class RuleEntry(NamedTuple):
     stops   skip: the rest of its phase too
     skips   phases that are left out, a bit each
     spares  numbers of managed rules that are left out
-    changes, authority, origin  of the call, where the rule lets it pass; empty: they stay
+    changes, authority  of the call, where the rule lets it pass; empty: they stay
+    way, mode  numbers of another way to the origin and of another encryption mode; 0: as it is
     """
 
     phase: int
@@ -44,4 +45,5 @@ class RuleEntry(NamedTuple):
     response: ResponseEntry | None = None
     changes: Sequence[ChangeEntry] = ()
     authority: str = ""
-    origin: str = ""
+    way: int = 0
+    mode: int = 0

@@ -63,8 +63,8 @@ ctypedef struct RuleRow:
     uint32_t change_count
     uint32_t authority_length   # 0: it stays
     const char *authority       # what the origin is told it is asked for
-    uint32_t origin_length      # 0: it stays
-    const char *origin          # the hostname whose origin serves
+    uint16_t way                # to the origin, see policy.variants; 0: as it is
+    uint16_t mode               # of encryption toward it; 0: as it is
     const char *id              # zero-terminated, visible ASCII
     const char *label           # how messages name it: id, and what its owner calls it
 

@@ -97,8 +97,8 @@ cdef class Inspection:
                 row.change_count = <uint32_t>len(entry.changes)
             row.authority = self._text(entry.authority)
             row.authority_length = <uint32_t>len(entry.authority)
-            row.origin = self._text(entry.origin)
-            row.origin_length = <uint32_t>len(entry.origin)
+            row.way = entry.way
+            row.mode = entry.mode
             self.data.phases |= <uint16_t>(1 << row.phase)
             if row.phase == CUSTOM and row.action == SKIP:
                 # What was denied before it may be lifted by it, see the gate.

@@ -18,7 +18,8 @@ from fastgw._core.proxy.attempt cimport attempt_first, attempt_stashed
 from fastgw._core.proxy.decide cimport TEXT_SIZE
 from fastgw._core.proxy.exchange cimport exchange_deny, exchange_lose_client
 from fastgw._core.proxy.hooks cimport HookMemo, HookRow, hook_key, hook_next, memo_find, memo_put
-from fastgw._core.proxy.route cimport HostRow, origin_key, snapshot_host
+from fastgw._core.proxy.route cimport (
+    HOSTNAME_MAX, VARIANT_MAX, HostRow, hostname_normalize, origin_key, snapshot_host)
 from fastgw._core.proxy.reply cimport HOOK_DENIED, HOOK_FAILED, OVERLOADED
 from fastgw._core.proxy.timing cimport timing_look_in
 from fastgw._core.reasons cimport REFUSED_STREAM
@@ -104,13 +105,18 @@ cdef void _change_by_rules(Exchange *self, FieldSection *section, RequestHead *h
     cdef const Verdict *verdict = &self.desk.known.verdict
     cdef const InspectionData *data = self.zone.inspection.data
     cdef const HostRow *host
+    cdef uint8_t name[HOSTNAME_MAX + VARIANT_MAX]
+    cdef uint32_t length
     cdef Detour detour
     effects_detour(verdict, data, &detour)
     self.authority = detour.authority
     self.authority_length = detour.authority_length
-    if detour.origin != NULL:
-        host = snapshot_host(self.use.data, <const uint8_t *>detour.origin, detour.origin_length)
-        if host != NULL and host.origin != NULL and host.zone == self.zone:
+    if detour.way > 0 or detour.mode > 0:
+        # It has a row of its own in the index: the hostname with a mark behind it.
+        length = hostname_normalize(head.authority.value, head.authority.value_length, name)
+        length += <uint32_t>snprintf(<char *>name + length, VARIANT_MAX, b"/%u/%u", detour.way, detour.mode)
+        host = snapshot_host(self.use.data, name, length)
+        if host != NULL and host.origin != NULL:
             self.row = host.origin
     if effects_rewrite(verdict, data, &self.desk.inspector.run, section):
         request_head_check(section, head)

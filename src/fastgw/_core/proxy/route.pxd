@@ -9,6 +9,7 @@ from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead
 
 cdef enum:
     HOSTNAME_MAX = 253
+    VARIANT_MAX = 16            # octets of the mark behind a hostname for another way to its origin, and a zero
     LABELS_MAX = 128            # of a hostname, and one more
     ENDPOINTS_MAX = 64          # of one origin: which were tried is a bit each
 

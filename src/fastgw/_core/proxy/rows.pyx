@@ -22,6 +22,7 @@ from fastgw._core.proxy.route cimport (
     PEAK_EWMA,
     RANDOM,
     ROUND_ROBIN,
+    VARIANT_MAX,
     hostname_normalize,
     key_hash,
     name_hash,
@@ -222,7 +223,8 @@ cdef void _open(ZoneBlock self, object zone, object hosts, object origins, _Text
             texts.note(endpoint.address)
             texts.note(endpoint.server_name)
             texts.note(endpoint.authority)
-            texts.note(_listed(endpoint.names))
+            if endpoint.names:
+                texts.note(_listed(endpoint.names))
             texts.note(endpoint.label)
             endpoints += 1
     for route in zone.routes:
@@ -343,13 +345,13 @@ cdef void _origins(ZoneBlock block, object entries, _Texts texts) except *:
         row.count = <uint32_t>len(entry.endpoints)
         if entry.hash_key:
             row.hash_key = texts.place(entry.hash_key, &row.hash_key_length)
-        _policy(row, entry)
+        _policy(row, _fields(entry))
         self.warm_count += row.policy.ready_least > 0
         endpoints = entry.endpoints
         if len(endpoints) > 1:
             endpoints = sorted(endpoints, key=_priority)
         for endpoint in endpoints:
-            _endpoint(&self.endpoints[self.endpoint_count], endpoint, block.endpoints, texts)
+            _endpoint(&self.endpoints[self.endpoint_count], _fields(endpoint), block.endpoints, texts)
             self.endpoint_count += 1
         self.origin_count += 1
 
@@ -363,38 +365,39 @@ def _priority(endpoint):
     return endpoint.priority
 
 
-cdef void _policy(OriginRow *row, object entry) except *:
-    row.policy.balance = BALANCES[entry.balance]
-    row.policy.panic_percent = entry.panic_percent
-    row.policy.slow_start_ms = entry.slow_start_ms
-    row.policy.eject_failures = entry.eject_failures
-    row.policy.eject_ms = entry.eject_ms
-    row.policy.connections_most = entry.connections_most
-    row.policy.waiting_most = entry.waiting_most
-    row.policy.calls_most = entry.calls_most
-    row.policy.ready_least = entry.ready_least
-    row.policy.age_ms = entry.age_ms
-    row.policy.keepalive_ms = entry.keepalive_ms
+cdef inline tuple _fields(object entry):
+    """Those of a named tuple, to be taken by their place: by name each would cost a lookup."""
+    if not isinstance(entry, tuple):
+        raise TypeError(f"{entry!r} is not a row")
+    return <tuple>entry
 
 
-cdef void _endpoint(EndpointRow *row, object entry, Endpoints endpoints, _Texts texts) except *:
-    row.address = <const uint8_t *>texts.place(entry.address, &row.address_length)
+cdef void _policy(OriginRow *row, tuple entry) except *:
+    """`entry` is an OriginEntry."""
+    (_, _, balance, _, row.policy.panic_percent, row.policy.slow_start_ms, row.policy.eject_failures,
+     row.policy.eject_ms, row.policy.connections_most, row.policy.waiting_most, row.policy.calls_most,
+     row.policy.ready_least, row.policy.age_ms, row.policy.keepalive_ms) = entry
+    row.policy.balance = BALANCES[balance]
+
+
+cdef void _endpoint(EndpointRow *row, tuple entry, Endpoints endpoints, _Texts texts) except *:
+    """`entry` is an EndpointEntry."""
+    (address, context, server_name, verify, row.connect_timeout_ms, row.handshake_timeout_ms, label, state, weight,
+     row.priority, names, common_name, authority) = entry
+    row.address = <const uint8_t *>texts.place(address, &row.address_length)
     if row.address_length > _ADDRESS_MOST:
-        raise ValueError(f"the address of {entry.label} is too long")
-    row.context = <SSL_CTX *><size_t>entry.context
-    row.server_name = texts.place(entry.server_name) if entry.server_name else NULL
-    if entry.names:
-        row.names = texts.place(_listed(entry.names))
-    row.verify = bool(entry.verify)
-    row.common_name = bool(entry.common_name)
-    if entry.authority:
-        row.authority = texts.place(entry.authority, &row.authority_length)
-    row.connect_timeout_ms = entry.connect_timeout_ms
-    row.handshake_timeout_ms = entry.handshake_timeout_ms
-    row.label = texts.place(entry.label)
-    row.weight = min(max(entry.weight, 1), _WEIGHT_MOST)
-    row.priority = entry.priority
-    row.state = endpoints.enter(entry.state)
+        raise ValueError(f"the address of {label} is too long")
+    row.context = <SSL_CTX *><size_t>context
+    row.server_name = texts.place(server_name) if server_name else NULL
+    if names:
+        row.names = texts.place(_listed(names))
+    row.verify = bool(verify)
+    row.common_name = bool(common_name)
+    if authority:
+        row.authority = texts.place(authority, &row.authority_length)
+    row.label = texts.place(label)
+    row.weight = min(max(weight, 1), _WEIGHT_MOST)
+    row.state = endpoints.enter(state)
 
 
 cdef void _hosts(BlockData *self, object entries, _Texts texts) except *:
@@ -425,10 +428,15 @@ cdef void _hosts(BlockData *self, object entries, _Texts texts) except *:
 
 
 cdef bint _is_normal(const HostRow *row) noexcept:
-    """Is the name what hostname_normalize would make of it?"""
+    """Is the name what hostname_normalize would make of it, but for the mark of a variant?"""
     cdef uint8_t into[HOSTNAME_MAX + 1]
     cdef uint8_t literal[HOSTNAME_MAX + 3]
     cdef uint32_t length = row.name.length
+    cdef const char *mark = <const char *>memchr(row.name.text, c"/", length)
+    if mark != NULL:
+        if row.name.text + length - mark >= VARIANT_MAX:
+            return False
+        length = <uint32_t>(mark - row.name.text)
     if length == 0 or length > HOSTNAME_MAX:
         return False
     if memchr(row.name.text, c":", length) == NULL:
