@@ -67,6 +67,12 @@ def variants(zone: Zone) -> list[tuple[str, Way, Zone]]:
     ]
 
 
+def _in_mode(zone: Zone, mode: str) -> Zone:
+    if not mode:
+        return zone
+    return replace(zone, settings=replace(zone.settings, ssl=cast(EncryptionMode, mode)))
+
+
 def along(way: Way, records: list[Record]) -> list[Record]:
     """The records of a name, with what the way says about their targets."""
     changes: dict[str, Any] = {}
@@ -74,4 +80,4 @@ def along(way: Way, records: list[Record]) -> list[Record]:
         changes["origin_server_name"] = way.server_name
     if way.port:
         changes["origin_port"] = way.port
-    return [replace(record, **changes) for record in records] if changes else records
+    return [record._replace(**changes) for record in records] if changes else records

@@ -132,7 +132,6 @@ cdef class Inspection:
         row.content_type = self._text(entry.content_type)
         return row
 
-
     cdef const ChangeRow *_changes(self, object entries) except NULL:
         cdef bytearray memory = bytearray(len(entries) * sizeof(ChangeRow))
         cdef ChangeRow *row = <ChangeRow *><char *>memory
