@@ -84,8 +84,8 @@ def _phases(
 ) -> list[dict[str, object]]:
     """Each phase with its rules in their order, and what came of each."""
     came_of: dict[tuple[Phase, str], str] = {}
-    for number, came in own.items():
-        came_of[_phase_of(asked, inspected.rules[number]), inspected.rules[number].id] = came
+    for number, fate in own.items():
+        came_of[_phase_of(asked, inspected.rules[number]), inspected.rules[number].id] = fate
     versions = {phased.phase: phased.version for phased in asked.phases}
     rules = {
         phase: [rule for one in asked.phases if one.phase == phase for rule in one.rules] for phase in PHASES

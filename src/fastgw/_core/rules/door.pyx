@@ -1,11 +1,11 @@
 """A door to the rules' rooms for tests and tools: heads as Python objects, programs asked about them."""
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from fastgw._core.rules.evaluate cimport rules_begin, rules_decide, rules_memory, rules_open
-from fastgw._core.rules.facts cimport CALL_TEXTS, NUMBER_FACTS, TEXT_FACTS, RuleFacts, RuleText
+from fastgw._core.rules.facts cimport CALL_TEXTS, NUMBER_FACTS, TEXT_FACTS, RuleText
 from fastgw._core.rules.program cimport Rules
 from fastgw._core.rules.run cimport (
     HITS_KEPT,
@@ -17,7 +17,7 @@ from fastgw._core.rules.run cimport (
     rules_value_text,
 )
 from fastgw._core.rules.values cimport BOOL, INT, IP, LIST, MISSING, TEXT, Value
-from fastgw._core.wire.fields cimport FIELDS_MAX, Field, FieldSection, RequestHead, field_kind, request_head_check
+from fastgw._core.wire.fields cimport FIELDS_MAX, Field, FieldSection, field_kind, request_head_check
 
 from ipaddress import ip_address
 
