@@ -165,15 +165,13 @@ class Inspections:
     def _entry(
         self, rule: Rule, phase: int, action: RuleAction, values: Mapping[str, int], choices: Choices
     ) -> RuleEntry:
-        skips, stops = 0, False
+        stops = False
         spares: tuple[int, ...] = ()
+        skips = sum(1 << PHASES.index(one) for one in left_out(rule))
         if rule.action == "allow":
-            skips = _bits(rule.skip.phases if rule.skip is not None else _ALLOWED)
+            stops = True
         elif rule.skip is not None:
-            skips, stops = _bits(rule.skip.phases), rule.skip.current
-            for product in rule.skip.products:
-                if product in _OF_PRODUCT:
-                    skips |= 1 << _OF_PRODUCT[product]
+            stops = rule.skip.current
             spares = tuple(self._numbers[one] for one in rule.skip.rules if one in self._numbers)
         return RuleEntry(
             phase=phase,
@@ -213,8 +211,14 @@ def _values(asked: Inspection) -> Iterable[str]:
                 yield from (change.expression for change in rule.changes if change.expression)
 
 
-def _bits(phases: Iterable[Phase]) -> int:
-    return sum(1 << PHASES.index(phase) for phase in set(phases))
+def left_out(rule: Rule) -> frozenset[Phase]:
+    """The phases that a call need not go through where this rule holds."""
+    if rule.action == "allow" and rule.skip is None:
+        return frozenset(_ALLOWED)
+    if rule.skip is None:
+        return frozenset()
+    products = {PHASES[_OF_PRODUCT[one]] for one in rule.skip.products if one in _OF_PRODUCT}
+    return frozenset(rule.skip.phases) | products
 
 
 def _plain(text: str) -> str:

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "hooks": (*SHELF, "_core"),
     "gateway": (*SHELF, "entries", "inspected", "published", "hooks", "serve", "_core"),
     "explain": (*SHELF, "_core"),
-    "why": (*SHELF, "_core", "why"),
+    "why": (*SHELF, "inspected", "_core", "why"),
     "doctor": (*SHELF, "doctor"),
     "serve": (*SHELF, "gateway", "serve"),
     "admin": (*SHELF, "gateway", "admin"),

@@ -41,5 +41,5 @@ def skip(id_: str, expression: str, *phases: str, **more: Any) -> Rule:
 
 def asking(*phases: Phased, **more: Any) -> Inspection:
     """An inspection; keywords are phases by their short names with their rules, or fields of Inspection."""
-    named = [Phased(SHORT[name], tuple(more.pop(name))) for name in SHORT if name in more]
+    named = [Phased(SHORT[name], tuple(more.pop(name))) for name in list(more) if name in SHORT]
     return Inspection(phases=(*phases, *named), **more)

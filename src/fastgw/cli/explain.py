@@ -7,13 +7,13 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from fastgw.config import load
 from fastgw.errors import ConfigError
-from fastgw.policy.names import HostnameError, hostname
+from fastgw.policy.names import HostnameError, address, hostname
 
 if TYPE_CHECKING:
     from fastgw.explain import Refusal, Side
@@ -48,6 +48,16 @@ SHOWN = 40  # characters of an argument that is quoted in a complaint
 )
 @click.option("--method", default="POST", show_default=True, show_envvar=True, help="For a call: its method.")
 @click.option(
+    "--ip", "ip", default="", show_envvar=True, metavar="ADDRESS", help="For a call: the client's address."
+)
+@click.option(
+    "--rules",
+    "with_rules",
+    is_flag=True,
+    show_envvar=True,
+    help="For a call: what each rule of the zone says.",
+)
+@click.option(
     "--json",
     "as_json",
     is_flag=True,
@@ -77,6 +87,8 @@ def explain(
     config: Path,
     header: tuple[str, ...],
     method: str,
+    ip: str,
+    with_rules: bool,
     as_json: bool,
     side: str,
     after_preface: bool,
@@ -94,17 +106,21 @@ def explain(
 
     \b
     fastgw explain grpc.example.com /shop.Cart/Add
+    fastgw explain grpc.example.com /shop.Cart/Add --rules --ip 192.0.2.7
     fastgw explain grpc.example.com /shop.Cart/Add -H 'grpc-timeout: 2S' -c /etc/fastgw/fastgw.toml --json
     fastgw explain 505249202a20485454502f322e300d0a0d0a534d0d0a0d0a000000040000000000
     fastgw explain --after-preface "00 00 04 08 00 00 00 00 00 00 00 00 00"
     fastgw explain --side origin recorded.bin
     """
     if path is None:
-        _refuse_strangers(ctx, ("config", "header", "method", "as_json"), "a call: HOST PATH")
+        _refuse_strangers(
+            ctx, ("config", "header", "method", "ip", "with_rules", "as_json"), "a call: HOST PATH"
+        )
         _explain_octets(source, side, after_preface)
     else:
         _refuse_strangers(ctx, ("side", "after_preface"), "octets: HEX, FILE or -")
-        _explain_call(source, path, config, header, method, as_json)
+        request = _request(source, path, header, method, ip)
+        _explain_call(request, config, as_json, with_rules)
 
 
 def _refuse_strangers(ctx: click.Context, names: tuple[str, ...], what: str) -> None:
@@ -118,18 +134,24 @@ def _refuse_strangers(ctx: click.Context, names: tuple[str, ...], what: str) -> 
 # a call
 
 
-def _explain_call(
-    host: str, path: str, file: Path, headers: tuple[str, ...], method: str, as_json: bool
-) -> None:
+def _request(host: str, path: str, headers: tuple[str, ...], method: str, ip: str) -> Request:
+    """The call that is explained. Raise UsageError."""
     try:
-        from fastgw.why.steps import Request, answer
-        from fastgw.why.steps import explain as explained
+        from fastgw.why.steps import Request
     except ImportError as error:
         click.echo(f"fastgw explain: the compiled core cannot be loaded: {error}", err=True)
         raise SystemExit(3) from None
     if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
         raise click.UsageError(f"PATH is {_quoted(path)}; it begins with a slash: /package.Service/Method.")
-    request = Request(_authority(host), path, tuple(_field(text) for text in headers), method)
+    if ip and address(ip) is None:
+        raise click.UsageError(f"--ip is {_quoted(ip)}, which is no IP address.")
+    return Request(_authority(host), path, tuple(_field(text) for text in headers), method, ip)
+
+
+def _explain_call(request: Request, file: Path, as_json: bool, with_rules: bool) -> None:
+    from fastgw.why.steps import answer
+    from fastgw.why.steps import explain as explained
+
     try:
         steps = explained(load(file), request)
     except ConfigError as error:
@@ -142,8 +164,20 @@ def _explain_call(
     else:
         for step in steps:
             click.echo(f"{step.id:<7} {step.says}")
+            if step.id == "rules" and with_rules:
+                _show_rules(cast("list[dict[str, Any]]", step.facts["phases"]))
         click.echo(_verdict(request, denial))
     raise SystemExit(0 if denial is None else 1)
+
+
+def _show_rules(phases: list[dict[str, Any]]) -> None:
+    """Each phase, and what came of each of its rules."""
+    for phase in phases:
+        click.echo(f"{'':7} {phase['phase']}")
+        width = max((len(row["id"]) for row in phase["rules"]), default=0)
+        for row in phase["rules"]:
+            about = f" ({row['description']})" if row["description"] else ""
+            click.echo(f"{'':9} {row['id'].ljust(width)}  {row['action']}: {row['result']}{about}")
 
 
 def _verdict(request: Request, denial: Denial | None) -> str:

@@ -18,6 +18,7 @@ from fastgw.policy.tls import TLS_1_3, terms_of
 from fastgw.probe.message import STATUS_NAMES
 from fastgw.tls.material import read_material
 from fastgw.why.find import Fields, Found, first, host_of, hostname_of, is_grpc, route_of, timeout_ms
+from fastgw.why.rules import Caller, ask
 from fastgw.why.tables import Host, tables
 
 SHOWN = 80  # characters of a stranger's hostname that the gateway repeats
@@ -60,6 +61,8 @@ class Request:
     path: str
     fields: Fields = ()
     method: str = "POST"
+    address: str = ""
+    """Of the client, for rules that ask for it; "": it is not known."""
 
     @property
     def grpc(self) -> bool:
@@ -121,6 +124,8 @@ def explain(config: Config, request: Request) -> list[Step]:
     steps: list[Step] = []
     for step in _STEPS:
         done = step(way)
+        if done is None:
+            continue
         steps.append(done)
         if done.id == "name" and done.denial is not None:
             break
@@ -305,6 +310,33 @@ def _ssl(way: _Way) -> Step:
     return Step("ssl", says, dict(facts), _denial(LocalReply.SSL_MODE_INSUFFICIENT, message))
 
 
+def _rules(way: _Way) -> Step | None:
+    """What the zone's rules say; rate limits are not counted here. None: there are none."""
+    zone = way.host.zone.zone
+    assert way.hostname is not None
+    port = next((place.port for place in way.config.listen if place.tls == way.tls), 0)
+    caller = Caller(way.request.address, way.tls, port)
+    said = None if zone.paused else ask(zone.inspection, zone.name, way.hostname, way.request.head, caller)
+    if said is None:
+        return None
+    facts: Facts = {"held": said.held, "denied_by": said.denied_by, "phases": said.phases}
+    count = sum(len(phase["rules"]) for phase in said.phases)  # type: ignore[arg-type, misc]
+    if said.denied_by is None:
+        held = f"; held: {', '.join(said.held)}" if said.held else ", none of which holds"
+        return Step("rules", f"{_counted(count)} of zone {zone.name}{held}", facts)
+    http, grpc, _ = TABLE[LocalReply.RULE_BLOCKED]
+    message = said.text
+    if said.response is not None:
+        http = said.response.status_code
+        grpc = grpc if said.response.grpc_status is None else said.response.grpc_status
+        message = said.response.content or message
+    return Step("rules", said.text, facts, Denial(LocalReply.RULE_BLOCKED.name.lower(), http, grpc, message))
+
+
+def _counted(count: int) -> str:
+    return "1 rule" if count == 1 else f"{count} rules"
+
+
 def _origin(way: _Way) -> Step:
     """Where it goes: targets by priority, with their share of calls."""
     origin = way.host.origin
@@ -425,7 +457,7 @@ def _limits(way: _Way) -> Step:
     return Step("limits", says, facts)
 
 
-_STEPS: tuple[Callable[[_Way], Step], ...] = (
+_STEPS: tuple[Callable[[_Way], Step | None], ...] = (
     _accept,
     _tls,
     _head,
@@ -433,6 +465,7 @@ _STEPS: tuple[Callable[[_Way], Step], ...] = (
     _kind,
     _grpc,
     _ssl,
+    _rules,
     _origin,
     _route,
     _limits,

@@ -73,5 +73,10 @@ ctypedef struct OpenSSL:
     const void *(*SSL_get_current_cipher)(SSL *) noexcept nogil
     const char *(*SSL_CIPHER_get_name)(const void *) noexcept nogil
     size_t (*SSL_get_client_random)(SSL *, uint8_t *, size_t) noexcept nogil
+    void *(*SSL_get_peer_cert_chain)(SSL *) noexcept nogil
+    int (*sk_X509_num)(void *) noexcept nogil
+    void *(*sk_X509_value)(void *, int) noexcept nogil
+    int (*X509_digest)(void *, const void *, uint8_t *, unsigned int *) noexcept nogil
+    const void *(*EVP_get_digestbyname)(const char *) noexcept nogil
 
 cdef OpenSSL openssl

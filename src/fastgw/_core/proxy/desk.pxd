@@ -11,6 +11,7 @@ from fastgw._core.io.fingerprint cimport Fingerprint
 from fastgw._core.io.loop cimport Loop, Source, Timer
 from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
 from fastgw._core.io.proxy_protocol cimport Network
+from fastgw._core.io.peer cimport PeerTexts
 from fastgw._core.io.transport cimport Endpoint, Transport
 from fastgw._core.proxy.ask cimport Ask, AskBox
 from fastgw._core.proxy.hooks cimport HookMemo, HookRow
@@ -65,6 +66,9 @@ cdef struct LinkFacts:
     uint8_t server[16]          # the address the client connected to
     uint8_t server_length       # 4 or 16; 0: it has none
     uint16_t server_port
+    bint certified              # the next two are known
+    Octets certificate          # what the client's says, see PeerTexts; empty: it showed none
+    PeerTexts texts
 
 cdef struct Desk
 cdef struct Link

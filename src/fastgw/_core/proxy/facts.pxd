@@ -2,7 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from fastgw._core.inspect.rows cimport InspectionData
-from fastgw._core.proxy.desk cimport Exchange, Link
+from fastgw._core.proxy.desk cimport Exchange, Link, LinkFacts
 from fastgw._core.rules.facts cimport RuleFacts
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
@@ -13,6 +13,7 @@ cpdef enum TextFact:            # those of the catalogue of fields that are know
     TLS_VERSION = 4
     TLS_CIPHER = 5
     TLS_CLIENT_RANDOM = 6
+    CERTIFICATE_TEXTS = 10      # the first of PEER_TEXTS of them
 
 cpdef enum NumberFact:
     SERVER_PORT = 0
@@ -22,7 +23,10 @@ cpdef enum NumberFact:
     CERT_PRESENTED = 5
     CERT_VERIFIED = 6
     CERT_REVOKED = 7
+    CERT_TOO_LARGE = 8
+    CERT_CHAIN_TOO_LARGE = 9
 
 cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, Link *link,
                                const FieldSection *section, const RequestHead *head, const uint8_t *hostname,
                                uint32_t length) noexcept nogil
+cdef void facts_close(LinkFacts *self) noexcept nogil

@@ -6,9 +6,16 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset
 
-from fastgw._core.buf cimport slots_take
+from fastgw._core.buf cimport Octets, octets_close, octets_open, slots_take
 from fastgw._core.clock cimport clock_wall
-from fastgw._core.io.peer cimport PEER_RANDOM_SIZE, peer_cipher, peer_random
+from fastgw._core.io.peer cimport (
+    PEER_RANDOM_SIZE,
+    PEER_TEXTS,
+    peer_base64,
+    peer_certificate,
+    peer_cipher,
+    peer_random,
+)
 from fastgw._core.io.sys cimport (
     AF_INET,
     AF_INET6,
@@ -82,27 +89,41 @@ cdef inline void _text(RuleText *into, const void *at, uint32_t length) noexcept
     into.length = length
 
 
-cdef const char *_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+cdef uint32_t _base64(char *into, const uint8_t *octets, uint32_t length) noexcept nogil:
+    """At most PEER_RANDOM_SIZE octets; returns the letters written."""
+    cdef Octets letters
+    memset(&letters, 0, sizeof(letters))
+    letters.data = letters.block = <uint8_t *>into
+    letters.room = letters.block_size = (PEER_RANDOM_SIZE + 2) // 3 * 4
+    peer_base64(&letters, octets, length)
+    return letters.length
 
 
-cdef uint32_t _base64(const uint8_t *octets, uint32_t length, char *into) noexcept nogil:
-    """RFC 4648 section 4, padded; returns the letters written."""
-    cdef uint32_t at = 0
-    cdef uint32_t out = 0
-    cdef uint32_t word
-    while at < length:
-        word = <uint32_t>octets[at] << 16
-        if at + 1 < length:
-            word |= <uint32_t>octets[at + 1] << 8
-        if at + 2 < length:
-            word |= octets[at + 2]
-        into[out] = _LETTERS[word >> 18]
-        into[out + 1] = _LETTERS[(word >> 12) & 63]
-        into[out + 2] = _LETTERS[(word >> 6) & 63] if at + 1 < length else c"="
-        into[out + 3] = _LETTERS[word & 63] if at + 2 < length else c"="
-        at += 3
-        out += 4
-    return out
+cdef LinkFacts *_certified(Link *link) noexcept nogil:
+    """What is known of the connection, with what the client's certificate says: it is read once."""
+    cdef LinkFacts *self = _of_link(link)
+    if self == NULL or self.certified:
+        return self
+    self.certified = True
+    octets_open(&self.certificate, &link.desk.memory)
+    if not link.transport.tls.presented or not peer_certificate(&link.transport.tls, &self.certificate, &self.texts):
+        octets_close(&self.certificate)
+    return self
+
+
+cdef void _certificate_text(RuleText *into, uint32_t number, Link *link) noexcept nogil:
+    cdef const LinkFacts *known = _certified(link)
+    cdef uint32_t begin
+    if known == NULL or known.certificate.length == 0:
+        return
+    begin = known.texts.ends[number - 1] if number > 0 else 0
+    _text(into, known.certificate.data + begin, known.texts.ends[number] - begin)
+
+
+cdef void facts_close(LinkFacts *self) noexcept nogil:
+    """The connection has gone."""
+    if self.certified:
+        octets_close(&self.certificate)
 
 
 cdef void _call_text(CallFacts *self, uint32_t number, Exchange *exchange) noexcept nogil:
@@ -136,7 +157,9 @@ cdef void _link_text(CallFacts *self, uint32_t number, Link *link) noexcept nogi
     elif number == TLS_CLIENT_RANDOM:
         length = peer_random(&link.transport.tls, random)
         if length > 0:
-            _text(into, self.random, _base64(random, length, self.random))
+            _text(into, self.random, _base64(self.random, random, length))
+    elif CERTIFICATE_TEXTS <= number < CERTIFICATE_TEXTS + <uint32_t>PEER_TEXTS:
+        _certificate_text(into, number - CERTIFICATE_TEXTS, link)
 
 
 cdef int64_t _measured(Link *link, uint32_t number) noexcept nogil:
@@ -172,6 +195,11 @@ cdef int64_t _number(Link *link, uint32_t number) noexcept nogil:
         return tls_client_is_verified(&link.transport.tls)
     if number == CERT_REVOKED:
         return link.transport.tls.revoked
+    if number == CERT_TOO_LARGE or number == CERT_CHAIN_TOO_LARGE:
+        facts = _certified(link)
+        if facts == NULL:
+            return INT64_MIN
+        return facts.texts.too_large if number == CERT_TOO_LARGE else facts.texts.chain_too_large
     return INT64_MIN
 
 

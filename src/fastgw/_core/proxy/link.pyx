@@ -41,6 +41,7 @@ from fastgw._core.io.transport cimport (
     transport_rest,
 )
 from fastgw._core.proxy.desk cimport Exchange, LinkFacts, desk_dice, desk_snapshot
+from fastgw._core.proxy.facts cimport facts_close
 from fastgw._core.proxy.pool cimport pool_earlier, pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
 from fastgw._core.proxy.route cimport CertificateRow, snapshot_certificate
 from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
@@ -284,6 +285,7 @@ cdef void link_sweep(Desk *desk) noexcept nogil:
         if self.endpoint != NULL:
             slots_return(&desk.endpoints, self.endpoint)
         if self.facts != NULL:
+            facts_close(self.facts)
             slots_return(&desk.link_facts, self.facts)
         if self.print_ != NULL:
             slots_return(&desk.prints, self.print_)

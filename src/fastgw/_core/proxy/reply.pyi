@@ -21,6 +21,10 @@ class LocalReply(IntEnum):
     ORIGIN_IDLE = 17
     DEADLINE_EXCEEDED = 18
     STREAM_TOO_OLD = 19
-    REPLY_COUNT = 20
+    RULE_BLOCKED = 20
+    RATE_LIMITED = 21
+    ACCESS_UNAUTHENTICATED = 22
+    ACCESS_DENIED = 23
+    REPLY_COUNT = 24
 
 TABLE: dict[LocalReply, tuple[int, int, str]]

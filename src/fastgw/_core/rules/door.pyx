@@ -1,15 +1,23 @@
 """A door to the rules' rooms for tests and tools: heads as Python objects, programs asked about them."""
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from fastgw._core.rules.evaluate cimport rules_begin, rules_decide, rules_memory, rules_open
-from fastgw._core.rules.facts cimport CALL_TEXTS, NUMBER_FACTS, TEXT_FACTS, RuleFacts, RuleText
+from fastgw._core.rules.facts cimport CALL_TEXTS, NUMBER_FACTS, TEXT_FACTS, RuleText
 from fastgw._core.rules.program cimport Rules
-from fastgw._core.rules.run cimport HITS_KEPT, Matcher, RuleOutcome, RuleRun, node_value
+from fastgw._core.rules.run cimport (
+    HITS_KEPT,
+    Matcher,
+    RuleOutcome,
+    RuleRun,
+    node_value,
+    rules_value,
+    rules_value_text,
+)
 from fastgw._core.rules.values cimport BOOL, INT, IP, LIST, MISSING, TEXT, Value
-from fastgw._core.wire.fields cimport FIELDS_MAX, Field, FieldSection, RequestHead, field_kind, request_head_check
+from fastgw._core.wire.fields cimport FIELDS_MAX, Field, FieldSection, field_kind, request_head_check
 
 from ipaddress import ip_address
 
@@ -44,14 +52,6 @@ cdef class Part:
 
 cdef class Head:
     """A request head and all that is known with it, in memory of its own."""
-
-    cdef FieldSection *section
-    cdef RequestHead head
-    cdef RuleFacts facts
-    cdef RuleText texts[TEXT_FACTS]
-    cdef RuleText call_texts[CALL_TEXTS]
-    cdef int64_t numbers[NUMBER_FACTS]
-    cdef list kept
 
     def __cinit__(self, fields, hostname=b"", client=None, server=None, secure=False, now_ms=0, texts=None,
                   numbers=None, call_texts=None, too_large=False):
@@ -158,6 +158,16 @@ cdef class Asker:
 
     def value(self, uint32_t node):
         return _plain(node_value(&self.run, node))
+
+    def asked(self, Rules rules not None, uint32_t number):
+        """A value that the program was compiled with by itself, and as octets; None: it is missing."""
+        cdef Value text
+        if number >= rules.program.value_count:
+            raise IndexError(f"the program has {rules.program.value_count} values")
+        plain = _plain(rules_value(&self.run, number))
+        if not rules_value_text(&self.run, number, &text):
+            return plain, None
+        return plain, (<const char *>text.at)[:text.length]
 
     def decide_many(self, Rules rules, Head head, uint32_t rounds):
         """Ask phase 0 again and again, for a clock or an instruction counter. Returns how often a rule ended it."""
