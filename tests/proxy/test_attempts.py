@@ -23,20 +23,9 @@ WINDOWS = "stream_window = 65535\nconnection_window = 65535"
 
 
 @pytest.fixture
-def theatre():
-    return Theatre()
-
-
-@pytest.fixture
 def two(theatre):
     with Stage(theatre) as one, Stage(theatre) as other:
         yield one, other
-
-
-@pytest.fixture
-def one(theatre):
-    with Stage(theatre) as stage:
-        yield stage
 
 
 @pytest.fixture

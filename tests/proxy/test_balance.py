@@ -21,11 +21,6 @@ WEIGHTS = (5, 3, 1)
 
 
 @pytest.fixture
-def theatre():
-    return Theatre()
-
-
-@pytest.fixture
 def three(theatre):
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(Stage(theatre)) for _ in range(3)]

@@ -11,18 +11,7 @@ import pytest
 from tests.support import frames
 from tests.support.calls import eventually
 from tests.support.frames import Code, Setting
-from tests.support.stage import Caller, Stage, Theatre, config, pushback, settles, total
-
-
-@pytest.fixture
-def theatre():
-    return Theatre()
-
-
-@pytest.fixture
-def one(theatre):
-    with Stage(theatre) as stage:
-        yield stage
+from tests.support.stage import Caller, Stage, config, pushback, settles, total
 
 
 @pytest.fixture

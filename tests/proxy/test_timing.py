@@ -10,22 +10,11 @@ import pytest
 from tests.support import frames
 from tests.support.calls import eventually
 from tests.support.frames import Code, Setting
-from tests.support.stage import Caller, Stage, Theatre, config, pushback, settles
+from tests.support.stage import Caller, Stage, config, pushback, settles
 from tests.support.steady import clock, starved
 
 WINDOWS = "stream_window = 65535\nconnection_window = 65535"
 NO_WINDOW = (Setting.INITIAL_WINDOW_SIZE, 0)
-
-
-@pytest.fixture
-def theatre():
-    return Theatre()
-
-
-@pytest.fixture
-def one(theatre):
-    with Stage(theatre) as stage:
-        yield stage
 
 
 @pytest.fixture

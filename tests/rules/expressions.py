@@ -9,7 +9,21 @@ from hypothesis import strategies as st
 
 from tests.rules.heads import Known
 
-WORDS = ("", "a", "b", "ab", "A", "aB", "abc", "example", "api.example.com", "/shop.Cart/Add", "grpc", "x y", "%41")
+WORDS = (
+    "",
+    "a",
+    "b",
+    "ab",
+    "A",
+    "aB",
+    "abc",
+    "example",
+    "api.example.com",
+    "/shop.Cart/Add",
+    "grpc",
+    "x y",
+    "%41",
+)
 TEXT_FIELDS = (
     "http.host", "http.request.method", "http.request.uri", "http.request.uri.path", "http.request.uri.query",
     "http.request.full_uri", "http.request.uri.path.extension", "http.request.version", "http.user_agent",
@@ -28,7 +42,17 @@ IP_FIELDS = ("ip.src", "cf.edge.server_ip")
 MAPS = ("http.request.headers", "http.request.cookies", "http.request.uri.args")
 ARRAYS = ("http.request.headers.names", "http.request.headers.values", "http.request.uri.args.names")
 KEYS = ("a", "b", "x-a", "x-b", "user-agent", "host", "missing")
-ADDRESSES = ("192.0.2.7", "10.0.0.1", "10.1.2.3", "255.255.255.255", "0.0.0.0", "::", "::1", "2001:db8::1", "2001:db8::ffff")
+ADDRESSES = (
+    "192.0.2.7",
+    "10.0.0.1",
+    "10.1.2.3",
+    "255.255.255.255",
+    "0.0.0.0",
+    "::",
+    "::1",
+    "2001:db8::1",
+    "2001:db8::ffff",
+)
 NETWORKS = ("10.0.0.0/8", "192.0.2.0/24", "0.0.0.0/0", "10.0.0.1/32", "2001:db8::/32", "::/0",
             "10.0.0.0..10.0.0.255", "2001:db8::1..2001:db8::2", "192.0.2.7")  # fmt: skip
 OURS_INT = ("grpc.timeout_ms",)
@@ -41,7 +65,21 @@ def quoted(text: str) -> str:
 
 TEXT_FORMS = ('r"a"', 'r#"a"b"#', r'"\x41"', r'"\101"', "61:62", "0A:0b:0C")
 INT_FORMS = ("0", "1", "010", "0x1f", "-1", "443", "123", "9223372036854775807", "-9223372036854775808")
-PATTERNS = ("*", "a*", "*a", "*a*", "a*b", "*.example.com", "api.*.com", "/*/Add", r"a\\*", "a", "", "*a*b*", "GRPC*go*")
+PATTERNS = (
+    "*",
+    "a*",
+    "*a",
+    "*a*",
+    "a*b",
+    "*.example.com",
+    "api.*.com",
+    "/*/Add",
+    r"a\\*",
+    "a",
+    "",
+    "*a*b*",
+    "GRPC*go*",
+)
 ORDERS = ("eq", "==", "ne", "!=", "lt", "<", "le", "<=", "gt", ">", "ge", ">=")
 
 
@@ -141,8 +179,11 @@ class Maker:
         if form < 5:
             return self.of_text(self.text_value())
         if form < 8:
-            number = self.one(*INT_FIELDS, *(OURS_INT if self.ours else ())) if self.below(3) else (
-                f"len({self.text_value()})")
+            number = (
+                self.one(*INT_FIELDS, *(OURS_INT if self.ours else ()))
+                if self.below(3)
+                else (f"len({self.text_value()})")
+            )
             return self.one(f"{number} {self.one(*ORDERS)} {self.integer()}",
                             f"{number} {self.one('&', 'bitwise_and')} {self.integer()}",
                             f"{number} in {self.braces(self.span)}")  # fmt: skip
@@ -190,8 +231,12 @@ class Maker:
             fields.append((b"grpc-timeout", chance.choice((b"10m", b"1n", b"3S", b"0u", b"x"))))
         fields.append((b"k-bin", base64.b64encode(chance.randbytes(self.below(6))).rstrip(b"=")))
         values = {
-            **dict.fromkeys(("cf.tls_version", "cf.ray_id", "ip.src.country", "cf.bot_management.ja4"), words),
-            **dict.fromkeys(("cf.edge.server_port", "cf.bot_management.score", "ip.src.asnum"), (0, 1, 123, 443, -1)),
+            **dict.fromkeys(
+                ("cf.tls_version", "cf.ray_id", "ip.src.country", "cf.bot_management.ja4"), words
+            ),
+            **dict.fromkeys(
+                ("cf.edge.server_port", "cf.bot_management.score", "ip.src.asnum"), (0, 1, 123, 443, -1)
+            ),
             **dict.fromkeys(("cf.client.bot", "ip.src.is_in_european_union"), (False, True)),
         }
         return Known(

@@ -27,7 +27,9 @@ def literal(octets: bytes) -> str:
 def computed(call: str, header: bytes, type_: str = "") -> Any:
     """The value of a call of which VALUE is the header."""
     expression = call.replace("VALUE", 'http.request.headers["x"][0]')
-    program = load(f"{expression} eq 1" if type_ == "int" else f'{expression} eq ""' if not type_ else expression)
+    program = load(
+        f"{expression} eq 1" if type_ == "int" else f'{expression} eq ""' if not type_ else expression
+    )
     assert ASKER.begin(program, Known([*USUAL, (b"x", header)]).head())
     return ASKER.value(program.node_count - 1)
 
@@ -44,7 +46,9 @@ def test_url_decode(text: bytes, options: str) -> None:
 def test_url_decode_is_that_of_forms(text: bytes) -> None:
     coded = urllib.parse.quote_plus(text).encode()
     assert computed("url_decode(VALUE)", coded) == text
-    assert computed('url_decode(VALUE, "r")', urllib.parse.quote_plus(coded).encode()) == url_decode(coded, b"r")
+    assert computed('url_decode(VALUE, "r")', urllib.parse.quote_plus(coded).encode()) == url_decode(
+        coded, b"r"
+    )
 
 
 @_QUICK
@@ -53,7 +57,11 @@ def test_base64(text: bytes) -> None:
     assert computed("encode_base64(VALUE)", text) == base64.b64encode(text).rstrip(b"=")
     assert computed('encode_base64(VALUE, "p")', text) == base64.b64encode(text)
     assert computed('encode_base64(VALUE, "up")', text) == base64.urlsafe_b64encode(text)
-    for coded in (base64.b64encode(text), base64.urlsafe_b64encode(text), base64.b64encode(text).rstrip(b"=")):
+    for coded in (
+        base64.b64encode(text),
+        base64.urlsafe_b64encode(text),
+        base64.b64encode(text).rstrip(b"="),
+    ):
         assert computed("decode_base64(VALUE)", coded) == text
 
 
@@ -70,9 +78,16 @@ JSON = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
-@given(JSON, st.lists(st.one_of(st.text("ab\"\\é\n", max_size=3), st.integers(0, 3)), min_size=1, max_size=3), st.booleans(), st.data())
+@given(
+    JSON,
+    st.lists(st.one_of(st.text('ab"\\é\n', max_size=3), st.integers(0, 3)), min_size=1, max_size=3),
+    st.booleans(),
+    st.data(),
+)
 def test_lookup_json(value: Any, path: list[Any], ascii_: bool, data: st.DataObject) -> None:
-    text = json.dumps(value, ensure_ascii=ascii_, indent=data.draw(st.sampled_from((None, 1)))).encode("utf-8", "replace")
+    text = json.dumps(value, ensure_ascii=ascii_, indent=data.draw(st.sampled_from((None, 1)))).encode(
+        "utf-8", "replace"
+    )
     there: Any = json.loads(text)
     for key in path:
         fits = isinstance(there, dict) if isinstance(key, str) else isinstance(there, list)
@@ -130,7 +145,11 @@ TOKEN = b"/path"
 
 def token(when: int, key: bytes = b"secret", separator: bytes = b"", url: bool = False) -> bytes:
     mac = hmac.digest(key, TOKEN + str(when).encode(), "sha256")
-    coded = base64.urlsafe_b64encode(mac).rstrip(b"=") if url else urllib.parse.quote(base64.b64encode(mac)).encode()
+    coded = (
+        base64.urlsafe_b64encode(mac).rstrip(b"=")
+        if url
+        else urllib.parse.quote(base64.b64encode(mac)).encode()
+    )
     return TOKEN + separator + str(when).encode() + b"-" + coded
 
 

@@ -35,14 +35,23 @@ def differ(expression: str) -> bool:
 # Where we differ and mean to; each pattern has its reason.
 KNOWN = (
     (r"^\s*$", "there an empty expression is one, here it is none"),
-    (r"[0-9a-fA-F]{2}[-.][0-9a-fA-F]{2}", "octets between - or .: in the reference's source, not in its package"),
+    (
+        r"[0-9a-fA-F]{2}[-.][0-9a-fA-F]{2}",
+        "octets between - or .: in the reference's source, not in its package",
+    ),
     (r"substring\([^,]*,[^,]*\)", "the end of a substring may be left out, as documented"),
     (r"to_string\(", "of booleans and addresses too, as documented"),
     (r"url_decode\(", "options, as documented"),
     (r"(lookup_json_\w+|encode_base64|is_timed_hmac_valid_v0)\(", "more arguments, as documented"),
-    (r"\b(contains|wildcard|has_value|has_key|concat|remove_bytes|split|join|remove_query_args)\(.*[^\x20-\x7e]", "octets"),
+    (
+        r"\b(contains|wildcard|has_value|has_key|concat|remove_bytes|split|join|remove_query_args)\(.*[^\x20-\x7e]",
+        "octets",
+    ),
     (r"[+]", "there +f is a number in hexadecimal digits"),
-    (r"\b(regex_replace|sha256|sha512|hmac|ip_in_range|bit_slice|is_jwt\w*|hash_in_range|coalesce)\b", "refused here"),
+    (
+        r"\b(regex_replace|sha256|sha512|hmac|ip_in_range|bit_slice|is_jwt\w*|hash_in_range|coalesce)\b",
+        "refused here",
+    ),
     (r"matches|~", "regular expressions are judged by who compiles them"),
     (r"[\x00-\x1f\x7f-\U0010ffff]", "white space around an expression: Unicode's there, Python's here"),
 )

@@ -19,7 +19,14 @@ def image(*phases: list[Rule], lists: dict[str, list[str]] | None = None) -> Ima
 
 
 def test_the_first_rule_that_ends_is_the_last_that_is_asked() -> None:
-    rules = [Rule("ssl", LOG), Rule("not ssl"), Rule("ssl", LOG), Rule('http.host contains "x"'), Rule("ssl"), Rule("ssl")]
+    rules = [
+        Rule("ssl", LOG),
+        Rule("not ssl"),
+        Rule("ssl", LOG),
+        Rule('http.host contains "x"'),
+        Rule("ssl"),
+        Rule("ssl"),
+    ]
     program = Rules(image(rules))
     asker, hits = Asker(), [0] * 6
     assert asker.begin(program, Known().head())
@@ -44,7 +51,9 @@ def test_many_hits_are_counted_and_the_first_are_named() -> None:
 
 
 def test_rules_are_numbered_through_all_phases_and_share_values() -> None:
-    made = image([Rule('lower(http.host) == "a"'), Rule("ssl", LOG)], [Rule('lower(http.host) contains "api"')])
+    made = image(
+        [Rule('lower(http.host) == "a"'), Rule("ssl", LOG)], [Rule('lower(http.host) contains "api"')]
+    )
     assert len(made.nodes) == 3
     asker = Asker()
     assert asker.begin(Rules(made), Known().head())
@@ -110,7 +119,10 @@ def test_arrays_have_at_most_512_elements() -> None:
 def test_steps_are_bounded_by_the_code_and_the_longest_array() -> None:
     path = b"/?" + b"&".join(b"a=%d" % number for number in range(512))
     fields = [field if field[0] != b":path" else (b":path", path) for field in USUAL]
-    rules = [f'all((http.request.uri.args["a"][*] != "x{n}" and http.request.uri.args["a"][*] != "y"))' for n in range(20)]
+    rules = [
+        f'all((http.request.uri.args["a"][*] != "x{n}" and http.request.uri.args["a"][*] != "y"))'
+        for n in range(20)
+    ]
     program, asker = load(*rules, ends=False), Asker(4096, 1 << 20)
     assert asker.begin(program, Known(fields).head())
     assert asker.decide()[2] == 20
@@ -118,7 +130,9 @@ def test_steps_are_bounded_by_the_code_and_the_longest_array() -> None:
 
 
 def test_regular_expressions_have_a_matcher_each() -> None:
-    made = image([Rule('http.host matches "b"'), Rule('http.host matches "api" and ssl'), Rule('http.host ~ "b"')])
+    made = image(
+        [Rule('http.host matches "b"'), Rule('http.host matches "api" and ssl'), Rule('http.host ~ "b"')]
+    )
     assert made.regexes == (b"b", b"api")
     asker = Asker()
     assert asker.begin(Rules(made, [Part(b"nothing"), Part(b"api")]), Known().head())
@@ -176,7 +190,9 @@ def test_an_image_that_goes_round_is_refused() -> None:
         Rules(replace(made, code=tuple(code)))
 
 
-@pytest.mark.parametrize("change", [{"kind": 99}, {"what": 99}, {"number": 4000}, {"arguments": (5,)}, {"text": 999}])
+@pytest.mark.parametrize(
+    "change", [{"kind": 99}, {"what": 99}, {"number": 4000}, {"arguments": (5,)}, {"text": 999}]
+)
 def test_an_image_with_a_node_that_cannot_be_is_refused(change: dict[str, object]) -> None:
     made = image([Rule('lower(cf.ray_id) == "a"')])
     refused = 0

@@ -48,8 +48,14 @@ def test_spans_that_are_longer_than_what_the_index_tells_apart() -> None:
 
 
 def test_a_family_is_not_the_other() -> None:
-    assert asked("ip.src in $members", ["0.0.0.0/0"], [Known(client="::1"), Known(client="1.1.1.1")]) == [False, True]
-    assert asked("ip.src in $members", ["::/0"], [Known(client="::1"), Known(client="1.1.1.1")]) == [True, False]
+    assert asked("ip.src in $members", ["0.0.0.0/0"], [Known(client="::1"), Known(client="1.1.1.1")]) == [
+        False,
+        True,
+    ]
+    assert asked("ip.src in $members", ["::/0"], [Known(client="::1"), Known(client="1.1.1.1")]) == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 5000])
@@ -57,13 +63,17 @@ def test_texts(count: int) -> None:
     members = [f"host{number}." * (number % 9) for number in range(count)]
     names = [*members[:100], "host", "host0", "", "x" * 300, *(name[:-1] for name in members[:50])]
     wanted = [name in set(members) for name in names]
-    assert asked("http.host in $members", members, [Known(hostname=name.encode()) for name in names]) == wanted
+    assert (
+        asked("http.host in $members", members, [Known(hostname=name.encode()) for name in names]) == wanted
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 500])
 def test_numbers(count: int) -> None:
     chance = Random(count)
-    spans = [(low, low + chance.randrange(20)) for low in (chance.randrange(-5000, 5000) for _ in range(count))]
+    spans = [
+        (low, low + chance.randrange(20)) for low in (chance.randrange(-5000, 5000) for _ in range(count))
+    ]
     numbers = [number for first, last in spans[:40] for number in (first - 1, first, last, last + 1)]
     numbers += [0, -(2**63) + 1, 2**63 - 1]
     knowns = [Known(facts={"ip.src.asnum": number}) for number in numbers]

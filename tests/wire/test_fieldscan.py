@@ -1,7 +1,5 @@
 """The field scan: the table against the grammar, the vectors against the table, never an octet too far."""
 
-import ctypes
-import mmap
 import string
 
 import pytest
@@ -9,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgw._core.wire.fields import octet_classes, scan
+from tests.support.island import island
 
 SCALAR, SSE2, AVX2, NEON = range(4)
 TWINS = [twin for twin in (SSE2, AVX2, NEON) if scan("name", b"x", twin) is not None]
 LONGEST = 140
-PROT_NONE = 0  # not in the mmap module
 
 LOWER, UPPER, DIGIT = (
     set(text.encode()) for text in (string.ascii_lowercase, string.ascii_uppercase, string.digits)
@@ -97,29 +95,15 @@ def test_vectors_and_table_agree(octets, shift):
 
 
 @pytest.fixture(scope="module")
-def island():
-    """One page of memory between two that must not be touched."""
-    size = mmap.PAGESIZE
-    memory = mmap.mmap(-1, 3 * size)
-    anchor = (ctypes.c_char * (3 * size)).from_buffer(memory)
-    address = ctypes.addressof(anchor)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for page in (0, 2):
-        assert libc.mprotect(address + page * size, size, PROT_NONE) == 0
-    yield address + size, size
-    for page in (0, 2):
-        assert libc.mprotect(address + page * size, size, mmap.PROT_READ | mmap.PROT_WRITE) == 0
-    del anchor
-    memory.close()
+def page():
+    with island() as view:
+        yield view
 
 
 @pytest.mark.parametrize("twin", [-1, SCALAR, *TWINS])
-def test_nothing_outside_is_read(island, twin):
-    start, size = island
-    ctypes.memset(start, ord("a"), size)
+def test_nothing_outside_is_read(page, twin):
+    page[:] = b"a" * len(page)
     for length in range(1, LONGEST):
-        for address in (start, start + size - length):
-            view = (ctypes.c_ubyte * length).from_address(address)
+        for view in (page[:length], page[len(page) - length :]):
             assert scan("name", view, twin) is True
             assert scan("value", view, twin) is True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Side = Literal["client", "origin"]
-Unit = Literal["octets", "fields", "frames", "frames/s", "entries", "streams", "connections", "ms"]
+Unit = Literal["octets", "fields", "frames", "frames/s", "entries", "streams", "calls", "connections", "ms"]
 LimitValues = tuple[tuple[str, int], ...]
 
 BOTH: tuple[Side, ...] = ("client", "origin")
@@ -226,6 +226,18 @@ _SIZES = (
         per_worker=True,
     ),
     Limit(
+        "hook_calls",
+        "calls",
+        1000,
+        1,
+        1_000_000,
+        "calls that wait for a Python hook at the same time; beyond it new ones that would wait are shed",
+        "hooks that are slower than calls come",
+        ("replies.overloaded",),
+        CLIENT,
+        per_worker=True,
+    ),
+    Limit(
         "worker_memory",
         "octets",
         _GIB,
@@ -255,8 +267,8 @@ _SIZES = (
         64 * _MIB,
         _MIB,
         16 * _GIB,
-        "counters of rate limits, 32 octets each, from the first rate limit on; when all of a bucket are worth "
-        "keeping, a call of a new key may pass uncounted",
+        "counters of rate limits, 32 octets each, from the first rate limit on; where all are worth keeping, "
+        "a call of a new key may pass uncounted",
         "floods with a new key in each call",
         ("counters_uncounted", "counters_displaced"),
         CLIENT,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,40 +9,25 @@ import pytest
 
 from fastgw._core.rules.regex import CompiledRegex, CompiledRegexSet
 from fastgw.rules.regex.tables import compile_one, together
+from tests.support.island import island
 from tests.support.regexes import compiled, compiled_set
-
-PROT_NONE = 0  # not in the mmap module
 
 
 @pytest.fixture
-def island() -> Iterator[memoryview]:
-    """A page with a page on either side that must not be touched."""
-    size = mmap.PAGESIZE
-    memory = mmap.mmap(-1, 3 * size)
-    anchor = (ctypes.c_char * (3 * size)).from_buffer(memory)
-    address = ctypes.addressof(anchor)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    for page in (0, 2):
-        assert libc.mprotect(address + page * size, size, PROT_NONE) == 0
-    view = memoryview(memory)[size : 2 * size]
-    yield view
-    for page in (0, 2):
-        assert libc.mprotect(address + page * size, size, mmap.PROT_READ | mmap.PROT_WRITE) == 0
-    view.release()
-    del anchor
-    memory.close()
+def page() -> Iterator[memoryview]:
+    with island() as view:
+        yield view
 
 
 @pytest.mark.parametrize("pattern", ["z", "zq", "(?i)xyz$", "z.{100}q", "\\bz\\b", "[^-]q|z$", "q[^!]*!"])
 @pytest.mark.parametrize("by_states", [True, False], ids=["states", "positions"])
-def test_nothing_outside_is_read(island: memoryview, pattern: str, by_states: bool) -> None:
+def test_nothing_outside_is_read(page: memoryview, pattern: str, by_states: bool) -> None:
     regex, regexes = compiled(pattern, by_states), compiled_set([pattern, "qz"])
-    size = len(island)
+    size = len(page)
     for octet in b"-qz":
-        island[:] = bytes([octet]) * size
+        page[:] = bytes([octet]) * size
         for length in (*range(1, 40), 63, 64, 65, 100):
-            for value in (island[size - length :], island[:length]):
+            for value in (page[size - length :], page[:length]):
                 plain = bytes(value)
                 assert regex.search(value) == regex.search(plain)
                 assert regexes.search(value) == regexes.search(plain)
