@@ -1,8 +1,8 @@
 """Nanoseconds and instructions per call of a rate limit that holds: its key, and its counter in a table.
 
-Run: PYTHONPATH=src python bench/micro/limits.py [rounds]. Each time is the best of nine. With `--instructions`
-the same runs under `valgrind --tool=callgrind` are counted, twice each, and the difference is divided by that
-of the rounds.
+Run: PYTHONPATH=src python bench/micro/limits.py [rounds]. Each time is the best of nine.
+With `--instructions` the same runs under `valgrind --tool=callgrind` are counted, twice each, and the
+difference is divided by that of the rounds.
 """
 
 from __future__ import annotations

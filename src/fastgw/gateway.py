@@ -18,7 +18,7 @@ from fastgw._core.proxy.worker import Worker
 from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
-from fastgw.inspected import RuleBook
+from fastgw.inspected import LimitCounters, RuleBook
 from fastgw.policy.limits import PER_PROCESS
 from fastgw.probe.health import Health
 from fastgw.published import Change, Checks, Published
@@ -60,6 +60,7 @@ class Gateway:
         self._lookup = Lookup(self._names_changed)
         self._endpoints = Endpoints()
         self._rules = RuleBook(self._rule_tallies)
+        self._counters = LimitCounters(dict(self.config.limits)["counters_memory"])
         self._published = self._nothing()
         self._health: Health | None = None
         self._workers: list[Worker] = []
@@ -139,6 +140,7 @@ class Gateway:
             total: dict[str, Any] = {}
             for one in workers:
                 _add(total, one)
+            total |= self._counters.stats()
             return {
                 "revision": self._revision,
                 "total": total,
@@ -431,7 +433,9 @@ class Gateway:
             logger.exception("a worker has failed")
 
     def _nothing(self) -> Published:
-        return Published(self._lookup, self._shelf, self._endpoints, self._zone_number, self._rules)
+        return Published(
+            self._lookup, self._shelf, self._endpoints, self._zone_number, self._rules, self._counters
+        )
 
     def _change(self, config: Config) -> Change:
         """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""

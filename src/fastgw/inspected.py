@@ -9,7 +9,8 @@ from typing import Protocol, get_args
 from weakref import WeakValueDictionary
 
 from fastgw._core.inspect import rows as core
-from fastgw._core.inspect.entries import ChangeEntry, ResponseEntry, RuleEntry
+from fastgw._core.inspect.counters import Counters
+from fastgw._core.inspect.entries import ChangeEntry, LimitEntry, ResponseEntry, RuleEntry
 from fastgw._core.inspect.rewrite import Rewriting
 from fastgw._core.inspect.rows import InspectPhase, RuleAction
 from fastgw._core.rules.program import Rules
@@ -72,7 +73,7 @@ class Inspected:
     """What zones that ask the same share.
 
     rules  those that are on, by their number in the program; a rate limit that counts other calls than those
-           it is about has two numbers, of which the first counts
+           it is about has two numbers, of which the second counts: what it has refused is not counted
     values  expressions whose values rules want -> their number
     """
 
@@ -87,11 +88,37 @@ class Inspected:
         return (*((rule.id, False) for rule in self.rules), *((row.id, True) for row in self.managed))
 
 
+class LimitCounters:
+    """The counters of all rate limits of the process: memory is taken when the first limit wants them."""
+
+    def __init__(self, octets: int = 1 << 20) -> None:
+        self._octets = octets
+        self._table: Counters | None = None
+
+    @property
+    def table(self) -> Counters:
+        """Of the core."""
+        if self._table is None:
+            self._table = Counters(self._octets)
+        return self._table
+
+    def stats(self) -> dict[str, int]:
+        """How many are there, how many have a key, how often they were too few."""
+        stats = {} if self._table is None else self._table.stats()
+        return {
+            "counters": stats.get("counters", 0),
+            "counters_used": stats.get("used", 0),
+            "counters_displaced": stats.get("displaced", 0),
+            "counters_uncounted": stats.get("uncounted", 0),
+        }
+
+
 class Inspections:
     """Makes what the core asks; equal inspections are made once, as long as somebody holds one of them."""
 
-    def __init__(self, managed: Iterable[ManagedRow] = ()) -> None:
+    def __init__(self, managed: Iterable[ManagedRow] = (), counters: LimitCounters | None = None) -> None:
         self._managed = tuple(managed)
+        self._counters = LimitCounters() if counters is None else counters
         self._numbers = {row.id: number for number, row in enumerate(self._managed)}
         self._made: WeakValueDictionary[Inspection, Inspected] = WeakValueDictionary()
         self._regexes: WeakValueDictionary[bytes, CompiledRegex] = WeakValueDictionary()
@@ -165,6 +192,7 @@ class Inspections:
     def _entry(
         self, rule: Rule, phase: int, action: RuleAction, values: Mapping[str, int], choices: Choices
     ) -> RuleEntry:
+        limit = rule.ratelimit
         stops = False
         spares: tuple[int, ...] = ()
         skips = sum(1 << PHASES.index(one) for one in left_out(rule))
@@ -187,6 +215,9 @@ class Inspections:
             authority="" if rule.route is None else rule.route.host,
             way=0 if rule.route is None else choices[0].index(way_of(rule.route)),
             mode=choices[1].index(mode_of(rule)),
+            limit=None
+            if limit is None
+            else LimitEntry(self._counters.table, [values[text] for text in limit.characteristics], limit),
         )
 
 
@@ -197,7 +228,7 @@ def _numbered(rule: Rule) -> list[tuple[Rule, str, RuleAction]]:
     action = RuleAction.LIMIT if rule.action == "block" else RuleAction.LIMIT_LOG
     acts = [(rule, rule.expression, action)]
     if rule.ratelimit.counting_expression:
-        return [(rule, rule.ratelimit.counting_expression, RuleAction.COUNT), *acts]
+        return [*acts, (rule, rule.ratelimit.counting_expression, RuleAction.COUNT)]
     return acts
 
 

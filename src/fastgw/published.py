@@ -16,7 +16,7 @@ from fastgw._core.proxy.snapshot import Snapshot
 from fastgw.config import Config
 from fastgw.config.collector import undisturbed
 from fastgw.entries import Found, Made, Supplies, build
-from fastgw.inspected import Inspected, Inspections, RuleBook
+from fastgw.inspected import Inspected, Inspections, LimitCounters, RuleBook
 from fastgw.policy import chains
 from fastgw.policy.compile import ZoneRows, compile_zone
 from fastgw.policy.tls import ServerTls, Shown, demands
@@ -83,13 +83,14 @@ class Published:
         endpoints: Endpoints,
         zone_number: Callable[[str], int],
         book: RuleBook | None = None,
+        counters: LimitCounters | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self.looked = 0  # what the lookup had learned when the newest snapshot was made
         self._lookup, self._shelf, self._endpoints = lookup, shelf, endpoints
         self._zone_number = zone_number
         self._book = RuleBook(dict) if book is None else book
-        self._inspections = Inspections()
+        self._inspections = Inspections(counters=counters)
         self._built: dict[str, Built] = {}
         self._zones: tuple[Zone, ...] = ()
         self._by_name: dict[str, Zone] = {}

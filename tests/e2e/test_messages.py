@@ -1,4 +1,4 @@
-"""The largest message of each direction, by zone and by route: what is larger goes no further, and says so."""
+"""The largest message of each direction, by zone and by route: what is larger goes no further."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.support import frames
 from tests.support.calls import Refused, record, toml
 from tests.support.frames import message
 from tests.support.grpc_echo import Echo
+from tests.support.raw_origin import RawOrigin, RawServer
 
 ECHO = "fastgw.test.Echo"
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -87,3 +88,20 @@ def test_the_prefix_is_enough(house):
         client.head(3, frames.request(b"/fastgw.test.Echo/Unary"), end=False)
         client.send(frames.data(3, message(b"next"), end=True))
         assert client.answer(3).body == message(b"next")
+
+
+def test_an_answer_that_is_not_grpc_has_no_messages(gateway, origin_leaf):
+    page = b"<!doctype html><p>no gRPC here</p>"
+
+    def play(peer: RawServer) -> None:
+        peer.begin()
+        for stream_id, _ in peer.requests():
+            peer.head(stream_id, [(b":status", b"503"), (b"content-type", b"text/html")])
+            peer.send(frames.data(stream_id, page, end=True))
+
+    with RawOrigin(play, origin_leaf) as origin:
+        house = gateway(toml=text(origin.port, "max_response_message_bytes = 10"))
+        with house.raw() as client:
+            client.begin()
+            client.head(1, frames.request(), end=True)
+            assert client.answer(1).body == page

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastgw._core.inspect.counters import Caller, Counters
@@ -44,6 +44,7 @@ class Model:
 STEPS = st.lists(st.one_of(st.integers(0, 300), st.integers(0, 15_000), st.integers(0, 60_000)), max_size=80)
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(1, 12), st.sampled_from([0, 3_000, 10_000, 60_000]))
 def test_a_counter_is_what_the_model_says(steps: list[int], most: int, mitigation: int) -> None:
     caller, model = Caller(Counters(4096), PERIOD, most, mitigation), Model(PERIOD, most, mitigation)
@@ -55,6 +56,7 @@ def test_a_counter_is_what_the_model_says(steps: list[int], most: int, mitigatio
         assert (retry == 0) == passes
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(1, 12), st.sampled_from([0, 3_000, 60_000]))
 def test_a_call_passes_when_it_was_told_and_not_before(steps: list[int], most: int, mitigation: int) -> None:
     caller = Caller(Counters(4096), PERIOD, most, mitigation)
@@ -73,6 +75,7 @@ def test_a_call_passes_when_it_was_told_and_not_before(steps: list[int], most: i
             assert caller.call(7, now + retry, "judge_only") == (True, 0)
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(1, 12))
 def test_no_span_has_more_than_the_limit_and_its_part_of_it(steps: list[int], most: int) -> None:
     caller = Caller(Counters(4096), PERIOD, most)

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastgw._core.inspect.counters import Counters
@@ -37,6 +37,7 @@ def shape(value: Any) -> Any:
     return type(value).__name__, value
 
 
+@settings(deadline=None)
 @given(st.lists(VALUE, max_size=4), st.lists(VALUE, max_size=4))
 def test_two_lists_of_values_share_a_counter_only_if_they_are_equal(
     first: list[Any], second: list[Any]
@@ -132,3 +133,24 @@ def test_terms_that_the_core_cannot_hold_are_refused(change: dict[str, int], sai
 def test_too_many_characteristics_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 16 characteristics, not 17"):
         limiter(17)
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ([(10, 1_000, 10), (20, 500, 10)], ((10, 10_000), (500, 10_000))),
+        ([(10, 0, 10), (0, 500, 60)], ((10, 10_000), (500, 60_000))),
+        ([(10, 100, 1), (50, 500, 10)], ((50, 10_000), (500, 10_000))),
+        ([(0, 1 << 40, 4_095), (0, (1 << 40) - 1, 4_095)], ((0, 0), ((1 << 40) - 1, 4_095_000))),
+    ],
+)
+def test_of_several_limits_of_a_stream_the_slower_one_counts(
+    limits: list[tuple[int, int, int]], most: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    made = [
+        limiter(0, RateLimit((), period, 0, messages_per_period=messages, octets_per_period=octets))
+        for messages, octets, period in limits
+    ]
+    assert made[0].stream(*made[1:]) == most
+    assert made[1].stream(made[0]) == most
+    assert all(made[0].take(Values([]), BEGIN)[0] for _ in range(100)), "calls are not counted"

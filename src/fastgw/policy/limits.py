@@ -269,6 +269,8 @@ _SIZES = (
         16 * _GIB,
         "counters of rate limits, 32 octets each, from the first rate limit on; when all of a bucket are "
         "worth keeping, a call of a new key may pass uncounted",
+        "counters of rate limits, 32 octets each, from the first rate limit on; where all are worth keeping, "
+        "a call of a new key may pass uncounted",
         "floods with a new key in each call",
         ("counters_uncounted", "counters_displaced"),
         CLIENT,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from fastgw._core.inspect.counters import Counters
 
 
 class ResponseEntry(NamedTuple):
@@ -22,6 +25,14 @@ class ChangeEntry(NamedTuple):
     name: str
     value: str = ""
     number: int = -1
+
+
+class LimitEntry(NamedTuple):
+    """How calls are counted: in which table, by which values of the program; `terms`: a RateLimit."""
+
+    counters: Counters
+    values: Sequence[int]
+    terms: Any
 
 
 class RuleEntry(NamedTuple):
@@ -47,3 +58,4 @@ class RuleEntry(NamedTuple):
     authority: str = ""
     way: int = 0
     mode: int = 0
+    limit: LimitEntry | None = None

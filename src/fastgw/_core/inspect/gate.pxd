@@ -1,6 +1,7 @@
 """The rules of a zone, asked of one head: phase by phase, until one of them denies it."""
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uint8_t
 
+from fastgw._core.inspect.limits cimport StreamLimit
 from fastgw._core.inspect.rows cimport EFFECTS_MOST, InspectionRow, RuleRow
 from fastgw._core.rules.facts cimport RuleFacts
 from fastgw._core.rules.run cimport RuleProgram, RuleRun
@@ -27,6 +28,7 @@ ctypedef struct Verdict:
     const RuleRow *rule         # that decided; if none did, the last one that is to be logged; NULL: there is none
     uint32_t slot               # its counter
     uint32_t retry_ms
+    StreamLimit stream          # what rate limits allow the call's messages, if it passes
     uint16_t skipped            # phases that were left out, a bit each
     uint16_t effect_count
     uint16_t effects[EFFECTS_MOST]  # rules that change the call, in their order

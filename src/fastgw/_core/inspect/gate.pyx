@@ -7,6 +7,7 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from fastgw._core.inspect.limits cimport StreamLimit, limit_count, limit_take, stream_limit_add
 from fastgw._core.inspect.rows cimport (
     ALLOW,
     BLOCK,
@@ -149,6 +150,28 @@ cdef inline void _note(Verdict *verdict, const RuleRow *rule, uint32_t slot) noe
     verdict.slot = slot
 
 
+cdef Came _limit(Inspector *self, const RuleRow *rule, uint32_t slot, uint64_t now_ns,
+                 Verdict *verdict) noexcept nogil:
+    """A rate limit is about this call: is it one too many?"""
+    cdef Tally *tally
+    cdef uint32_t retry_ms
+    if limit_take(rule.limit, slot, &self.run, now_ns, &retry_ms):
+        if rule.action == LIMIT:
+            stream_limit_add(&verdict.stream, rule.limit)
+        return WENT_ON
+    if rule.action == LIMIT_LOG:
+        if rule.logging:
+            _note(verdict, rule, slot)
+        return WENT_ON
+    tally = _tally(self, slot)
+    if tally != NULL:
+        tally.denied += 1
+    _note(verdict, rule, slot)
+    verdict.retry_ms = retry_ms
+    verdict.outcome = <uint8_t>LIMITED
+    return DENIED
+
+
 cdef Came _act(Inspector *self, const InspectionRow *row, const RuleRow *rule, uint32_t slot, uint64_t now_ns,
                uint64_t *spared, Verdict *verdict) noexcept nogil:
     """A rule holds: what comes of it?"""
@@ -164,8 +187,11 @@ cdef Came _act(Inspector *self, const InspectionRow *row, const RuleRow *rule, u
         _note(verdict, rule, slot)
         verdict.outcome = <uint8_t>BLOCKED
         return DENIED
-    if rule.action == COUNT or rule.action == LIMIT or rule.action == LIMIT_LOG:
+    if rule.action == COUNT:
+        limit_count(rule.limit, slot, &self.run, now_ns)
         return WENT_ON
+    if rule.action == LIMIT or rule.action == LIMIT_LOG:
+        return _limit(self, rule, slot, now_ns, verdict)
     if rule.logging:
         _note(verdict, rule, slot)
     if rule.action == EFFECT:
@@ -238,6 +264,7 @@ cdef bint inspect_head(Inspector *self, const InspectionRow *row, const RuleFact
     verdict.retry_ms = 0
     verdict.skipped = 0
     verdict.effect_count = 0
+    memset(&verdict.stream, 0, sizeof(StreamLimit))
     if not rules_begin(&self.run, data.program, facts):
         verdict.outcome = <uint8_t>NO_MEMORY
         return False

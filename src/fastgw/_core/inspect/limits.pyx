@@ -4,6 +4,7 @@ The key of a counter is a keyed hash of the rule and of the values of its charac
 its length in front: so no two lists of values are the same text, and a value that is missing is one of its own.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from fastgw._core.clock cimport clock_now
 from fastgw._core.inspect.counters cimport (
@@ -15,7 +16,7 @@ from fastgw._core.inspect.counters cimport (
     counter_code,
     counter_use,
 )
-from fastgw._core.rules.run cimport Memo, node_value
+from fastgw._core.rules.run cimport Memo, RuleProgram, rules_value
 from fastgw._core.rules.values cimport (
     BOOL,
     INT,
@@ -70,7 +71,7 @@ cdef inline void _key(const LimitRow *self, uint32_t owner, RuleRun *run, uint64
     keyed_hash_begin(&state, self.table.hash_key)
     keyed_hash_word(&state, owner)
     for number in range(self.value_count):
-        _hash_value(&state, node_value(run, self.values[number]))
+        _hash_value(&state, rules_value(run, self.values[number]))
     keyed_hash_end(&state, key)
 
 
@@ -99,10 +100,23 @@ cdef void limit_count(const LimitRow *self, uint32_t owner, RuleRun *run, uint64
     counter_use(self.table, key, &self.terms, COUNT_ONLY, now_ns, &retry_ms)
 
 
+cdef void stream_limit_add(StreamLimit *self, const LimitRow *limit) noexcept nogil:
+    """One more limit holds for the stream: of two, the slower one counts, for messages and for octets apart."""
+    cdef uint64_t messages = limit.messages_most
+    if messages > 0 and (self.messages_most == 0 or messages * self.messages_period_ms
+                         < <uint64_t>self.messages_most * limit.terms.period_ms):
+        self.messages_most = limit.messages_most
+        self.messages_period_ms = limit.terms.period_ms
+    if limit.octets_most > 0 and (self.octets_most == 0 or limit.octets_most * self.octets_period_ms
+                                  < self.octets_most * limit.terms.period_ms):
+        self.octets_most = limit.octets_most
+        self.octets_period_ms = limit.terms.period_ms
+
+
 cdef int limit_put(LimitRow *self, Counters counters, object values, object terms) except -1:
     """Fill a row.
 
-    values  nodes of the program
+    values  numbers of values of the program
     terms   with the attributes of a policy's RateLimit: times in seconds
     """
     if not 0 < terms.period * 1000 <= COUNTER_PERIOD_MOST_MS:
@@ -136,14 +150,19 @@ cdef class Values:
     """What a rule's characteristics are for one head: octets, numbers, truths, addresses, None, lists of these."""
     cdef Memo memos[LIMIT_VALUES_MOST]
     cdef RuleRun run
+    cdef RuleProgram program
+    cdef uint32_t numbers[LIMIT_VALUES_MOST]
     cdef list kept
 
     def __cinit__(self, values):
         self.kept = []
         self.run.memos = self.memos
+        self.run.program = &self.program
+        self.program.values = self.numbers
         self.run.generation = 1
         for number, value in enumerate(values):
             self._put(&self.memos[number].value, value)
+            self.numbers[number] = number
             self.memos[number].generation = 1
 
     cdef int _put(self, Value *into, object value) except -1:
@@ -199,6 +218,15 @@ cdef class Limiter:
         cdef uint64_t key[2]
         _key(&self.row, self.owner, &values.run, key)
         return key[0], key[1]
+
+    def stream(self, *others):
+        """((messages, period in ms), (octets, period in ms)) of one stream for which this and other limits hold."""
+        cdef StreamLimit limit
+        cdef Limiter other
+        memset(&limit, 0, sizeof(StreamLimit))
+        for other in (self, *others):
+            stream_limit_add(&limit, &other.row)
+        return (limit.messages_most, limit.messages_period_ms), (limit.octets_most, limit.octets_period_ms)
 
     def take_many(self, Values values not None, uint32_t rounds, uint32_t varied=0):
         """Again and again, for a clock or an instruction counter; returns how many pass.

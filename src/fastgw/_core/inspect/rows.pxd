@@ -1,6 +1,7 @@
 """What a zone asks of a head: programs, what is done where a rule holds, and the counters of its rules."""
 from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t, uint8_t
 
+from fastgw._core.inspect.limits cimport LimitRow
 from fastgw._core.rules.program cimport Rules
 from fastgw._core.rules.run cimport RuleProgram
 
@@ -65,6 +66,7 @@ ctypedef struct RuleRow:
     const char *authority       # what the origin is told it is asked for
     uint16_t way                # to the origin, see policy.variants; 0: as it is
     uint16_t mode               # of encryption toward it; 0: as it is
+    const LimitRow *limit       # of COUNT, LIMIT and LIMIT_LOG
     const char *id              # zero-terminated, visible ASCII
     const char *label           # how messages name it: id, and what its owner calls it
 
@@ -100,3 +102,4 @@ cdef class Inspection:
     cdef const uint64_t *_spared(self, object numbers) except NULL
     cdef const ResponseRow *_response(self, object entry) except NULL
     cdef const ChangeRow *_changes(self, object entries) except NULL
+    cdef const LimitRow *_limit(self, object entry) except NULL

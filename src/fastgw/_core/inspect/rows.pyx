@@ -7,6 +7,8 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from fastgw._core.inspect.rewrite cimport REWRITE_REMOVE, REWRITE_SET
+from fastgw._core.inspect.counters cimport Counters
+from fastgw._core.inspect.limits cimport limit_put
 from fastgw._core.rules.program cimport Rules
 
 
@@ -99,6 +101,10 @@ cdef class Inspection:
             row.authority_length = <uint32_t>len(entry.authority)
             row.way = entry.way
             row.mode = entry.mode
+            if entry.limit is not None:
+                row.limit = self._limit(entry.limit)
+            elif row.action >= COUNT:
+                raise ValueError(f"rule {entry.id} has no limit")
             self.data.phases |= <uint16_t>(1 << row.phase)
             if row.phase == CUSTOM and row.action == SKIP:
                 # What was denied before it may be lifted by it, see the gate.
@@ -149,6 +155,17 @@ cdef class Inspection:
             row.value_number = <uint32_t>NO_VALUE if entry.number < 0 else entry.number
             row += 1
         return <const ChangeRow *><char *>memory
+
+    cdef const LimitRow *_limit(self, object entry) except NULL:
+        cdef bytearray memory = bytearray(sizeof(LimitRow))
+        cdef LimitRow *row = <LimitRow *><char *>memory
+        cdef Counters counters = entry.counters
+        for number in entry.values:
+            if not 0 <= number < self.data.program.value_count:
+                raise ValueError(f"the program has no value {number}")
+        self.kept += [memory, counters]
+        limit_put(row, counters, entry.values, entry.terms)
+        return row
 
 
 cdef int _set_bits(uint64_t *words, object numbers, uint32_t count) except -1:

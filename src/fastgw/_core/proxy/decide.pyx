@@ -16,6 +16,7 @@ from fastgw._core.io.transport cimport (
 from fastgw._core.proxy.desk cimport PHASE_CONNECT, PHASE_DNS, PHASE_SETTINGS, PHASE_TLS
 from fastgw._core.proxy.facts cimport facts_of
 from fastgw._core.proxy.link cimport desk_is_full
+from fastgw._core.proxy.pace cimport pace_limit
 from fastgw._core.proxy.pool cimport (
     FAILURE_BAD_SETTINGS,
     FAILURE_NO_ADDRESS,
@@ -177,6 +178,7 @@ cdef LocalReply _inspect(Exchange *self, Link *link, const FieldSection *section
     if verdict.rule != NULL:
         self.rule_slot = verdict.slot
     if passes:
+        pace_limit(self, &verdict.stream)
         return NO_REPLY
     verdict_text(verdict, row.zone, text, TEXT_SIZE)
     self.rule = verdict.rule

@@ -25,16 +25,12 @@ cdef uint64_t _NS_PER_MS = 1000000
 # ---- the bucket
 
 
-cdef void pace_open(Pace *self, uint32_t messages_most, uint64_t octets_most, uint32_t period_ms) noexcept nogil:
-    """So many in a period, 0: any number. Of several limits the slower one counts, for messages and octets apart."""
-    if messages_most > 0 and (self.messages_most == 0 or <uint64_t>messages_most * self.messages_period_ms
-                              < <uint64_t>self.messages_most * period_ms):
-        self.messages_most = messages_most
-        self.messages_period_ms = period_ms
-    if octets_most > 0 and (self.octets_most == 0 or octets_most * self.octets_period_ms
-                            < self.octets_most * period_ms):
-        self.octets_most = octets_most
-        self.octets_period_ms = period_ms
+cdef void pace_open(Pace *self, const StreamLimit *limit) noexcept nogil:
+    """So many may come in a period."""
+    self.messages_most = limit.messages_most
+    self.messages_period_ms = limit.messages_period_ms
+    self.octets_most = limit.octets_most
+    self.octets_period_ms = limit.octets_period_ms
 
 
 cdef inline void _empty(uint64_t *level, uint64_t most, uint64_t elapsed_ms) noexcept nogil:
@@ -57,9 +53,9 @@ cdef Gait pace_take(Pace *self, uint32_t octets, uint64_t messages, uint64_t now
     _pass(self, now_ns)
     self.messages += messages * self.messages_period_ms
     self.octets += <uint64_t>octets * self.octets_period_ms
-    if self.messages > 2 * <uint64_t>self.messages_most * self.messages_period_ms:
+    if self.messages_most > 0 and self.messages > 2 * <uint64_t>self.messages_most * self.messages_period_ms:
         return TOO_MANY_MESSAGES
-    if self.octets > 2 * self.octets_most * self.octets_period_ms:
+    if self.octets_most > 0 and self.octets > 2 * self.octets_most * self.octets_period_ms:
         return TOO_MANY_OCTETS
     return IN_TIME
 
@@ -91,9 +87,11 @@ cdef uint64_t pace_wait_ms(const Pace *self, int64_t outstanding) noexcept nogil
 # ---- a call
 
 
-cdef void pace_limit(Exchange *call, const LimitRow *limit) noexcept nogil:
-    """A rate limit holds for this call, which is being decided on."""
-    pace_open(&call.pace, limit.messages_most if call.grpc else 0, limit.octets_most, limit.terms.period_ms)
+cdef void pace_limit(Exchange *call, const StreamLimit *limit) noexcept nogil:
+    """What rate limits allow this call, which is being decided on; messages are counted in gRPC only."""
+    pace_open(&call.pace, limit)
+    if not call.grpc:
+        call.pace.messages_most = 0
 
 
 cdef void pace_begin(Exchange *call) noexcept nogil:
@@ -191,10 +189,13 @@ cdef class Bucket:
     """A pace by itself, at times that are given in ms."""
     cdef Pace pace
 
-    def __cinit__(self, *limits):
+    def __cinit__(self, uint32_t messages, uint64_t octets, uint32_t period_ms):
+        cdef StreamLimit limit
+        limit.messages_most = messages
+        limit.octets_most = octets
+        limit.messages_period_ms = limit.octets_period_ms = period_ms
         memset(&self.pace, 0, sizeof(Pace))
-        for messages, octets, period_ms in limits:
-            pace_open(&self.pace, messages, octets, period_ms)
+        pace_open(&self.pace, &limit)
 
     def take(self, uint32_t octets, uint64_t messages, uint64_t now_ms):
         return Gait(pace_take(&self.pace, octets, messages, now_ms * _NS_PER_MS))
@@ -204,9 +205,3 @@ cdef class Bucket:
 
     def wait(self, int64_t outstanding):
         return pace_wait_ms(&self.pace, outstanding)
-
-    @property
-    def most(self):
-        """((messages, period in ms), (octets, period in ms))"""
-        return ((self.pace.messages_most, self.pace.messages_period_ms),
-                (self.pace.octets_most, self.pace.octets_period_ms))
