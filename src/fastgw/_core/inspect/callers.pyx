@@ -272,7 +272,7 @@ cdef void caller_clean(const Look *look, const HeaderName *identity, FieldSectio
         field = &section.fields[number]
         if (_alike(field, b"cf-access-client-id", 19) or _alike(field, b"cf-access-client-secret", 23)
                 or _alike(field, b"cf-access-jwt-assertion", 23)
-                or (identity != NULL and _alike(field, identity.text, identity.length))
+                or (identity.text != NULL and _alike(field, identity.text, identity.length))
                 or (look.pair != NULL and _alike(field, look.pair.text, look.pair.length)
                     and (_is_object(field) or look.pair.length != 13
                          or memcmp(look.pair.text, b"authorization", 13) != 0))):

@@ -5,7 +5,8 @@ cdef enum:
     KEY_SIZE = 32               # SHA-256
     FACTS_MOST = 1024           # things that the policies of one zone may ask of tokens and certificates
     FACT_WORDS = 16             # of 64 bits, one for each of them
-    ASSERTION_MOST = 2040       # octets of what an origin is told
+    ASSERTION_WORDS = 255       # of 8 octets: what an origin is told, at most
+    ASSERTION_MOST = 2040
     VERDICTS = 16384            # tokens and certificates found good that are remembered
     REFUSALS = 4096             # those found bad
     ASSERTIONS = 4096           # texts for origins
@@ -49,4 +50,8 @@ cdef const char *flaw_text(uint64_t flaw) noexcept nogil
 
 cdef class Vault:
     cdef VaultData data
+    cdef uint64_t tables        # that look things up here, so far
     cdef readonly uint64_t evicted  # entries that were still good and had to go for others
+
+    cdef int _put(self, Shelf *shelf, bytes key, uint64_t now_ms, uint64_t until_ms, const uint64_t *content,
+                  uint64_t length) except -1

@@ -2,7 +2,7 @@
 
 Entries are known by a SHA-256 digest that covers the policies they were made under: when those change, nobody finds
 them any more. Python writes, holding the GIL; a worker that reads while a slot is written sees nothing there. Memory
-is bounded: 16,384 verdicts, 4,096 refusals (which never push out a verdict) and 4,096 texts, 14 MiB in all, made when
+is bounded: 16,384 verdicts, 4,096 refusals (which never push out a verdict) and 4,096 texts, 13 MiB in all, made when
 they are first needed.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
@@ -35,8 +35,7 @@ cdef enum:
     _UNTIL = 5
     _LENGTH = 6
     _CONTENT = 7
-    _VERDICT_WORDS = 2 + FACT_WORDS
-    _ASSERTION_WORDS = (ASSERTION_MOST + 7) // 8
+    _VERDICT_WORDS = 18         # of a Judged
 
 
 # ---- reading
@@ -158,7 +157,7 @@ cdef class Vault:
     def __cinit__(self):
         _open(&self.data.verdicts, VERDICTS, _VERDICT_WORDS)
         _open(&self.data.refusals, REFUSALS, _VERDICT_WORDS)
-        _open(&self.data.assertions, ASSERTIONS, _ASSERTION_WORDS)
+        _open(&self.data.assertions, ASSERTIONS, ASSERTION_WORDS)
 
     def __dealloc__(self):
         free(self.data.verdicts.slots)
@@ -198,7 +197,7 @@ cdef class Vault:
 
     def put_assertion(self, bytes key not None, uint64_t now_ms, uint64_t until_ms, bytes text not None):
         """What the origin is told of an identity; raises ValueError if it is too long."""
-        cdef uint64_t[_ASSERTION_WORDS] content
+        cdef uint64_t[ASSERTION_WORDS] content
         if not 0 < len(text) <= ASSERTION_MOST:
             raise ValueError(f"an assertion has {len(text)} octets, at most {ASSERTION_MOST} are possible")
         memset(content, 0, sizeof(content))
@@ -218,7 +217,7 @@ cdef class Vault:
 
     def assertion(self, bytes key not None, uint64_t now_ms):
         """The text that has this key, or None."""
-        cdef uint64_t[_ASSERTION_WORDS] content
+        cdef uint64_t[ASSERTION_WORDS] content
         cdef uint32_t length = 0
         if len(key) == KEY_SIZE:
             length = vault_assertion(&self.data, <const uint8_t *><const char *>key, now_ms, <uint8_t *>content)
