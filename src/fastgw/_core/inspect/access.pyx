@@ -15,7 +15,6 @@ from fastgw._core.inspect.callers cimport (
     PAIR_TWICE,
     TOKENS_MOST,
     HeaderName,
-    Pair,
     caller_clean,
     caller_forget,
     caller_read,
@@ -620,7 +619,7 @@ def judge(AccessTable table not None, list fields not None, bytes hostname not N
         "application": None if call.application == NO_APPLICATION else call.application,
         "proof": Proof(call.proof),
         "expires_ms": call.expires_ms,
-        "pair": Pair(call.caller.pair),
+        "pair": call.caller.pair,
         "asked": {},
     }
     if verdict == TO_BE_ASKED and access_question(&table.row, &call, &who, now_ms, &question, room):

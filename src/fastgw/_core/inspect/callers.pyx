@@ -62,7 +62,7 @@ cdef uint32_t _blank(const uint8_t *text, uint32_t at, uint32_t length) noexcept
 
 
 cdef uint32_t _string(const uint8_t *text, uint32_t at, uint32_t length, _Text *into) noexcept nogil:
-    """A JSON string of visible ASCII without escapes, from its quote on; returns where it has ended, 0 if it is none."""
+    """A JSON string of visible ASCII without escapes, from its quote on; returns where it has ended, 0: it is none."""
     cdef uint32_t begin = at + 1
     if at >= length or text[at] != c'"':
         return 0

@@ -1,4 +1,4 @@
-"""What Python has found out about tokens and certificates, and what origins are told: read by workers without a lock."""
+"""What Python has found out about tokens and certificates, and what origins are told: read without a lock."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:

@@ -1,4 +1,4 @@
-"""What Python has found out about tokens and certificates, and what origins are told: read by workers without a lock.
+"""What Python has found out about tokens and certificates, and what origins are told: read without a lock.
 
 Entries are known by a SHA-256 digest that covers the policies they were made under: when those change, nobody finds
 them any more. Python writes, holding the GIL; a worker that reads while a slot is written sees nothing there. Memory
@@ -60,16 +60,17 @@ cdef inline bint _slot_read(const uint64_t *slot, const uint64_t *key, uint64_t 
     return now_ms < until and fastgw_word_load(slot + _SEQUENCE) == sequence
 
 
-cdef bint _find(const Shelf *self, const uint8_t *key, uint64_t now_ms, uint64_t *into, uint32_t *length) noexcept nogil:
+cdef bint _find(const Shelf *self, const uint8_t *key, uint64_t now_ms, uint64_t *into,
+                uint32_t *length) noexcept nogil:
     cdef uint64_t[4] words
     cdef const uint64_t *slots = fastgw_slots_load(&self.slots)
     cdef const uint64_t *slot
-    cdef uint32_t way
+    cdef uint32_t _way
     if slots == NULL:
         return False
     memcpy(words, key, KEY_SIZE)
     slot = slots + (words[0] & (self.sets - 1)) * _WAYS * self.stride
-    for way in range(_WAYS):
+    for _way in range(_WAYS):
         if _slot_read(slot, words, now_ms, into, self.stride - _CONTENT, length):
             return True
         slot += self.stride
@@ -124,8 +125,8 @@ cdef uint64_t *_place(Shelf *self, const uint64_t *key) noexcept:
     """The slot that has this key, or else the one of its set that ends first."""
     cdef uint64_t *slot = self.slots + (key[0] & (self.sets - 1)) * _WAYS * self.stride
     cdef uint64_t *first = slot
-    cdef uint32_t way
-    for way in range(_WAYS):
+    cdef uint32_t _way
+    for _way in range(_WAYS):
         if (slot[_KEY] == key[0] and slot[_KEY + 1] == key[1] and slot[_KEY + 2] == key[2]
                 and slot[_KEY + 3] == key[3]):
             return slot
