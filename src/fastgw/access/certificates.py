@@ -30,7 +30,7 @@ class Authorities:
         self._blind = False
         try:
             for file in files:
-                self._certificates += read_authorities(file).certificates
+                self._certificates += read_authorities(file).roots
             if revoked is not None:
                 self._lists = list(read_crls(revoked))
         except CertificateError as error:

@@ -47,13 +47,10 @@ def _token_has(one: Requirement, issuer: str, claims: Mapping[str, Any]) -> bool
 
 
 def _email(claims: Mapping[str, Any]) -> str:
-    """Of nobody, if the issuer says that it has not been verified; never empty, so that nothing fits by chance."""
+    """Of nobody, if the issuer has not verified it; never empty, so that nothing fits by chance."""
     email = claims.get("email")
-    if (
-        not isinstance(email, str)
-        or claims.get("email_verified", True) in (False, "false")
-        or "@" not in email
-    ):
+    verified = claims.get("email_verified", True) in (True, "true")
+    if not isinstance(email, str) or not verified or "@" not in email:
         return "@"
     return email.lower()
 

@@ -148,9 +148,8 @@ class Judge:
                 continue
             told = before.claims.get("aud")
             told = [told] if isinstance(told, str) else told if isinstance(told, list) else []
-            if issuer.audience and set(issuer.audience).isdisjoint(
-                one for one in told if isinstance(one, str)
-            ):
+            meant = {one for one in told if isinstance(one, str)}
+            if issuer.audience and meant.isdisjoint(issuer.audience):
                 flaw = "WRONG_AUDIENCE"
                 continue
             return self._in_time(issuer, before.claims, before.key, now)

@@ -58,7 +58,7 @@ class Key:
 
 
 def parse(text: bytes) -> tuple[Key, ...]:
-    """The keys of a JWK set (RFC 7517 section 5) that signatures can be judged with; others are passed over."""
+    """The keys of a JWK set (RFC 7517 section 5) that can judge signatures; others are passed over."""
     try:
         rows = json.loads(text)["keys"]
         if not isinstance(rows, list):
@@ -190,6 +190,18 @@ class KeySet:
             self.asked_at = time.monotonic()
             return True
 
+    def release(self) -> None:
+        """It was claimed, and nobody looks."""
+        with self._news:
+            self._busy = False
+            self.due = time.monotonic() + AGAIN_SECONDS
+            self._news.notify_all()
+
+    @property
+    def busy(self) -> bool:
+        """Is somebody looking at the source?"""
+        return self._busy
+
     def look(self) -> bool:
         """Look at the source; claimed before. Has a key gone that was there?"""
         before = self.keys
@@ -203,15 +215,14 @@ class KeySet:
         except KeysError as error:
             self._failures += 1
             if str(error) != self.error:
-                logger.warning(
-                    "the key set %s %s%s", self.source, error, "; those it had go on" * bool(before)
-                )
+                kept = "; the keys it had are kept" if before else ""
+                logger.warning("the key set %s %s%s", self.source, error, kept)
             self.error = str(error)
-        pause = (
-            min(self.refresh, AGAIN_SECONDS * 2 ** (self._failures - 1)) if self._failures else self.refresh
-        )
+        pause = self.refresh
+        if self._failures:
+            pause = min(pause, AGAIN_SECONDS * 2.0 ** min(self._failures - 1, 10), RETRY_MOST)
         with self._news:
-            self.due = time.monotonic() + min(pause, RETRY_MOST if self._failures else pause)
+            self.due = time.monotonic() + pause
             self.fetched += 1
             self._busy = False
             self._news.notify_all()
@@ -240,7 +251,7 @@ class KeySet:
 
 
 class KeyRing:
-    """The key sets of a gateway, looked after by threads of its own; `gone` is told of sets that lost a key."""
+    """The key sets of a gateway, looked after by threads of its own; `gone` hears of sets that lost a key."""
 
     def __init__(self, gone: Callable[[KeySet], None] = lambda _: None) -> None:
         self._gone = gone
@@ -272,17 +283,17 @@ class KeyRing:
             self._sets = {source: one for source, one in self._sets.items() if source in sources}
 
     def want(self, keys: KeySet) -> bool:
-        """A key is missing: have its set looked at, unless that was done a moment ago. Is somebody looking?"""
+        """A key is missing: have its set looked at, unless it was a moment ago. Is somebody looking?"""
         if keys.stale and keys.claim():
             self._submit(keys)
             return True
-        return keys._busy
+        return keys.busy
 
     def _submit(self, keys: KeySet) -> None:
         try:
             self._pool.submit(self._look, keys)
         except RuntimeError:  # it ends
-            keys._busy = False
+            keys.release()
 
     def _look(self, keys: KeySet) -> None:
         try:
@@ -290,7 +301,7 @@ class KeyRing:
                 self._gone(keys)
         except Exception:
             logger.exception("the key set %s could not be looked at", keys.source)
-            keys._busy = False
+            keys.release()
 
     def _run(self) -> None:
         while not self._ended:

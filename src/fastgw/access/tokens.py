@@ -48,7 +48,7 @@ def is_secret(text: str) -> bool:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret: SHA-256 in hex. Guessing is hopeless, so that salt and repetition add nothing."""
+    """What is kept of a secret: SHA-256 in hex. Nobody guesses 238 bits, so that salt adds nothing."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
