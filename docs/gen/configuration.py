@@ -17,13 +17,14 @@ from fastgw.policy.origins import HEALTH, ORIGIN
 TARGET = Path(__file__).resolve().parents[1] / "configuration.md"
 
 HEAD = """\
-<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/{model,routing,tls}.py. -->
+<!-- Written by docs/gen/configuration.py (make generate); edit src/fastgw/config/*.py. -->
 
 # The configuration file
 
 TOML. `fastgw check` says all that is wrong with a file, with line and hint; times are text with a unit, as
 in `"10s"` or `"500ms"`. Only `[[zone]]` with its `name` is needed. The keys of `[limits]` are in
-[limits.md](limits.md), those of `[zone.settings]` in [settings.md](settings.md).
+[limits.md](limits.md), those of `[zone.settings]` in [settings.md](settings.md); what rules and
+access policies are for is in [inspection.md](inspection.md).
 """
 
 PLACES = """\
@@ -132,6 +133,26 @@ TABLES = {
     "RouteTable": "## `[[zone.route]]`",
     "MatchTable": "## An entry of a route's `match`",
     "RetryTable": "## `[zone.retry]`, `retry` of a route",
+    "RuleTable": "## `[[zone.rule]]`",
+    "ResponseTable": "## `response` of a rule",
+    "SkipTable": "## `skip` of a rule",
+    "RateLimitTable": "## `ratelimit` of a rule",
+    "HeaderChangeTable": "## An entry of a rule's `headers`",
+    "RouteToTable": "## `route` of a rule",
+    "ConfigTable": "## `config` of a rule",
+    "IpAccessTable": "## `[[zone.ip_access]]`",
+    "LockdownTable": "## `[[zone.lockdown]]`",
+    "UserAgentTable": "## `[[zone.user_agent]]`",
+    "ManagedTable": "## `[zone.managed]`",
+    "BotsTable": "## `[zone.bots]`",
+    "AccessTable": "## `[zone.access]`",
+    "ApplicationTable": "## `[[zone.access.applications]]`",
+    "PolicyTable": "## An entry of an application's `policies`",
+    "RequirementTable": "## An entry of a policy's `include`, `require`, `exclude`",
+    "ServiceTokenTable": "## `[[zone.access.service_tokens]]`",
+    "JwtTable": "## `[[zone.access.jwt]]`",
+    "AuthoritiesTable": "## `certificates` of `[zone.access]`",
+    "IdentityTable": "## `[zone.access.identity]`",
 }
 KNOBS = {"OriginTable": ORIGIN, "HealthTable": HEALTH}
 
@@ -175,9 +196,9 @@ def kind_of(field: dict[str, Any]) -> str:
     if "enum" in field:
         return ", ".join(f"`{quoted(word)}`" for word in field["enum"])
     if "const" in field:
-        return f"`{quoted(field['const'])}`"
+        return f"`{str(field['const']).lower() if field['const'] is True else quoted(field['const'])}`"
     if field.get("type") == "array":
-        inner = field["items"]
+        inner = field["items"] if "anyOf" not in field["items"] else field["items"]["anyOf"][0]
         return f"array of {'tables' if '$ref' in inner else kind_of(inner)}"
     if "minimum" in field:
         return f"{field['minimum']} to {field['maximum']}"

@@ -9,6 +9,7 @@ from fastgw.errors import CertificateError, ConfigError, FastgwError, Problem, S
 if TYPE_CHECKING:
     from fastgw.config import Config
     from fastgw.gateway import Gateway
+    from fastgw.hooks import Deny, Head, Pass
 
 __version__ = "0.1.0"
 
@@ -16,8 +17,11 @@ __all__ = [
     "CertificateError",
     "Config",
     "ConfigError",
+    "Deny",
     "FastgwError",
     "Gateway",
+    "Head",
+    "Pass",
     "Problem",
     "StartupError",
     "__version__",
@@ -30,6 +34,10 @@ def __getattr__(name: str) -> object:
         from fastgw.gateway import Gateway
 
         return Gateway
+    if name in ("Deny", "Head", "Pass"):
+        from fastgw import hooks
+
+        return getattr(hooks, name)
     if name == "Config":
         from fastgw.config import Config
 

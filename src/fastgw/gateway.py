@@ -7,16 +7,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeVar
 
+from fastgw import hooks
 from fastgw._core.proxy.endpoints import Endpoints
 from fastgw._core.proxy.snapshot import Snapshot
 from fastgw._core.proxy.worker import Worker
 from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
+from fastgw.inspected import RuleBook
 from fastgw.probe.health import Health
 from fastgw.published import Change, Checks, Published
 from fastgw.serve.access_log import AccessLog
@@ -25,6 +27,8 @@ from fastgw.serve.lookup import Lookup
 from fastgw.serve.sockets import Listening, bind_all, network_row
 from fastgw.serve.upkeep import Expiring, Upkeep
 from fastgw.tls.trust import Shelf
+
+HookT = TypeVar("HookT", bound=hooks.Hook)
 
 GRACE = 1.0  # seconds a worker may take to end beyond the drain timeout
 SETTLE = 0.5  # seconds that workers may take to see what was published
@@ -54,6 +58,7 @@ class Gateway:
         self._shelf = Shelf()
         self._lookup = Lookup(self._names_changed)
         self._endpoints = Endpoints()
+        self._rules = RuleBook(self._rule_tallies)
         self._published = self._nothing()
         self._health: Health | None = None
         self._workers: list[Worker] = []
@@ -65,6 +70,9 @@ class Gateway:
         self._revision = 0
         self._upkeep = Upkeep(self._renew, self._expiring, self.config.tls.ticket_rotation_ms)
         self._access_log: AccessLog | None = None
+        self._hook_rows: list[hooks.Row] = []
+        self._hooks: hooks.Hooks | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._failure: BaseException | None = None
         self._last_stats: dict[str, Any] | None = None
         self._ended = False
@@ -115,6 +123,7 @@ class Gateway:
         """Counters since the start: `total` over all workers, `workers` one by one, `zones` by name.
 
         `endpoints`: state and counters of each address that calls have been or are sent to.
+        `rules`: by zone and id, how often each rule that has held did, and how many calls it has denied.
         `certificates`: those in force and how long they are good for.
         """
         with self._lock:
@@ -134,9 +143,48 @@ class Gateway:
                 "total": total,
                 "workers": workers,
                 "zones": zones,
+                "rules": self._rules.rows(self._rule_tallies()),
                 "endpoints": self._endpoints.stats(),
                 "certificates": [one.row for one in self._expiring()],
             }
+
+    def on_request(
+        self,
+        *,
+        host: str | None = None,
+        service: str | None = None,
+        method: str | None = None,
+        budget: float = hooks.BUDGET,
+        on_failure: Literal["deny", "pass"] = "deny",
+        cache_by: Iterable[str] = (),
+        cache_for: float = 0.0,
+    ) -> Callable[[HookT], HookT]:
+        """Ask the decorated function about each call to `host` (`*.name`: below it), `service` and `method`.
+
+        The function gets the head of the call and returns None, `Pass` or `Deny`; a coroutine runs on the
+        event loop the gateway was started on, anything else on a thread. The call waits for at most `budget`
+        seconds; what happens without an answer says `on_failure`. An answer with `remember` holds for
+        `cache_for` seconds for calls whose fields `cache_by` are the same. Before the start only. What it
+        costs stands in docs/hooks.md.
+        """
+        if self._workers or self._ended:
+            raise StartupError("hooks are named before the gateway starts")
+
+        def take(function: HookT) -> HookT:
+            row = hooks.row_of(
+                function,
+                host=host,
+                service=service,
+                method=method,
+                budget=budget,
+                on_failure=on_failure,
+                cache_by=cache_by,
+                cache_for=cache_for,
+            )
+            self._hook_rows.append(row)
+            return function
+
+        return take
 
     # life
 
@@ -200,9 +248,15 @@ class Gateway:
             )
             for number in range(count)
         ]
+        if self._hook_rows:
+            self._hooks = hooks.Hooks(self._hook_rows, self._loop)
+            for worker in workers:
+                worker.hook(self._hooks.core)
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
-            self._access_log = AccessLog(self.config.access_log, takes, self._zone_name, self._reap)
+            self._access_log = AccessLog(
+                self.config.access_log, takes, self._zone_name, self._reap, self._rules.name
+            )
         # Nothing that can fail comes after this: who has connected will be served.
         for listening in self._listening:
             listening.open()
@@ -218,6 +272,8 @@ class Gateway:
             threading.Thread(target=self._run, args=(worker,), name=f"fastgw-worker-{number}", daemon=True)
             for number, worker in enumerate(workers)
         ]
+        if self._hooks is not None:
+            self._hooks.start()
         for thread in self._threads:
             thread.start()
         self._upkeep.start()
@@ -328,11 +384,14 @@ class Gateway:
                 self._workers, self._threads, self._snapshots = [], [], []
         self._upkeep.close()
         self._lookup.close()
+        if self._hooks is not None:
+            self._hooks.close()
         if self._health is not None:
             self._health.close()
 
     async def start_async(self) -> None:
         """`start`, without holding up the event loop."""
+        self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.start)
 
     async def apply(self, config: ConfigLike) -> int:
@@ -371,7 +430,7 @@ class Gateway:
             logger.exception("a worker has failed")
 
     def _nothing(self) -> Published:
-        return Published(self._lookup, self._shelf, self._endpoints, self._zone_number)
+        return Published(self._lookup, self._shelf, self._endpoints, self._zone_number, self._rules)
 
     def _change(self, config: Config) -> Change:
         """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""
@@ -397,6 +456,15 @@ class Gateway:
     def _on_health(self, key: Hashable, healthy: bool, why: str) -> None:
         assert isinstance(key, int)
         self._endpoints.set_health(key, healthy)
+
+    def _rule_tallies(self) -> dict[int, tuple[int, int]]:
+        """What all workers have counted so far, by the number of the counter."""
+        total: dict[int, tuple[int, int]] = {}
+        for worker in self._workers:
+            for slot, (held, denied) in worker.rule_stats().items():
+                before = total.get(slot, (0, 0))
+                total[slot] = before[0] + held, before[1] + denied
+        return total
 
     def _zone_number(self, name: str) -> int:
         """The meter row of a zone: the same for a name as long as the gateway lives."""

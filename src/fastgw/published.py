@@ -16,6 +16,7 @@ from fastgw._core.proxy.snapshot import Snapshot
 from fastgw.config import Config
 from fastgw.config.collector import undisturbed
 from fastgw.entries import Found, Made, Supplies, build
+from fastgw.inspected import Inspected, Inspections, RuleBook
 from fastgw.policy import chains
 from fastgw.policy.compile import ZoneRows, compile_zone
 from fastgw.policy.tls import ServerTls, Shown, demands
@@ -42,6 +43,7 @@ class Built:
     names: tuple[str, ...]  # names that it had resolved
     used: tuple[Any, ...]  # contexts
     checked: dict[int, HealthTarget]
+    inspected: Inspected | None
 
 
 @dataclass(slots=True)
@@ -75,12 +77,19 @@ class Published:
     """
 
     def __init__(
-        self, lookup: Lookup, shelf: Shelf, endpoints: Endpoints, zone_number: Callable[[str], int]
+        self,
+        lookup: Lookup,
+        shelf: Shelf,
+        endpoints: Endpoints,
+        zone_number: Callable[[str], int],
+        book: RuleBook | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self.looked = 0  # what the lookup had learned when the newest snapshot was made
         self._lookup, self._shelf, self._endpoints = lookup, shelf, endpoints
         self._zone_number = zone_number
+        self._book = RuleBook(dict) if book is None else book
+        self._inspections = Inspections()
         self._built: dict[str, Built] = {}
         self._zones: tuple[Zone, ...] = ()
         self._by_name: dict[str, Zone] = {}
@@ -129,6 +138,10 @@ class Published:
         touched: set[int] = set()
         for built in (*change.made, *change.gone):
             touched.update(built.checked)
+        made = {built.zone.name for built in change.made}
+        for built in (*change.made, *(one for one in change.gone if one.zone.name not in made)):
+            still = built.inspected if built.zone.name in made else None
+            self._book.settle(built.zone.name, () if still is None else still.keys)
         before = {number: self._target(number) for number in touched}
         unused = self._count(change.made, change.gone)
         if unused:
@@ -234,6 +247,10 @@ class Published:
     ) -> Built:
         marks = tuple((path, _stamp(path, stamps)) for path in _files(zone, server))
         entries = build(rows, self._zone_number(zone.name), found, supplies)
+        inspected = self._inspections.of(rows.zone.inspection)
+        if inspected is not None:
+            slots = self._book.slots(zone.name, inspected.keys)
+            entries.zone = entries.zone._replace(inspection=inspected.core, slots=slots)
         before = self._built.get(zone.name)
         if (
             before is not None
@@ -257,6 +274,7 @@ class Published:
             names=rows.names,
             used=(*(made.context for made in (*shown.values(), *special)), *toward),
             checked=entries.checked,
+            inspected=inspected,
         )
 
     def _default(self, zones: Iterable[Zone], made: dict[str, Built]) -> Certificate | None:

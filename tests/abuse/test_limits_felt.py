@@ -19,6 +19,7 @@ ELSEWHERE = {
     "origin_idle_timeout_ms",
     "client_connection_age_ms",
     "drain_spread_ms",
+    "hook_calls",
 }
 """What a whole worker, its listeners and its pool enforce, not one connection."""
 

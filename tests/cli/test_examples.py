@@ -36,6 +36,8 @@ Words = tuple[str, ...]
 CODES = {
     # Shows what a refusal looks like: the increment is 0.
     'fastgw explain --after-preface "00 00 04 08 00 00 00 00 00 00 00 00 00"': 1,
+    # Shows how a mistake is drawn: there is no field http.hots.
+    "fastgw rules check 'http.hots eq \"api.example.com\"'": 1,
 }
 
 # These start a gateway of their own, and end when they are told to.
@@ -78,6 +80,8 @@ SHOP = {
         {"name": "spare", "content": "10.0.0.8"},
         {"name": "spare2", "content": "10.0.0.8"},
     ],
+    "rule": [{"expression": 'grpc.service eq "shop.Admin" and not ip.src in $office', "action": "block"}],
+    "lists": {"office": ["10.0.0.0/8"]},
 }
 OLD = {"name": "old.example", "grpc": "on"}
 

@@ -42,6 +42,16 @@ def cert(stem: str) -> str:
     return f'{TLS}cert = {{ file = "{stem}.pem", key = "{stem}.key" }}\n'
 
 
+def ruled(text: str, expression: str = "ssl") -> str:
+    return f"{GOOD}[[zone.rule]]\nexpression = '{expression}'\n{text}\n"
+
+
+def access(text: str, decision: str = "deny") -> str:
+    policies = f'[{{ name = "p", decision = "{decision}", include = [{{ ip = ["::1"] }}] }}]'
+    return f"{GOOD}[zone.access]\n{text}\n[[zone.access.applications]]\nname = 'a'\npolicies = {policies}\n"
+
+
+RATED = 'phase = "ratelimit"\nratelimit = {{ characteristics = ["ip.src"], period = 10, {} = 5 }}'
 WILD = '{ name = "*", content = "10.0.0.2", proxied = true }'
 METHOD = 'match = [{ service = "a.B", method = "C" }]\ntimeout = "5s"'
 LOOP = '{ name = "b", content = "c.gw.example", proxied = true }, { name = "c", content = "b.gw.example" }'
@@ -63,6 +73,23 @@ PAIRS = {
     "cleartext-origin": (
         settings('ssl = "strict"').replace("true }", 'true, origin_protocol = "h2c" }'),
         settings('ssl = "full"').replace("true }", 'true, origin_protocol = "h2c" }'),
+    ),
+    "access-bypass": (access('grpc = "bypass"'), access("recheck = true")),
+    "access-bypass-policy": (access("", "bypass"), access("")),
+    "challenge-for-grpc": (ruled('action = "challenge"'), ruled('action = "block"')),
+    "expression": (ruled('action = "block"', "ssl eq"), ruled('action = "block"')),
+    "refused-for-grpc": (ruled(RATED.format("score_per_period")), ruled(RATED.format("messages_per_period"))),
+    "never-known": (
+        ruled('action = "block"', "ip.src.asnum eq 1"),
+        ruled('action = "block"', "ip.src in {10.0.0.0/8}"),
+    ),
+    "response-for-http": (
+        ruled('action = "block"\nresponse = { content = "{}", content_type = "application/json" }'),
+        ruled('action = "block"\nresponse = { content = "no" }'),
+    ),
+    "binary-metadata": (
+        ruled('phase = "transform"\nheaders.a-bin = { operation = "set", value = "YQ" }'),
+        ruled('phase = "transform"\nheaders.a-bin = { operation = "remove" }'),
     ),
     "timeout-ends-streams": (route('match = [{ service = "a.B" }]\ntimeout = "5s"'), route(METHOD)),
     "timeout-on-long-lived": (
@@ -101,8 +128,8 @@ PAIRS = {
         cert("named"),
     ),
 }
-# What stage by stage other tables call with plain values, and what needs the network, is tested apart.
-APART = {"access-bypass", "challenge-for-grpc", "origin-unresolved", "origin-unreachable"}
+# What needs the network is tested apart.
+APART = {"origin-unresolved", "origin-unreachable"}
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,16 @@ from tests.support.certs import Authority
 
 PAGE = (ROOT / "docs/configuration.md").read_text()
 ORIGINS = (ROOT / "docs/origins.md").read_text()
+INSPECTION = (ROOT / "docs/inspection.md").read_text()
 SETTINGS = (ROOT / "docs/settings.md").read_text()
-BLOCKS, MORE, THIRD = (
-    re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S) for page in (PAGE, ORIGINS, SETTINGS)
+BLOCKS, MORE, THIRD, FOURTH = (
+    re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S) for page in (PAGE, ORIGINS, SETTINGS, INSPECTION)
 )
 # Their keys are on pages of their own, or are those of one value.
 APART = {"LimitsTable", "SettingsTable"}
 
 
-@pytest.mark.parametrize("toml", [*BLOCKS, *MORE, *THIRD])
+@pytest.mark.parametrize("toml", [*BLOCKS, *MORE, *THIRD, *FOURTH])
 def test_each_example_is_good(toml: str, tmp_path: Path, ca: Authority) -> None:
     leaf = ca.leaf("example.com", "*.example.com")
     for name, source in (("example.com.pem", leaf.certificate), ("example.com.key", leaf.key)):

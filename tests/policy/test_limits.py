@@ -40,6 +40,7 @@ OTHERS = {
     "stall_timeout_ms": 60_000,
     "client_connection_age_ms": 0,
     "drain_spread_ms": 0,
+    "hook_calls": 1000,
 }
 
 

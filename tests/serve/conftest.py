@@ -133,6 +133,9 @@ class FakeWorker:
     def zone_stats(self, count: int = 16384) -> list[dict[str, int]]:
         return [{"calls": 5}, {"calls": self.number}][:count]
 
+    def rule_stats(self) -> dict[int, tuple[int, int]]:
+        return {}
+
     def take_finished(self, most: int) -> list[dict[str, object]]:
         taken, self.finished = self.finished[:most], self.finished[most:]
         return taken

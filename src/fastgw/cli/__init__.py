@@ -18,6 +18,7 @@ class _Commands(LateGroup):
         "zones",
         "records",
         "settings",
+        "rules",
         "certs",
         "status",
         "reload",

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
+from fastgw.config.access import certificates_wanted
 from fastgw.config.checkcert import Files, check_certificate, check_trust_store
 from fastgw.config.fields import Table
+from fastgw.config.inspection import take_inspection
 from fastgw.config.judged import Judged
 from fastgw.config.lines import Path
 from fastgw.config.model import DEFAULT_LISTEN, ServerTable
@@ -163,6 +165,11 @@ def _zone(
     check_modes(report, part, settings, served)
     _check_loops(report, served, listen)
     check_shares(report, part, served)
+    names = frozenset([entry.record.name for entry in served]) if part.asked else frozenset()
+    inspection = take_inspection(report, part, name, settings, names, files.base)
+    asking = certificates_wanted(
+        report, inspection.access, (*part.path, "access"), bool(part.table.client_certs)
+    )
     zone = Zone(
         name=name,
         settings=settings,
@@ -174,7 +181,8 @@ def _zone(
         origin=take_origin(report, part),
         routes=take_routes(report, part, name, served),
         retry=take_retry(report, part.retry, (*part.path, "retry")),
-        tls=take_tls(report, part, name, settings, files.base, served),
+        tls=take_tls(report, part, name, settings, files.base, served, asking),
+        inspection=inspection,
     )
     return Judged(part, zone, tuple(placed))
 

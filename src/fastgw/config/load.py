@@ -13,6 +13,7 @@ from typing import Any
 from fastgw.config.check import check_limits, check_one, check_server, check_zones
 from fastgw.config.checks import advise
 from fastgw.config.collector import undisturbed
+from fastgw.config.inspection import take_lists
 from fastgw.config.interpolate import interpolate
 from fastgw.config.judged import Judged
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
@@ -105,6 +106,7 @@ def with_zone(config: Config, table: Mapping[str, Any], *, deep: bool = False) -
     those of the file of `config`.
     """
     report = Report("zone", deep=deep)
+    report.lists = dict(config.lists)
     base = Path.cwd() if config.source is None else config.source.resolve().parent
     parts = zone_parts(report, table, ())
     names = ZoneNames(config.zones)
@@ -184,7 +186,8 @@ def _judged(
     data: Mapping[str, Any], report: Report, base: Path, source: Path | None, *, storing: bool = False
 ) -> tuple[Config, tuple[Judged, ...]]:
     """The configuration as far as it can be used; the report says whether it can."""
-    apart: dict[str, Any] = {"server": {}, "log": {}, "store": {}, "limits": {}, "zone": [_PLACEHOLDER]}
+    apart: dict[str, Any] = {"server": {}, "log": {}, "store": {}, "limits": {}, "lists": {}}
+    apart["zone"] = [_PLACEHOLDER]
     top = report.table(FileTable, {**data, **apart}, ())
     assert top is not None
     server = report.table(ServerTable, data.get("server", {}), ("server",)) or ServerTable()
@@ -192,6 +195,7 @@ def _judged(
     limits = report.table(LimitsTable, data.get("limits", {}), ("limits",)) or LimitsTable()
     listen = check_server(report, server, data)
     store = take_store(report, data.get("store", {}), base)
+    report.lists = take_lists(report, data["lists"], ("lists",)) if "lists" in data else {}
     parts = _zones(report, data.get("zone", []), storing=storing or store is not None)
     judged = check_zones(report, parts, listen, base)
     if report.deep and not report.failed:
@@ -210,6 +214,7 @@ def _judged(
         tls=tls,
         source=source,
         store=store,
+        lists=tuple(report.lists.items()),
         warnings=report.sorted(),
     )
     return config, judged

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
 
+from fastgw.config.accesstables import AccessTable
 from fastgw.config.fields import (
     ComplaintError,
     Duration,
@@ -17,6 +18,14 @@ from fastgw.config.fields import (
     kind_of,
 )
 from fastgw.config.routing import OriginTable, PriorityField, RetryTable, RouteTable, WeightField
+from fastgw.config.ruletables import (
+    BotsTable,
+    IpAccessTable,
+    LockdownTable,
+    ManagedTable,
+    RuleTable,
+    UserAgentTable,
+)
 from fastgw.config.settings import SettingsTable
 from fastgw.config.tls import CertsField, CertTable, ClientCertsField, Network, PullField
 from fastgw.policy import limits
@@ -210,6 +219,9 @@ class RecordTable(Table):
 
 # Frozen, so that one of each serves all.
 _NO_SETTINGS, _NO_ORIGIN, _NO_RETRY = SettingsTable(), OriginTable(), RetryTable()
+_NO_MANAGED, _NO_BOTS, _NO_ACCESS = ManagedTable(), BotsTable(), AccessTable()
+
+ListsField = dict[str, list[str | int]]
 
 
 class ZoneTable(Table):
@@ -243,6 +255,19 @@ class ZoneTable(Table):
     retry: RetryTable = Field(
         default_factory=lambda: _NO_RETRY, description="which failed calls are tried again"
     )
+    rule: list[RuleTable] = Field(default_factory=list, description="what is done with calls, by expressions")
+    ip_access: list[IpAccessTable] = Field(
+        default_factory=list, description="clients by where they come from"
+    )
+    lockdown: list[LockdownTable] = Field(default_factory=list, description="paths for some addresses only")
+    user_agent: list[UserAgentTable] = Field(default_factory=list, description="clients by their user-agent")
+    lists: ListsField = Field(default_factory=dict, description="like [lists], for this zone; they win")
+    managed: Annotated[ManagedTable, Field(description="the rules of the package")] = _NO_MANAGED
+    bots: Annotated[BotsTable, Field(description="the score of clients")] = _NO_BOTS
+    access: Annotated[AccessTable, Field(description="who may call")] = _NO_ACCESS
+    reevaluate_on_change: Annotated[
+        bool, Field(description="are running calls judged again, and cut, when rules change")
+    ] = False
     paused: Annotated[bool, Field(description="everything is carried and nothing inspected")] = False
     plan: Annotated[
         Plan,
@@ -258,6 +283,9 @@ class FileTable(Table):
     log: Annotated[LogTable, Field(description="what is written down")] = LogTable()
     store: Annotated[StoreTable, Field(description="where zones are kept besides this file")] = StoreTable()
     limits: LimitsTable = Field(default=LimitsTable(), description="what peers may ask")  # type: ignore[valid-type]
+    lists: ListsField = Field(
+        default={}, description="addresses, numbers or texts by a name that rules of all zones write as $name"
+    )
     zone: list[ZoneTable] = Field(
         default=[], description='the domains that are served; at least one under kind = "file"'
     )

@@ -13,12 +13,22 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from fastgw.config.accesstables import (
+    AccessTable,
+    ApplicationTable,
+    IdentityTable,
+    JwtTable,
+    PolicyTable,
+    ServiceTokenTable,
+)
 from fastgw.config.fields import ComplaintError, Table, kind_of
 from fastgw.config.lines import Path, key_lines, line_of
 from fastgw.config.model import LimitsTable, LogTable, ServerTable, StoreTable, ZoneTable
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, RetryTable, RouteTable
+from fastgw.config.ruletables import RateLimitTable, ResponseTable, RuleTable, SkipTable
 from fastgw.config.settings import SettingsTable
 from fastgw.errors import Problem
+from fastgw.policy.inspection import Inspection
 from fastgw.policy.names import hostname
 from fastgw.policy.settings import Settings
 
@@ -37,6 +47,16 @@ _HOMES: dict[str, tuple[type[Table], str]] = {
     "a match": (MatchTable, "match"),
     "[zone.retry] or a route's retry": (RetryTable, "retry"),
     "[zone.origin.health]": (HealthTable, "health"),
+    "[[zone.rule]]": (RuleTable, "rule"),
+    "a rule's ratelimit": (RateLimitTable, "ratelimit"),
+    "a rule's response": (ResponseTable, "response"),
+    "a rule's skip": (SkipTable, "skip"),
+    "[zone.access]": (AccessTable, "access"),
+    "[[zone.access.applications]]": (ApplicationTable, "applications"),
+    "a policy": (PolicyTable, "policies"),
+    "[[zone.access.jwt]]": (JwtTable, "jwt"),
+    "[[zone.access.service_tokens]]": (ServiceTokenTable, "service_tokens"),
+    "[zone.access.identity]": (IdentityTable, "identity"),
 }
 _KINDS = {
     "string_type": ("text in quotes", ""),
@@ -58,6 +78,9 @@ class Report:
         self.text = text
         self.deep = deep  # are notes wanted, and what takes its time to find?
         self.failed = False  # is there an error among the problems?
+        self.errors = 0
+        self.lists: Mapping[str, tuple[str, ...]] = {}  # of [lists], for all zones
+        self.inspections: dict[str, Inspection] = {}  # that are good, by what is written
         self.settings: dict[
             tuple[tuple[str, str], ...], Table
         ] = {}  # tables that are good, by what is written
@@ -69,6 +92,7 @@ class Report:
         """`sentence` goes on where the name of the field ends."""
         self._add(path, Problem("", sentence, hint, rule=rule))
         self.failed = True
+        self.errors += 1
 
     def warning(self, path: Path, sentence: str, hint: str = "", *, rule: str = "questionable") -> None:
         """Something that works, but hardly as meant."""
@@ -149,13 +173,22 @@ class Report:
             return model.model_validate(kept)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                location = (*path, *detail["loc"])
+                location = (*path, *[part for part in detail["loc"] if part != "[key]"])
                 self.error(location, *_sentence(detail, model))
                 kept.pop(str(detail["loc"][0]), None)
         try:
             return model.model_validate(kept)
         except ValidationError:
             return None
+
+    def tables(self, data: object, path: Path, written: str) -> list[Any]:
+        """The entries of an array of tables; `written` is how one of them begins."""
+        if isinstance(data, list):
+            return data
+        self.error(
+            path, f"must be an array of tables, not {kind_of(data)}", f"write {written} with two brackets"
+        )
+        return []
 
     def _unknown(self, model: type[Table], key: str, path: Path) -> None:
         hint = did_you_mean(key, model.model_fields)

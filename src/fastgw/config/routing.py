@@ -35,6 +35,11 @@ def _metadata_name(value: object) -> object:
     return value
 
 
+def header_value_fits(text: str) -> bool:
+    """May it stand in a head? Empty values may."""
+    return not text or _VALUE.fullmatch(text) is not None
+
+
 def _headers(value: object) -> object:
     if not isinstance(value, dict):
         raise ComplaintError(f"must be a table, not {kind_of(value)}", 'write { "x-canary" = "1" }')

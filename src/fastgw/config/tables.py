@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,7 +22,8 @@ SHORTCUTS = ("grpc", "http", "ssl")
 
 
 _RECORDS = TypeAdapter(list[RecordTable])
-_APART = ("dns", "cert", "settings", "origin", "route", "retry")
+_ASKED = ("rule", "ip_access", "lockdown", "user_agent", "lists", "managed", "bots", "access")
+_APART = ("dns", "cert", "settings", "origin", "route", "retry", *_ASKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,15 @@ class ZoneParts:
     origin: OriginWords
     routes: tuple[RouteParts, ...]
     retry: RetryTable
+    asked: Mapping[str, Any]
+    """What is asked of heads, as it is written: it is judged as a whole, equal words once."""
 
 
 # One of each, for all zones that say nothing.
 _SETTINGS: Table = SettingsTable()
 _ORIGIN: OriginWords = OriginTable()
 _RETRY = RetryTable()
+_NOTHING: Mapping[str, Any] = {}
 
 
 def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
@@ -88,6 +93,9 @@ def zone_parts(report: Report, data: object, path: Path) -> ZoneParts | None:
         origin=origin,
         routes=routes,
         retry=retry or _RETRY,
+        asked={key: data[key] for key in _ASKED if key in data}
+        if not data.keys().isdisjoint(_ASKED)
+        else _NOTHING,
     )
 
 

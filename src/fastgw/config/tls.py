@@ -109,15 +109,21 @@ def take_server_tls(report: Report, server: Any, base: FilePath) -> ServerTls:
 
 
 def take_tls(
-    report: Report, part: Any, name: str, settings: Settings, base: FilePath, placed: Sequence[Placed]
+    report: Report,
+    part: Any,
+    name: str,
+    settings: Settings,
+    base: FilePath,
+    placed: Sequence[Placed],
+    more: tuple[ClientRule, ...] = (),
 ) -> ZoneTls:
-    """What a zone says, judged. `placed`: its proxied records."""
+    """What a zone says, judged. `placed`: its proxied records; `more`: whom its policies look at."""
     table, path = part.table, part.path
-    if table.model_fields_set.isdisjoint(_WORDS):
+    if not more and table.model_fields_set.isdisjoint(_WORDS):
         _check_terms(report, part, settings, more=False)
         return _NOTHING
     served = list(dict.fromkeys([entry.record.name for entry in placed]))
-    clients = []
+    clients = list(more)
     for index, row in enumerate(table.client_certs):
         where = (*path, "client_certs", index)
         ca = _path(report, (*where, "ca"), row.ca, base, read_authorities)

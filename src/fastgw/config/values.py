@@ -32,6 +32,7 @@ class Config:
 
     `limits` are numbers by the core's key, every limit of the catalogue once. `store`: the database that
     [store] names, whose zones are among `zones` only if somebody has put them there.
+    `lists` are those of [lists], for zones that come later.
     """
 
     zones: tuple[Zone, ...]
@@ -44,4 +45,5 @@ class Config:
     tls: ServerTls = field(default_factory=ServerTls)
     source: Path | None = None
     store: Path | None = None
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
     warnings: tuple[Problem, ...] = ()

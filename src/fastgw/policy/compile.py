@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.chains import Known, Names, Watched, by_name, follow, is_served
+from fastgw.policy.inspection import NOTHING, Inspection
 from fastgw.policy.names import address, joined
 from fastgw.policy.origins import OriginPolicy
 from fastgw.policy.records import UNIX, Record
@@ -28,6 +29,7 @@ class ZoneRow(NamedTuple):
     http: bool
     encrypted: bool
     routes: tuple[RouteRow, ...]
+    inspection: Inspection = NOTHING
 
 
 class TargetRow(NamedTuple):
@@ -125,7 +127,8 @@ def compile_zone(zone: Zone, known: Known, server: ServerTls = NO_TLS) -> ZoneRo
         hosts.append(HostRow(name, True, origins.setdefault((label, targets), len(origins)), own))
         names.update((target.host, None) for target in targets if _to_resolve(target))
     rows = tuple(OriginRow(label, targets, zone.origin) for label, targets in origins)
-    row = ZoneRow(zone.name, grpc, http, zone.carries_grpc, routes)
+    asked = NOTHING if zone.paused else zone.inspection
+    row = ZoneRow(zone.name, grpc, http, zone.carries_grpc, routes, asked)
     return ZoneRows(row, tuple(hosts), rows, _shown(zone, ""), frozenset(watched.asked), tuple(names))
 
 

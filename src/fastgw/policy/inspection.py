@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fastgw.policy.access import OPEN, Access
+
 Phase = Literal[
     "ip_access",
     "zone_lockdown",
@@ -20,6 +22,9 @@ Phase = Literal[
 
 Action = Literal["allow", "block", "log", "skip", "rewrite", "route", "set_config"]
 Product = Literal["zoneLockdown", "uaBlock", "bic", "hot", "securityLevel", "rateLimit", "waf"]
+
+CONFIGURABLE = ("ssl",)
+"""Settings that a rule may set for a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,11 @@ class Skip:
 class RateLimit:
     """How calls are counted. Times in seconds.
 
-    counting_expression  "": those are counted that the rule's expression is about
-    characteristics  fields and expressions whose values tell one counter from another: `ip.src`,
-                     `http.request.headers["x-key"]`, `http.host`, `http.request.uri.path`, `lower(...)`, ...
+    characteristics  value expressions that tell one counter from another: `ip.src`, `lower(http.host)`,
+                     `join(http.request.headers["x-key"], ",")`; text, integer, boolean or address each
+    requests_per_period  0: any number, where messages or octets are counted
     mitigation_timeout  0: only what is too much is refused
+    counting_expression  "": the calls that the rule's expression is about are counted
     messages_per_period, octets_per_period  of one stream and direction client to origin; 0: any number
     """
 
@@ -90,7 +96,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `id` is unique in the zone and stays when it is edited; actions bring what they need."""
+    """One rule. `id` is unique in the zone; actions bring what they need.
+
+    An `allow` (of ip_access) has a `skip` that names the phases it passes.
+    """
 
     id: str
     expression: str
@@ -131,15 +140,16 @@ class Inspection:
 
     phases: tuple[Phased, ...] = ()
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Named lists, `$name` in expressions: addresses and networks, numbers or texts."""
+    """Named lists, `$name` in expressions: addresses and networks, numbers or texts. Only those used."""
     managed: Managed = field(default_factory=Managed)
     bots: bool = False
     """Is the score computed where no rule asks for it, for the log?"""
     reevaluate_on_change: bool = False
     """Are running calls judged again when rules change?"""
+    access: Access = OPEN
 
     def __bool__(self) -> bool:
-        return bool(self.phases) or self.managed.enabled or self.bots
+        return bool(self.phases) or self.managed.enabled or self.bots or bool(self.access)
 
 
 NOTHING = Inspection()

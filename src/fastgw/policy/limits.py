@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Side = Literal["client", "origin"]
-Unit = Literal["octets", "fields", "frames", "frames/s", "entries", "streams", "connections", "ms"]
+Unit = Literal["octets", "fields", "frames", "frames/s", "entries", "streams", "calls", "connections", "ms"]
 LimitValues = tuple[tuple[str, int], ...]
 
 BOTH: tuple[Side, ...] = ("client", "origin")
@@ -222,6 +222,18 @@ _SIZES = (
         "new calls are shed",
         "CVE-2019-9517",
         ("replies.overloaded",),
+        per_worker=True,
+    ),
+    Limit(
+        "hook_calls",
+        "calls",
+        1000,
+        1,
+        1_000_000,
+        "calls that wait for a Python hook at the same time; beyond it new ones that would wait are shed",
+        "hooks that are slower than calls come",
+        ("replies.overloaded",),
+        CLIENT,
         per_worker=True,
     ),
     Limit(

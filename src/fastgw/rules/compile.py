@@ -10,7 +10,7 @@ from typing import Any, Never
 from fastgw.rules.errors import RuleError, did_you_mean
 from fastgw.rules.fields import FIELDS, NUMBER_FACTS, SOURCES, TEXT_FACTS
 from fastgw.rules.functions import FUNCTIONS
-from fastgw.rules.grammar import Judge, parse
+from fastgw.rules.grammar import Judge, parse, parse_value
 from fastgw.rules.image import ENDS, NODES, OPERATIONS, Image, Node, Spans, Step
 from fastgw.rules.lexer import Lexer
 from fastgw.rules.operands import wildcard_parts
@@ -345,10 +345,12 @@ def compile_rules(
     phases: Sequence[Sequence[Rule]],
     lists: Mapping[str, Sequence[str]] | None = None,
     judge: Judge | None = None,
+    values: Sequence[str] = (),
 ) -> Image:
     """The image of the rules of each phase. Rules are numbered through all phases, from 0.
 
-    `lists` are the named lists, `judge` says what is wrong with a regular expression.
+    `lists` are the named lists, `judge` says what is wrong with a regular expression. `values` are
+    expressions whose values are asked for by themselves, as `lower(http.host)`; they are numbered from 0 too.
     Raises RuleError for the first rule that is wrong, OverflowError if all of it together is too large.
     """
     lists = lists or {}
@@ -369,6 +371,7 @@ def compile_rules(
         here = _Label()
         code.place(here)
         code.step("END", here, here)
+    wanted = tuple(code.node(parse_value(expression, judge)) for expression in values)
     if len(code.steps) > STEPS_MOST or len(code.nodes.numbers) > NODES_MOST:
         raise OverflowError(f"the rules together need {len(code.steps)} steps, at most are {STEPS_MOST}, and "
                             f"{len(code.nodes.numbers)} values, at most are {NODES_MOST}")  # fmt: skip
@@ -386,4 +389,5 @@ def compile_rules(
         patterns=code.patterns.all,
         regexes=code.regexes.all,
         loops=code.loops.all,
+        values=wanted,
     )

@@ -12,6 +12,7 @@ from fastgw.rules.functions import FUNCTIONS, QUANTIFIERS, Function, Kind
 from fastgw.rules.functions import REFUSED as FUNCTIONS_REFUSED
 from fastgw.rules.lexer import Lexer
 from fastgw.rules.operands import call_check, wildcard_check
+from fastgw.rules.regex.tree import RegexError
 from fastgw.rules.tree import (
     EACH,
     Call,
@@ -26,14 +27,14 @@ from fastgw.rules.tree import (
     Quantifier,
     Value,
 )
-from fastgw.rules.types import BOOL, BOOLS, INT, IP, TEXT, Type
+from fastgw.rules.types import BOOL, BOOLS, INT, IP, TEXT, TEXTS, Type
 
 NESTING_MOST = 128
 LENGTH_MOST = 4096
 """Octets of one expression."""
 
-Judge = Callable[[bytes], str]
-"""Says what is wrong with a regular expression."""
+Judge = Callable[[bytes], "str | RegexError"]
+"""Says what is wrong with a regular expression, and if it can where; "" if nothing is."""
 
 _COMBINING = {"or": 1, "||": 1, "xor": 2, "^^": 2, "and": 3, "&&": 3}
 _COMBINING_NAME = {1: "or", 2: "xor", 3: "and"}
@@ -177,6 +178,11 @@ class _Parser(Lexer):
             start = self.at
             regex = self.pattern().encode()
             wrong = self.judge(regex) if self.judge else ""
+            if isinstance(wrong, RegexError):
+                said = str(wrong)
+                last = len(self.places) - 1
+                at, to = min(wrong.at, last), min(max(wrong.to, wrong.at + 1), last)
+                self.fail(said[:1].lower() + said[1:].rstrip("."), self.places[at], self.places[to])
             if wrong:
                 self.fail(wrong, start, self.at)
             return regex
@@ -391,6 +397,29 @@ def parse(expression: str, judge: Judge | None = None) -> Logical:
 
     `judge` is asked about each regular expression: what is wrong with it, empty if nothing is.
     """
+    parser = _begin(expression, judge)
+    tree = parser.logical()
+    _end(parser, "the expression should end here, or go on with and, or, xor")
+    if tree.type != BOOL:
+        raise RuleError("the result is an array of booleans, and a rule needs one boolean", expression,
+                        0, len(parser.text), hint="write any(...) or all(...) around it")  # fmt: skip
+    return tree
+
+
+def parse_value(expression: str, judge: Judge | None = None) -> FieldRef | Call | Index:
+    """The typed tree of a value, such as `lower(http.host)`. Raises RuleError if it is none."""
+    parser = _begin(expression, judge)
+    start = parser.at
+    tree = parser.index()
+    _end(parser, "the value should end here")
+    if tree.each:
+        parser.fail("one value is needed, and this is many", start, hint='name one, as in ["x-key"][0]')
+    if tree.type.of is not None and tree.type != TEXTS:
+        parser.fail(f"a value is needed, and this is {_a(tree.type)}", start)
+    return tree
+
+
+def _begin(expression: str, judge: Judge | None) -> _Parser:
     try:
         length = len(expression.encode())
     except UnicodeEncodeError as error:
@@ -399,21 +428,22 @@ def parse(expression: str, judge: Judge | None = None) -> Logical:
         raise RuleError(f"the expression has {length} octets, at most are {LENGTH_MOST}", expression, 0, 1)
     parser = _Parser(expression, judge)
     parser.at = len(expression) - len(expression.lstrip())
-    text = expression.rstrip()
-    parser.text = text
-    if not text:
+    parser.text = expression.rstrip()
+    if not parser.text:
         raise RuleError("the expression is empty", expression, 0, 0)
-    tree = parser.logical()
-    if parser.at < len(text):
-        parser.space()
-        word = text[parser.at :].split()[0] if text[parser.at :].split() else ""
-        hint = ""
-        if word.lower() in _COMBINING and word != word.lower():
-            hint = f"operators are written in lower case: {word.lower()}"
-        elif text[parser.at] == "\t":
-            hint = "a tab is not a space here"
-        parser.fail("the expression should end here, or go on with and, or, xor", hint=hint)
-    if tree.type != BOOL:
-        raise RuleError("the result is an array of booleans, and a rule needs one boolean", expression,
-                        0, len(text), hint="write any(...) or all(...) around it")  # fmt: skip
-    return tree
+    return parser
+
+
+def _end(parser: _Parser, sentence: str) -> None:
+    """There is nothing behind it."""
+    text = parser.text
+    if parser.at >= len(text):
+        return
+    parser.space()
+    word = text[parser.at :].split()[0] if text[parser.at :].split() else ""
+    hint = ""
+    if word.lower() in _COMBINING and word != word.lower():
+        hint = f"operators are written in lower case: {word.lower()}"
+    elif text[parser.at] == "\t":
+        hint = "a tab is not a space here"
+    parser.fail(sentence, hint=hint)

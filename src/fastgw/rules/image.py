@@ -75,3 +75,5 @@ class Image:
     regexes: tuple[bytes, ...]
     loops: tuple[tuple[int, ...], ...]
     """The arrays that an any() or all() goes through together."""
+    values: tuple[int, ...] = ()
+    """Nodes that are asked for by themselves."""

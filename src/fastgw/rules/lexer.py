@@ -28,6 +28,8 @@ class Lexer:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.places: list[int] = []
+        """Where each character of the last regular expression stands, and its end."""
 
     def fail(
         self, sentence: str, start: int | None = None, end: int | None = None, hint: str = ""
@@ -223,12 +225,17 @@ class Lexer:
     def pattern(self) -> str:
         r"""A regular expression: raw, or quoted with every backslash kept but that of \" outside of [...]."""
         if self.ahead("r"):
-            return self._raw()
+            start = self.at
+            raw = self._raw()
+            begin = start + 2 + (self.at - start - len(raw) - 3) // 2  # behind r, its hashes and the quote
+            self.places = list(range(begin, begin + len(raw) + 1))
+            return raw
         if not self.ahead('"'):
             self.fail('expected a regular expression: "..." or r"..."')
         start = self.at
         self.at += 1
         made: list[str] = []
+        self.places = []
         in_class = False
         while self.at < len(self.text):
             char = self.text[self.at]
@@ -236,8 +243,11 @@ class Lexer:
             if char == "\\" and self.at < len(self.text):
                 char = self.text[self.at]
                 self.at += 1
-                made.append(char if char == '"' and not in_class else "\\" + char)
+                kept = char if char == '"' and not in_class else "\\" + char
+                self.places += range(self.at - len(kept), self.at)
+                made.append(kept)
                 continue
+            self.places.append(self.at - 1)
             if char == '"' and not in_class:
                 return "".join(made)
             in_class = char == "[" or (in_class and char != "]")

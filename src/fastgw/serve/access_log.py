@@ -26,10 +26,16 @@ class AccessLog:
     """Drains the rings of finished calls into a file, or into standard output for `-`."""
 
     def __init__(
-        self, path: str, takes: Iterable[Take], zone_name: Callable[[int], str], each_turn: Callable[[], None]
+        self,
+        path: str,
+        takes: Iterable[Take],
+        zone_name: Callable[[int], str],
+        each_turn: Callable[[], None],
+        rule_name: Callable[[int], str] = str,
     ) -> None:
         self._takes = tuple(takes)
         self._zone_name = zone_name
+        self._rule_name = rule_name
         self._each_turn = each_turn
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fastgw-access-log", daemon=True)
@@ -105,6 +111,8 @@ class AccessLog:
             row = {"time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), **row}
         if isinstance(row.get("zone"), int):
             row["zone"] = self._zone_name(row["zone"])
+        if isinstance(row.get("rule"), int):
+            row["rule"] = self._rule_name(row["rule"])
         if isinstance(row.get("ray"), int):
             row["ray"] = f"{row['ray']:016x}"  # as clients see it in fastgw-ray
         if isinstance(row.get("peer"), bytes):

@@ -48,6 +48,7 @@ ctypedef struct Limits:
     uint32_t stall_timeout_ms       # a peer whose socket takes nothing of what waits for it
     uint32_t client_connection_age_ms   # then it is told to go; 0: never
     uint32_t drain_spread_ms        # over which the connections of a worker that drains are told to go
+    uint32_t hook_calls             # that wait for Python, one worker
     Allowance allowances[8]         # by Nuisance
 
 cdef void limits_default(Limits *self) noexcept nogil

@@ -30,7 +30,7 @@ TABLE = {
     "waiting_octets": 67108864, "worker_memory": 1073741824, "connections": 65536,
     "handshake_timeout_ms": 10000, "begin_timeout_ms": 10000, "settings_timeout_ms": 10000, "head_timeout_ms": 5000,
     "client_idle_timeout_ms": 400000, "origin_idle_timeout_ms": 900000, "stall_timeout_ms": 60000,
-    "client_connection_age_ms": 0, "drain_spread_ms": 0,
+    "client_connection_age_ms": 0, "drain_spread_ms": 0, "hook_calls": 1000,
     "resets_burst": 1000, "resets_per_second": 200, "resets_per_useful": 0,
     "pings_burst": 1000, "pings_per_second": 100, "pings_per_useful": 1,
     "settings_burst": 100, "settings_per_second": 10, "settings_per_useful": 0,
@@ -42,7 +42,7 @@ TABLE = {
 }
 
 cdef enum:
-    _ROWS = 44
+    _ROWS = 45
 
 cdef _Row _rows[_ROWS]
 cdef Reason _reason[<int>NUISANCES]

@@ -70,5 +70,8 @@ ctypedef struct OpenSSL:
     int (*X509_STORE_CTX_get_error)(X509_STORE_CTX *) noexcept nogil
     int (*X509_STORE_CTX_get_error_depth)(X509_STORE_CTX *) noexcept nogil
     void (*X509_STORE_CTX_set_error)(X509_STORE_CTX *, int) noexcept nogil
+    const void *(*SSL_get_current_cipher)(SSL *) noexcept nogil
+    const char *(*SSL_CIPHER_get_name)(const void *) noexcept nogil
+    size_t (*SSL_get_client_random)(SSL *, uint8_t *, size_t) noexcept nogil
 
 cdef OpenSSL openssl

@@ -113,6 +113,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int shutdown(int fd, int how)
     int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
     int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+    int getsockname(int fd, sockaddr *own, socklen_t *length)
     int getpeername(int fd, sockaddr *peer, socklen_t *length)
 
 cdef extern from "<netinet/in.h>" nogil:

@@ -16,6 +16,7 @@ cdef enum Again:                # why a call is tried again
     AGAIN_BY_POLICY = 2         # its route says so for this gRPC status
 
 cdef void attempt_first(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil
+cdef void attempt_stashed(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil
 cdef bint attempt_again(Exchange *self, Again why, int64_t pushback_ms) noexcept nogil
 cdef void attempt_due(Exchange *self) noexcept nogil
 cdef void attempt_lease_ready(Exchange *self, Link *link) noexcept nogil

@@ -90,14 +90,18 @@ cdef uint32_t attempt_unpaid(Exchange *self, uint32_t length) noexcept nogil:
 
 
 cdef void attempt_first(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
-    """Send the request to the endpoint whose turn it is, now or when a stream is free; or answer why not."""
-    cdef const EndpointRow *endpoint
-    cdef Link *link
+    """Keep the head, then the same as attempt_stashed."""
     self.keeping = stash_section(&self.head, section)
-    if not self.keeping:
+    if self.keeping:
+        attempt_stashed(self, section, head)
+    else:
         exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
-        return
-    endpoint = balance_pick(self.desk, self.use.data, self.row, 0, False, self.key)
+
+
+cdef void attempt_stashed(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
+    """Send the request to the endpoint whose turn it is, now or when a stream is free; or answer why not."""
+    cdef Link *link
+    cdef const EndpointRow *endpoint = balance_pick(self.desk, self.use.data, self.row, 0, False, self.key)
     if endpoint == NULL:
         _deny(self)
         return

@@ -3,6 +3,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, strcmp
 
+from fastgw._core.inspect.gate cimport BLOCKED, LIMITED, Verdict, inspect_head, verdict_text
+from fastgw._core.inspect.rows cimport InspectionRow
 from fastgw._core.io.transport cimport (
     ALPN_NOT_H2,
     CERTIFICATE_INVALID,
@@ -12,6 +14,7 @@ from fastgw._core.io.transport cimport (
     HANDSHAKE_TIMED_OUT,
 )
 from fastgw._core.proxy.desk cimport PHASE_CONNECT, PHASE_DNS, PHASE_SETTINGS, PHASE_TLS
+from fastgw._core.proxy.facts cimport facts_of
 from fastgw._core.proxy.link cimport desk_is_full
 from fastgw._core.proxy.pool cimport (
     FAILURE_BAD_SETTINGS,
@@ -35,6 +38,8 @@ from fastgw._core.proxy.reply cimport (
     ORIGIN_TLS_FAILED,
     ORIGIN_UNREACHABLE,
     OVERLOADED,
+    RATE_LIMITED,
+    RULE_BLOCKED,
     SSL_MODE_INSUFFICIENT,
     ZONE_UNKNOWN,
 )
@@ -52,6 +57,7 @@ from fastgw._core.proxy.route cimport (
     route_of,
     snapshot_host,
 )
+from fastgw._core.rules.facts cimport RuleFacts
 from fastgw._core.wire.fields cimport Field, field_is
 from fastgw._core.wire.grpc cimport media_type_is_grpc
 
@@ -133,14 +139,14 @@ cdef void _note(Exchange *self, const RequestHead *head) noexcept nogil:
 
 
 cdef LocalReply _decide_host(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,
-                             char *text) noexcept nogil:
-    """Authority -> hostname -> record -> zone."""
-    cdef uint8_t hostname[HOSTNAME_MAX + 1]
+                             uint8_t *hostname, uint32_t *found, char *text) noexcept nogil:
+    """Authority -> hostname (HOSTNAME_MAX and one, `found` octets of it) -> record -> zone."""
     cdef char shown[_SHOWN + 1]
     cdef uint32_t length
     cdef const SnapshotData *data = self.use.data
     cdef const HostRow *host = NULL
     length = hostname_normalize(head.authority.value, head.authority.value_length, hostname)
+    found[0] = length
     if length > 0:
         host = snapshot_host(data, hostname, length)
     if host == NULL or host.kind != HOST_PROXIED:
@@ -161,10 +167,31 @@ cdef LocalReply _decide_host(Exchange *self, Link *link, const FieldSection *sec
     return NO_REPLY
 
 
+cdef LocalReply _inspect(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,
+                         const uint8_t *hostname, uint32_t length, char *text) noexcept nogil:
+    """What the zone's rules say. The verdict stays in desk.known until it has been carried out."""
+    cdef const InspectionRow *row = self.zone.inspection
+    cdef Verdict *verdict = &self.desk.known.verdict
+    cdef const RuleFacts *facts = facts_of(row.data, self, link, section, head, hostname, length)
+    cdef bint passes = inspect_head(&self.desk.inspector, row, facts, self.desk.loop.now, verdict)
+    if verdict.rule != NULL:
+        self.rule_slot = verdict.slot
+    if passes:
+        return NO_REPLY
+    verdict_text(verdict, row.zone, text, TEXT_SIZE)
+    self.rule = verdict.rule
+    self.retry_ms = verdict.retry_ms
+    if verdict.outcome == BLOCKED:
+        return RULE_BLOCKED
+    return RATE_LIMITED if verdict.outcome == LIMITED else OVERLOADED
+
+
 cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,
                                 char *text) noexcept nogil:
     """NO_REPLY: forward to the origin of self.row. Otherwise the denial, and its sentence in `text` (TEXT_SIZE)."""
     cdef LocalReply reply
+    cdef uint8_t hostname[HOSTNAME_MAX + 1]
+    cdef uint32_t length
     cdef bint post = head.method != NULL and field_is(head.method, b"POST", 4)
     self.grpc = (post and head.content_type != NULL
                  and media_type_is_grpc(head.content_type.value, head.content_type.value_length))
@@ -182,7 +209,7 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
     if desk_is_full(self.desk):
         snprintf(text, TEXT_SIZE, b"the gateway has no memory left for more calls")
         return OVERLOADED
-    reply = _decide_host(self, link, section, head, text)
+    reply = _decide_host(self, link, section, head, hostname, &length, text)
     if reply != NO_REPLY:
         return reply
     if not self.grpc:
@@ -190,14 +217,15 @@ cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *
             snprintf(text, TEXT_SIZE, b"the request is not gRPC (POST with content-type application/grpc) "
                      b"and zone %s has http = off", self.zone.name)
             return HTTP_DISABLED
-        return NO_REPLY
-    if not self.zone.grpc:
+    elif not self.zone.grpc:
         snprintf(text, TEXT_SIZE, b"gRPC is switched off for zone %s: its setting grpc is off", self.zone.name)
         return GRPC_DISABLED
-    if not self.zone.encrypted:
+    elif not self.zone.encrypted:
         snprintf(text, TEXT_SIZE, b"zone %s: gRPC needs the setting ssl to be full or strict", self.zone.name)
         return SSL_MODE_INSUFFICIENT
-    return NO_REPLY
+    if self.zone.inspection == NULL:
+        return NO_REPLY
+    return _inspect(self, link, section, head, hostname, length, text)
 
 
 cdef const char *_cleartext_hint(const char *detail) noexcept nogil:

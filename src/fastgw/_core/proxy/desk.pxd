@@ -5,14 +5,19 @@ from fastgw._core.buf cimport Chain, Memory, Octets, Slots
 from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
+from fastgw._core.inspect.gate cimport Inspector, Verdict
+from fastgw._core.inspect.rows cimport RuleRow
 from fastgw._core.io.loop cimport Loop, Source, Timer
 from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
 from fastgw._core.io.proxy_protocol cimport Network
 from fastgw._core.io.transport cimport Endpoint, Transport
+from fastgw._core.proxy.ask cimport Ask, AskBox
+from fastgw._core.proxy.hooks cimport HookMemo, HookRow
 from fastgw._core.proxy.meter cimport Meter
 from fastgw._core.proxy.endpoints cimport EndpointState
 from fastgw._core.proxy.route cimport (
     EndpointRow, HostRow, OriginPolicy, OriginRow, RouteRow, SnapshotData, ZoneRow)
+from fastgw._core.rules.facts cimport CALL_TEXTS, NUMBER_FACTS, TEXT_FACTS, RuleFacts, RuleText
 from fastgw._core.wire.grpc cimport MessageScan
 
 cdef enum:
@@ -40,6 +45,25 @@ ctypedef struct SnapshotUse:
     # One worker's hold on one snapshot: while it is current, and while exchanges refer to its rows.
     const SnapshotData *data
     uint32_t uses
+
+cdef struct CallFacts:
+    # What rules are told of a call, put together anew for each; only what they ask for is written.
+    RuleFacts facts
+    RuleText texts[TEXT_FACTS]
+    int64_t numbers[NUMBER_FACTS]
+    RuleText call_texts[CALL_TEXTS]
+    Verdict verdict
+    uint8_t client[16]
+    char ray[24]
+    uint64_t seed[2]
+    char random[48]             # of the client's hello, in base64
+
+cdef struct LinkFacts:
+    # What is found out about a connection when a rule first asks for it.
+    bint addressed              # the next three are known
+    uint8_t server[16]          # the address the client connected to
+    uint8_t server_length       # 4 or 16; 0: it has none
+    uint16_t server_port
 
 cdef struct Desk
 cdef struct Link
@@ -77,6 +101,7 @@ cdef struct Link:
     uint64_t certificate        # key of the certificate shown; 0 in cleartext
     uint32_t demand             # of the certificate's row by which the client was judged; 0: none
     uint16_t tls_version        # TlsVersion; 0: not known, or cleartext
+    LinkFacts *facts            # NULL: no rule has asked for any
     const HostRow *approved     # the row last found to be allowed here, in this revision:
     uint64_t approved_revision
     # toward an origin
@@ -149,6 +174,9 @@ cdef struct Exchange:
     Stream *rival               # a second attempt beside the first: who answers first serves; NULL: there is none
     const EndpointRow *rival_endpoint
     uint64_t rival_began_at     # ns
+    Ask *ask                    # what the call waits to be told; NULL: nothing
+    uint64_t ask_until          # ns: it is not waited for longer
+    uint32_t hooks_done         # hooks that have been asked, or need not be
     uint64_t deadline_at        # ns; 0: none
     bint clamped                # the deadline is not the one the client wrote
     uint64_t active_at          # ns, last octets either way
@@ -161,6 +189,9 @@ cdef struct Exchange:
     uint64_t answered_at        # ns, response head
     uint16_t status             # HTTP status sent to the client; 0: none
     int16_t grpc_status         # -1: none seen
+    const RuleRow *rule         # that denied it; NULL: none did
+    uint32_t rule_slot          # counter of the rule that denied it, or else of the last one that is logged; 0: none
+    uint32_t retry_ms           # when the client may try again what a rate limit denied
     uint8_t error               # LocalReply; 0: none
     bint blamed                 # it did not go well: side and phase say who and when
     uint8_t side
@@ -189,6 +220,9 @@ cdef struct Desk:
     Slots exchanges
     Slots uses
     Slots endpoints
+    Slots link_facts
+    Inspector inspector
+    CallFacts known
     uint8_t *net                # NET_SIZE octets: ciphertext scratch
     uint8_t *plain              # plaintext of one fill, with headroom and the rest of an earlier one in front
     Settings toward_client      # what we announce
@@ -215,7 +249,14 @@ cdef struct Desk:
     Meter meter
     uint64_t kept               # octets kept of requests
     uint64_t ray                # of the next exchange
+    const HookRow *hooks        # whom to ask about which call
+    uint32_t hook_count
+    AskBox *box                 # where; NULL: there are no hooks
+    HookMemo *memos             # what was answered; NULL: nothing is remembered
+    uint32_t asking             # questions that are out
+    uint32_t asking_most
     # said by other threads, read between two turns
+    Ask *answered
     SnapshotData *published
     int drain_wanted
     int stop_wanted

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from fastgw._core.inspect.rows import Inspection
     from fastgw._core.proxy.rows import Certificate
 
 
@@ -34,7 +35,10 @@ class RouteEntry(NamedTuple):
 
 
 class ZoneEntry(NamedTuple):
-    """A zone; the last of its routes matches every call."""
+    """A zone; the last of its routes matches every call.
+
+    inspection  what is asked of heads, None: nothing is; `slots`: the counter of each of its rules
+    """
 
     name: str
     number: int
@@ -42,6 +46,8 @@ class ZoneEntry(NamedTuple):
     http: bool
     encrypted: bool
     routes: Sequence[RouteEntry] = (RouteEntry(),)
+    inspection: Inspection | None = None
+    slots: Sequence[int] = ()
 
 
 class EndpointEntry(NamedTuple):

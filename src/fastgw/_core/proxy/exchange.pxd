@@ -8,5 +8,6 @@ from fastgw._core.proxy.reply cimport LocalReply
 cdef void exchange_events(ConnEvents *toward_client, ConnEvents *toward_origin) noexcept nogil
 cdef void exchange_commit(Exchange *self) noexcept nogil
 cdef void exchange_fail(Exchange *self, LocalReply reply, Side side, int phase, const char *text) noexcept nogil
+cdef void exchange_deny(Exchange *self, LocalReply reply, int grpc_status, const char *text) noexcept nogil
 cdef void exchange_lose_client(Exchange *self, uint32_t code) noexcept nogil
 cdef void exchange_sweep(Desk *desk) noexcept nogil

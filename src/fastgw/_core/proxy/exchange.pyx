@@ -26,13 +26,13 @@ from fastgw._core.h2.outbox cimport (
     outbox_trailers,
 )
 from fastgw._core.h2.stream cimport CLOSED, HALF_CLOSED_LOCAL, Stream
+from fastgw._core.proxy.admit cimport admit, admit_forget
 from fastgw._core.proxy.attempt cimport (
     AGAIN_BY_POLICY,
     AGAIN_UNPROCESSED,
     PUSHBACK_NONE,
     attempt_again,
     attempt_drop_rival,
-    attempt_first,
     attempt_lose_one,
     attempt_note,
     attempt_over,
@@ -69,8 +69,8 @@ from fastgw._core.proxy.reply cimport (
     OVERLOADED,
     Answer,
     LocalReply,
-    reply_grpc_status,
-    reply_http_status,
+    answer_grpc_status,
+    answer_http_status,
     reply_send,
 )
 from fastgw._core.proxy.resets cimport reset_by_client, reset_by_origin, reset_toward_origin
@@ -179,6 +179,7 @@ cdef void _finish(Exchange *self) noexcept nogil:
         _log(self)
     attempt_settle(self)
     attempt_over(self)
+    admit_forget(self)
     timing_end(self)
     use_release(desk, self.use)
     self.next = desk.dead_exchanges
@@ -205,6 +206,7 @@ cdef void _log(Exchange *self) noexcept nogil:
     row.status = self.status
     row.grpc_status = self.grpc_status
     row.error = self.error
+    row.rule = self.rule_slot
     row.blamed = self.blamed
     row.side = self.side
     row.phase = self.phase
@@ -286,10 +288,12 @@ cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grp
         if self.endpoint != NULL:
             answer.endpoint = self.endpoint.label
         answer.attempt = self.attempts
+        answer.rule = self.rule
+        answer.retry_ms = self.retry_ms
         if not stream.head_sent:
-            self.status = <unsigned short>(200 if self.grpc else reply_http_status(reply))
+            self.status = <unsigned short>(200 if self.grpc else answer_http_status(&answer))
         if self.grpc:
-            self.grpc_status = <short>(grpc_status if grpc_status >= 0 else reply_grpc_status(reply))
+            self.grpc_status = <short>answer_grpc_status(&answer)
         if stream.head_sent and not self.grpc:
             _drop_client(self, <uint32_t>INTERNAL_ERROR)
         else:
@@ -301,6 +305,11 @@ cdef void _reply(Exchange *self, LocalReply reply, Side side, int phase, int grp
 cdef void exchange_fail(Exchange *self, LocalReply reply, Side side, int phase, const char *text) noexcept nogil:
     """Answer in place of the origin, with the table's gRPC status."""
     _reply(self, reply, side, phase, -1, text)
+
+
+cdef void exchange_deny(Exchange *self, LocalReply reply, int grpc_status, const char *text) noexcept nogil:
+    """Answer what a policy has decided; `grpc_status` -1: the table's."""
+    _reply(self, reply, SIDE_GATEWAY, <int>PHASE_POLICY, grpc_status, text)
 
 
 cdef void exchange_lose_client(Exchange *self, uint32_t code) noexcept nogil:
@@ -350,7 +359,7 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
         _reply(self, reply, SIDE_CLIENT if reply == HEAD_TOO_LARGE else SIDE_GATEWAY, <int>PHASE_POLICY, -1, text)
         return
     timing_begin(self, head)
-    attempt_first(self, section, head)
+    admit(self, section, head)
 
 
 # ---- octets, both ways

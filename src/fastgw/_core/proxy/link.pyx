@@ -39,7 +39,7 @@ from fastgw._core.io.transport cimport (
     transport_flush,
     transport_rest,
 )
-from fastgw._core.proxy.desk cimport Exchange, desk_dice, desk_snapshot
+from fastgw._core.proxy.desk cimport Exchange, LinkFacts, desk_dice, desk_snapshot
 from fastgw._core.proxy.pool cimport pool_earlier, pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
 from fastgw._core.proxy.route cimport CertificateRow, snapshot_certificate
 from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
@@ -64,7 +64,8 @@ cdef bint desk_is_full(const Desk *desk) noexcept nogil:
     if desk.room.limits.worker_memory == 0:
         return False
     used = (desk.memory.lent + desk.links.live * (sizeof(Link) + _LINK_COST) + desk.room.streams.live * sizeof(Stream)
-            + desk.exchanges.live * sizeof(Exchange))
+            + desk.exchanges.live * sizeof(Exchange) + desk.link_facts.live * sizeof(LinkFacts)
+            + desk.inspector.memory_size)
     return used > desk.room.limits.worker_memory
 
 
@@ -269,6 +270,8 @@ cdef void link_sweep(Desk *desk) noexcept nogil:
         desk.dead = self.next_dead
         if self.endpoint != NULL:
             slots_return(&desk.endpoints, self.endpoint)
+        if self.facts != NULL:
+            slots_return(&desk.link_facts, self.facts)
         slots_return(&desk.links, self)
 
 

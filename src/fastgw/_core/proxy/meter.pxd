@@ -27,6 +27,7 @@ ctypedef struct Finished:
     uint64_t request_messages
     uint64_t response_messages
     uint32_t zone               # meter number; 0xffffffff: none
+    uint32_t rule               # counter of the rule that decided; 0: none did
     uint16_t status
     int16_t grpc_status
     uint8_t error
@@ -64,6 +65,9 @@ ctypedef struct Meter:
     uint64_t attempts_hedged    # attempts beside a first one that had not answered
     uint64_t keepalives_failed  # origin connections closed because a PING found no answer
     uint64_t retries_over_budget    # calls not tried again because too many were
+    uint64_t hooks_asked        # calls that waited for Python
+    uint64_t hooks_failed       # whose hook raised
+    uint64_t hooks_late         # or did not answer in time
     uint64_t foreign_answers    # answers to gRPC calls that were not gRPC
     uint64_t replies[REPLIES_METERED]
     ZoneMeter *zones

@@ -3,10 +3,12 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from fastgw._core.h2.conn cimport Conn
 from fastgw._core.h2.stream cimport Stream
+from fastgw._core.inspect.rows cimport RuleRow
 from fastgw._core.proxy.desk cimport Phase, Side
 
 cdef enum:
     ENDPOINT_SHOWN = 128    # octets of an endpoint's label that clients see, at most
+    RULE_SHOWN = 64         # and of a rule's id
 
 cpdef enum LocalReply:
     NO_REPLY = 0
@@ -33,6 +35,8 @@ cpdef enum LocalReply:
     RATE_LIMITED
     ACCESS_UNAUTHENTICATED
     ACCESS_DENIED
+    HOOK_DENIED
+    HOOK_FAILED
     REPLY_COUNT
 
 ctypedef struct Answer:
@@ -48,9 +52,11 @@ ctypedef struct Answer:
     const char *text        # one plain sentence, zero-terminated
     const char *endpoint    # label of the last one tried; NULL: none was
     uint32_t attempt        # at it, counted from 1
+    const RuleRow *rule     # that denies the call; NULL: none does
+    uint32_t retry_ms       # it may be tried again then; 0: nothing is said of that
 
-cdef uint16_t reply_http_status(LocalReply reply) noexcept nogil
-cdef int reply_grpc_status(LocalReply reply) noexcept nogil
+cdef uint16_t answer_http_status(const Answer *answer) noexcept nogil
+cdef int answer_grpc_status(const Answer *answer) noexcept nogil
 cdef const char *reply_name(LocalReply reply) noexcept nogil
 cdef const char *reply_side(Side side) noexcept nogil
 cdef const char *reply_phase(Phase phase) noexcept nogil

@@ -5,10 +5,11 @@ an HTTP status and a short JSON or HTML body.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
-from libc.string cimport memset, strlen
+from libc.string cimport memcpy, memset, strlen
 
 from fastgw._core.h2.conn cimport FEED_HEADROOM
 from fastgw._core.h2.outbox cimport outbox_block_close, outbox_block_open, outbox_data, outbox_trailers
+from fastgw._core.inspect.rows cimport ResponseRow
 from fastgw._core.wire.fields cimport (
     CONTENT_LENGTH,
     CONTENT_TYPE,
@@ -17,6 +18,7 @@ from fastgw._core.wire.fields cimport (
     GRPC_STATUS,
     RESERVED,
     STATUS,
+    VOLATILE,
     Field,
     FieldKind,
     FieldSection,
@@ -36,10 +38,11 @@ from fastgw._core.wire.hpack cimport hpack_encode_field
 
 cdef enum:
     _NAME_SIZE = 32
-    _FIELDS = 6             # of one reply, at most
+    _FIELDS = 8             # of one reply, at most
     _TEXT_SIZE = 1024       # octets of a percent-encoded message or of a body, at most
-    _ERROR_SIZE = 256       # octets of fastgw-error, at most
+    _ERROR_SIZE = 384       # octets of fastgw-error, at most
     _BOUND = 4096           # octets of a reply's field block, at most
+    _PIECE = 8192           # octets of one frame of a custom response
 
 TABLE = {
     # name                   HTTP  gRPC status                what it says when nothing better is known
@@ -66,6 +69,8 @@ TABLE = {
     RATE_LIMITED:           (429, GRPC_RESOURCE_EXHAUSTED,   "more calls than the zone allows in this time"),
     ACCESS_UNAUTHENTICATED: (401, GRPC_UNAUTHENTICATED,      "the zone's access policy wants to know who calls"),
     ACCESS_DENIED:          (403, GRPC_PERMISSION_DENIED,    "the zone's access policy does not admit this caller"),
+    HOOK_DENIED:            (403, GRPC_PERMISSION_DENIED,    "a hook of this gateway does not let the call pass"),
+    HOOK_FAILED:            (503, GRPC_UNAVAILABLE,          "a hook of this gateway could not judge the call"),
 }
 
 cdef uint16_t _http[<int>REPLY_COUNT]
@@ -76,12 +81,16 @@ cdef const char **_sides = [b"gateway", b"client", b"origin"]
 cdef const char **_phases = [b"policy", b"dns", b"connect", b"tls", b"settings", b"stream"]
 
 
-cdef uint16_t reply_http_status(LocalReply reply) noexcept nogil:
-    return _http[<int>reply]
+cdef uint16_t answer_http_status(const Answer *answer) noexcept nogil:
+    if answer.rule != NULL and answer.rule.response != NULL:
+        return answer.rule.response.http_status
+    return _http[<int>answer.reply]
 
 
-cdef int reply_grpc_status(LocalReply reply) noexcept nogil:
-    return _grpc[<int>reply]
+cdef int answer_grpc_status(const Answer *answer) noexcept nogil:
+    if answer.rule != NULL and answer.rule.response != NULL and answer.rule.response.grpc_status >= 0:
+        return answer.rule.response.grpc_status
+    return answer.grpc_status if answer.grpc_status >= 0 else _grpc[<int>answer.reply]
 
 
 cdef const char *reply_name(LocalReply reply) noexcept nogil:
@@ -106,6 +115,8 @@ ctypedef struct _Reply:
     char error[_ERROR_SIZE]
     char ray[24]
     char length[16]
+    char pushback[16]
+    char retry[16]
     uint8_t message[_TEXT_SIZE]
 
 
@@ -137,17 +148,34 @@ cdef void _add_origin(_Reply *self, const Answer *answer) noexcept nogil:
         length += snprintf(self.error + length, _ERROR_SIZE - length, b"; endpoint=")
         length += _put_label(self.error + length, ENDPOINT_SHOWN, answer.endpoint)
         length += snprintf(self.error + length, _ERROR_SIZE - length, b"; attempt=%u", answer.attempt)
+    if answer.rule != NULL:
+        length += snprintf(self.error + length, _ERROR_SIZE - length, b"; rule=")
+        length += _put_label(self.error + length, RULE_SHOWN, answer.rule.id)
     _add(self, b"fastgw-error", self.error, <uint32_t>length, RESERVED)
     length = snprintf(self.ray, sizeof(self.ray), b"%016llx", <unsigned long long>answer.ray)
     _add(self, b"fastgw-ray", self.ray, <uint32_t>length, RESERVED)
 
 
+cdef void _add_retry(_Reply *self, const Answer *answer) noexcept nogil:
+    """When to come back: in milliseconds for gRPC clients (gRFC A6), in seconds for all (RFC 9110 section 10.2.3)."""
+    cdef int length
+    if answer.retry_ms == 0:
+        return
+    if answer.grpc:
+        length = snprintf(self.pushback, sizeof(self.pushback), b"%u", answer.retry_ms)
+        _add(self, b"grpc-retry-pushback-ms", self.pushback, <uint32_t>length, VOLATILE)
+    length = snprintf(self.retry, sizeof(self.retry), b"%u", (answer.retry_ms - 1) // 1000 + 1)
+    _add(self, b"retry-after", self.retry, <uint32_t>length, VOLATILE)
+
+
 cdef void _add_grpc(_Reply *self, const Answer *answer) noexcept nogil:
     """grpc-status and grpc-message."""
-    cdef int status = answer.grpc_status if answer.grpc_status >= 0 else reply_grpc_status(answer.reply)
-    cdef uint32_t size = percent_encode(<const uint8_t *>answer.text, <uint32_t>strlen(answer.text), self.message,
-                                        _TEXT_SIZE)
-    cdef int length = snprintf(self.grpc_status, sizeof(self.grpc_status), b"%d", status)
+    cdef const char *text = answer.text
+    cdef uint32_t size
+    cdef int length = snprintf(self.grpc_status, sizeof(self.grpc_status), b"%d", answer_grpc_status(answer))
+    if answer.rule != NULL and answer.rule.response != NULL and answer.rule.response.length > 0:
+        text = answer.rule.response.content
+    size = percent_encode(<const uint8_t *>text, <uint32_t>strlen(text), self.message, _TEXT_SIZE)
     _add(self, b"grpc-status", self.grpc_status, <uint32_t>length, GRPC_STATUS)
     _add(self, b"grpc-message", <const char *>self.message, size, GRPC_MESSAGE)
 
@@ -173,13 +201,34 @@ cdef void _send_trailers(Conn *conn, Stream *stream, const _Reply *self) noexcep
     outbox_trailers(conn, stream, section)
 
 
+cdef void _send_custom(Conn *conn, Stream *stream, _Reply *self, const Answer *answer) noexcept nogil:
+    """An HTTP status with the body that the owner of the zone has written."""
+    cdef const ResponseRow *response = answer.rule.response
+    cdef uint8_t piece[FEED_HEADROOM + _PIECE]
+    cdef uint32_t at = 0
+    cdef uint32_t size
+    cdef int digits = snprintf(self.status, sizeof(self.status), b"%d", <int>response.http_status)
+    _add(self, b":status", self.status, <uint32_t>digits, STATUS)
+    _add(self, b"content-type", response.content_type, <uint32_t>strlen(response.content_type), CONTENT_TYPE)
+    digits = snprintf(self.length, sizeof(self.length), b"%u", response.length)
+    _add(self, b"content-length", self.length, <uint32_t>digits, CONTENT_LENGTH)
+    _add_retry(self, answer)
+    _add_origin(self, answer)
+    _send_head(conn, stream, self, answer.bodyless or response.length == 0)
+    while not answer.bodyless and at < response.length and stream.conn != NULL:
+        size = min(response.length - at, <uint32_t>_PIECE)
+        memcpy(piece + FEED_HEADROOM, response.content + at, size)
+        at += size
+        outbox_data(conn, stream, piece + FEED_HEADROOM, size, at == response.length)
+
+
 cdef void _send_http(Conn *conn, Stream *stream, _Reply *self, const Answer *answer) noexcept nogil:
     """An HTTP status with a body a person can read."""
     cdef uint8_t body[FEED_HEADROOM + _TEXT_SIZE]
     cdef char *text = <char *>body + FEED_HEADROOM
     cdef int length, digits
     cdef const char *name = reply_name(answer.reply)
-    digits = snprintf(self.status, sizeof(self.status), b"%d", <int>reply_http_status(answer.reply))
+    digits = snprintf(self.status, sizeof(self.status), b"%d", <int>answer_http_status(answer))
     _add(self, b":status", self.status, <uint32_t>digits, STATUS)
     if answer.html:
         _add(self, b"content-type", b"text/html; charset=utf-8", 24, CONTENT_TYPE)
@@ -193,6 +242,7 @@ cdef void _send_http(Conn *conn, Stream *stream, _Reply *self, const Answer *ans
         length = _TEXT_SIZE - 1
     digits = snprintf(self.length, sizeof(self.length), b"%d", length)
     _add(self, b"content-length", self.length, <uint32_t>digits, CONTENT_LENGTH)
+    _add_retry(self, answer)
     _add_origin(self, answer)
     _send_head(conn, stream, self, answer.bodyless)
     if not answer.bodyless and stream.conn != NULL:
@@ -207,12 +257,16 @@ cdef void reply_send(Conn *conn, Stream *stream, const Answer *answer) noexcept 
     cdef _Reply reply
     reply.count = 0
     if not answer.grpc:
-        _send_http(conn, stream, &reply, answer)
+        if answer.rule != NULL and answer.rule.response != NULL and answer.rule.response.length > 0:
+            _send_custom(conn, stream, &reply, answer)
+        else:
+            _send_http(conn, stream, &reply, answer)
         return
     if not stream.head_sent:
         _add(&reply, b":status", b"200", 3, STATUS)
         _add(&reply, b"content-type", b"application/grpc", 16, CONTENT_TYPE)
     _add_grpc(&reply, answer)
+    _add_retry(&reply, answer)
     _add_origin(&reply, answer)
     if stream.head_sent:
         _send_trailers(conn, stream, &reply)

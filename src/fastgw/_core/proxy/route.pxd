@@ -1,10 +1,11 @@
 """The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from fastgw._core.inspect.rows cimport InspectionRow
 from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport EndpointState
 from fastgw._core.proxy.index cimport Index
-from fastgw._core.wire.fields cimport FieldSection, RequestHead
+from fastgw._core.wire.fields cimport Field, FieldSection, RequestHead
 
 cdef enum:
     HOSTNAME_MAX = 253
@@ -113,10 +114,12 @@ ctypedef struct RouteRow:
 
 ctypedef struct ZoneRow:
     const char *name
+    uint32_t name_length
     uint32_t number             # its meter row; the same for a zone of this name in every snapshot
     bint grpc                   # setting `grpc`
     bint http                   # setting `http`
     bint encrypted              # encryption mode is full or better
+    const InspectionRow *inspection     # what is asked of heads; NULL: nothing is
     const CertificateRow **certificates     # that its hostnames show; the first stands for names that none covers
     uint32_t certificate_count
     uint32_t route_count
@@ -146,6 +149,9 @@ ctypedef struct SnapshotData:
     uint32_t demanding          # certificates whose names ask something of a handshake
     const OriginRow **warm      # origins with connections that are kept ready
     uint32_t warm_count
+    uint32_t node_count         # of the largest program that its zones ask, and so many of those before it
+    uint32_t managed_node_count
+    uint32_t slot_count         # counters of all rules
     const uint32_t *gone        # numbers of endpoints that no snapshot in force leads to any more
     uint32_t gone_count
     uint64_t revision
@@ -171,4 +177,6 @@ cdef bint certificate_covers(const CertificateRow *certificate, const uint8_t *h
 # what holds for a call
 cdef const RouteRow *route_of(const ZoneRow *zone, const uint8_t *hostname, uint32_t length,
                               const FieldSection *section, const RequestHead *head) noexcept nogil
+cdef bint call_matches(const RouteMatch *match, const uint8_t *hostname, uint32_t length,
+                       const Field *path) noexcept nogil
 cdef uint64_t origin_key(const OriginRow *origin, const FieldSection *section) noexcept nogil

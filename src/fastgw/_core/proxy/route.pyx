@@ -5,7 +5,6 @@ elsewhere, and how they come to be is in proxy.rows and proxy.snapshot.
 """
 from libc.string cimport memchr, memcmp, memcpy, memset, strlen
 
-from fastgw._core.wire.fields cimport Field
 
 import os
 
@@ -319,12 +318,18 @@ cdef bint _path_matches(const RouteMatch *match, const Field *path) noexcept nog
     return path.value_length == own or match.path[own - 1] == c"/"
 
 
+cdef bint call_matches(const RouteMatch *match, const uint8_t *hostname, uint32_t length,
+                       const Field *path) noexcept nogil:
+    """Do hostname and path match? Fields are not looked at."""
+    return _hostname_matches(match, hostname, length) and _path_matches(match, path)
+
+
 cdef bint _matches(const RouteMatch *match, const uint8_t *hostname, uint32_t length,
                    const FieldSection *section, const RequestHead *head) noexcept nogil:
     cdef uint32_t number
     cdef const FieldMatch *wanted
     cdef const Field *field
-    if not _hostname_matches(match, hostname, length) or not _path_matches(match, head.path):
+    if not call_matches(match, hostname, length, head.path):
         return False
     for number in range(match.count):
         wanted = &match.fields[number]

@@ -1,6 +1,7 @@
 """What a snapshot is put together from: certificates, and one block of rows for each zone."""
 from libc.stdint cimport uint32_t
 
+from fastgw._core.inspect.rows cimport Inspection, InspectionRow
 from fastgw._core.proxy.endpoints cimport Endpoints
 from fastgw._core.proxy.route cimport (
     CertificateName,
@@ -36,6 +37,9 @@ ctypedef struct BlockData:
     RouteRow *routes
     RouteMatch *matches
     FieldMatch *fields
+    InspectionRow inspection
+    uint32_t *slots             # of its rules
+    uint32_t slot_count         # the largest of them, and one
 
 cdef class ZoneBlock:
     cdef BlockData *data
@@ -44,4 +48,5 @@ cdef class ZoneBlock:
     cdef tuple certificates     # the zone's
     cdef tuple special          # those of single hostnames
     cdef Endpoints endpoints
+    cdef Inspection inspection  # None: nothing is asked
     cdef object keep

@@ -181,7 +181,9 @@ cdef class ZoneBlock:
         for certificate in self.certificates + self.special:
             if certificate is None:
                 raise TypeError("a certificate is None")
+        self.inspection = zone.inspection
         _open(self, zone, hosts, origins, texts)
+        _inspect(self, zone)
         _zone(self.data, zone, self.certificates, texts)
         _origins(self, origins, texts)
         _hosts(self.data, hosts, texts)
@@ -234,7 +236,8 @@ cdef void _open(ZoneBlock self, object zone, object hosts, object origins, _Text
                 fields += 1
     size = (sizeof(BlockData) + len(hosts) * sizeof(HostRow) + len(origins) * sizeof(OriginRow)
             + endpoints * sizeof(EndpointRow) + len(zone.routes) * sizeof(RouteRow) + matches * sizeof(RouteMatch)
-            + fields * sizeof(FieldMatch) + len(self.certificates) * sizeof(void *))
+            + fields * sizeof(FieldMatch) + len(self.certificates) * sizeof(void *)
+            + len(zone.slots) * sizeof(uint32_t))
     at = <char *>calloc(1, size + texts.size)
     if at == NULL:
         raise MemoryError
@@ -247,7 +250,24 @@ cdef void _open(ZoneBlock self, object zone, object hosts, object origins, _Text
     self.data.matches = <RouteMatch *>_take(&at, matches, sizeof(RouteMatch))
     self.data.fields = <FieldMatch *>_take(&at, fields, sizeof(FieldMatch))
     self.data.zone.certificates = <const CertificateRow **>_take(&at, len(self.certificates), sizeof(void *))
+    self.data.slots = <uint32_t *>_take(&at, len(zone.slots), sizeof(uint32_t))
     texts.settle(at)
+
+
+cdef void _inspect(ZoneBlock block, object zone) except *:
+    """What is asked of heads: the rules, which other zones may share, and the counters, which are this zone's."""
+    cdef BlockData *self = block.data
+    cdef uint32_t number
+    if block.inspection is None:
+        return
+    if len(zone.slots) != block.inspection.rule_count:
+        raise ValueError(f"zone {block.name}: {len(zone.slots)} counters for {block.inspection.rule_count} rules")
+    for number, slot in enumerate(zone.slots):
+        self.slots[number] = slot
+        self.slot_count = max(self.slot_count, self.slots[number] + 1)
+    self.inspection.data = &block.inspection.data
+    self.inspection.slots = self.slots
+    self.zone.inspection = &self.inspection
 
 
 cdef void _zone(BlockData *self, object entry, tuple certificates, _Texts texts) except *:
@@ -256,11 +276,12 @@ cdef void _zone(BlockData *self, object entry, tuple certificates, _Texts texts)
     cdef RouteMatch *match_row = self.matches
     cdef FieldMatch *field_row = self.fields
     cdef Certificate certificate
-    row.name = texts.place(entry.name)
+    row.name = texts.place(entry.name, &row.name_length)
     row.number = entry.number
     row.grpc = bool(entry.grpc)
     row.http = bool(entry.http)
     row.encrypted = bool(entry.encrypted)
+    self.inspection.zone = row.name
     for certificate in certificates:
         row.certificates[row.certificate_count] = &certificate.row
         row.certificate_count += 1

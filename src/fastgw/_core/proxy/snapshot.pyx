@@ -102,6 +102,9 @@ cdef class Snapshot:
         self.keyed, self.retired, self.warm = before.keyed, before.retired, before.warm
         memcpy(self.data.labels, before.data.labels, sizeof(self.data.labels))
         self.data.demanding = before.data.demanding
+        self.data.node_count = before.data.node_count
+        self.data.managed_node_count = before.data.managed_node_count
+        self.data.slot_count = before.data.slot_count
 
     # hostnames
 
@@ -126,6 +129,7 @@ cdef class Snapshot:
                 raise ValueError(f"zone {block.name} is there twice")
             self.blocks[block.name] = block
             self._put_hosts(block)
+            _note_inspection(self.data, block)
             if block.data.warm_count > 0:
                 self.warm = {**self.warm, block.name: block}
 
@@ -318,6 +322,16 @@ cdef class Snapshot:
             ("*." if host.name.wildcard else "") + host.name.text[:host.name.length].decode(),
             "" if host.origin == NULL else host.origin.label.decode(),
         )
+
+
+cdef void _note_inspection(SnapshotData *self, ZoneBlock block) noexcept:
+    """How much a worker needs to ask this zone's rules. It never gets less: memory is not given back."""
+    if block.inspection is None:
+        return
+    self.node_count = max(self.node_count, block.inspection.data.program.node_count)
+    self.slot_count = max(self.slot_count, block.data.slot_count)
+    if block.inspection.data.managed != NULL:
+        self.managed_node_count = max(self.managed_node_count, block.inspection.data.managed.node_count)
 
 
 cdef inline bint _asks(const CertificateRow *row) noexcept nogil:

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 
 from fastgw._core.io.loop cimport Timer, timer_start, timer_stop
+from fastgw._core.proxy.admit cimport admit_unanswered
 from fastgw._core.proxy.attempt cimport attempt_due, attempt_hedge
 from fastgw._core.proxy.decide cimport TEXT_SIZE
 from fastgw._core.proxy.desk cimport OPEN_HALF, PHASE_STREAM, SIDE_CLIENT, SIDE_GATEWAY, SIDE_ORIGIN
@@ -41,6 +42,8 @@ cdef uint64_t _next(const Exchange *self) noexcept nogil:
         _sooner(&at, self.hedge_at)
     if self.release_at > 0:
         _sooner(&at, self.release_at)
+    if self.ask_until > 0:
+        _sooner(&at, self.ask_until)
     if self.response.half != OPEN_HALF and at < self.active_at + _UNTAKEN:
         at = self.active_at + _UNTAKEN
     return at
@@ -125,9 +128,11 @@ cdef void _timer(Timer *timer) noexcept nogil:
         exchange_fail(self, STREAM_TOO_OLD, SIDE_GATEWAY, <int>PHASE_STREAM, text)
         _await_taking(self)
         return
+    if self.ask_until > 0 and now >= self.ask_until:
+        admit_unanswered(self)
     if self.release_at > 0 and now >= self.release_at:
         exchange_commit(self)
-    if self.again_at > 0 and now >= self.again_at:
+    if not self.finished and self.again_at > 0 and now >= self.again_at:
         attempt_due(self)
     if not self.finished and self.hedge_at > 0 and now >= self.hedge_at:
         attempt_hedge(self)

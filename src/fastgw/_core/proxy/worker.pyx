@@ -13,6 +13,12 @@ from fastgw._core.h2.conn cimport (
 )
 from fastgw._core.h2.limits cimport Limits, limits_default, limits_set
 from fastgw._core.h2.settings cimport settings_default
+from fastgw._core.inspect.gate cimport (
+    inspector_close,
+    inspector_grow,
+    inspector_open,
+    inspector_tallies,
+)
 from fastgw._core.io.loop cimport (
     Source,
     Timer,
@@ -28,11 +34,14 @@ from fastgw._core.io.loop cimport (
 from fastgw._core.io.sys cimport EPOLLIN, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4, close, sockaddr, socklen_t
 from fastgw._core.io.proxy_protocol cimport Network
 from fastgw._core.io.transport cimport FILL_SIZE, NET_SIZE, Endpoint
+from fastgw._core.proxy.admit cimport admit_answered
+from fastgw._core.proxy.ask cimport Ask, ask_free, asks_take, box_hold, box_leave
 from fastgw._core.proxy.attempt cimport attempt_lease_failed, attempt_lease_ready
 from fastgw._core.proxy.desk cimport (
     LISTENERS_MAX,
     Exchange,
     Link,
+    LinkFacts,
     Listener,
     Phase,
     Side,
@@ -49,6 +58,7 @@ from fastgw._core.proxy.link cimport (
     link_sweep,
     use_release,
 )
+from fastgw._core.proxy.hooks cimport Hooks
 from fastgw._core.proxy.meter cimport (
     meter_close,
     meter_open,
@@ -96,6 +106,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     slots_open(&desk.exchanges, sizeof(Exchange))
     slots_open(&desk.uses, sizeof(SnapshotUse))
     slots_open(&desk.endpoints, sizeof(Endpoint))
+    slots_open(&desk.link_facts, sizeof(LinkFacts))
     settings_default(&desk.toward_client)
     desk.toward_client.max_concurrent_streams = limits.concurrent_streams
     desk.toward_client.initial_window_size = limits.stream_window
@@ -112,9 +123,11 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     desk.drain_timer.fire = _drain_over
     desk.drain_timer.owner = desk
     desk.log = log
+    desk.asking_most = limits.hook_calls
     desk.ray = clock_wall()
     desk.dice = desk.ray | 1
     if (desk.net == NULL or desk.plain == NULL or not meter_open(&desk.meter, log)
+            or not inspector_open(&desk.inspector)
             or not conn_room_open(&desk.room, &desk.memory, limits) or loop_open(&desk.loop) < 0):
         _desk_free(desk)
         return NULL
@@ -122,12 +135,23 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
 
 
 cdef void _desk_free(Desk *desk) noexcept:
+    cdef Ask *ask = asks_take(&desk.answered)
+    cdef Ask *next
+    while ask != NULL:
+        next = ask.next
+        ask_free(ask)
+        ask = next
+    if desk.box != NULL:
+        box_leave(desk.box)
+    free(desk.memos)
     meter_close(&desk.meter)
     conn_room_close(&desk.room)
     slots_close(&desk.links)
     slots_close(&desk.exchanges)
     slots_close(&desk.uses)
     slots_close(&desk.endpoints)
+    slots_close(&desk.link_facts)
+    inspector_close(&desk.inspector)
     memory_close(&desk.memory)
     if desk.loop.epoll >= 0:
         loop_close(&desk.loop)
@@ -194,6 +218,7 @@ cdef void _adopt(Desk *desk) noexcept nogil:
     use.uses = 1
     _leave(desk)
     desk.current = use
+    inspector_grow(&desk.inspector, data.node_count, data.managed_node_count, data.slot_count)
     pool_warm(desk)
 
 
@@ -257,6 +282,8 @@ cdef void _run(Desk *desk) noexcept nogil:
         desk.room.now = desk.loop.now
         if fastgw_get_int(&desk.drain_wanted):
             _begin_drain(desk)
+        if desk.asking > 0:
+            admit_answered(desk)
         link_flush_all(desk)
         _sweep(desk)
         _adopt(desk)
@@ -330,6 +357,16 @@ cdef class Worker:
             raise OSError(errno, "the listening socket cannot be watched")
         self.desk.listener_count += 1
 
+    def hook(self, Hooks hooks not None):
+        """Ask these about the calls they are about. Before `run` only, and once."""
+        if self.running or self.ended or self.desk.box != NULL:
+            raise RuntimeError("hook() comes once, before run()")
+        self.hooks = hooks
+        self.desk.hooks = hooks.rows
+        self.desk.hook_count = hooks.count
+        self.desk.box = hooks.asks.box
+        box_hold(self.desk.box)
+
     def publish(self, Snapshot snapshot not None):
         """Put a snapshot in force from the next turn on."""
         cdef SnapshotData *data = snapshot.data
@@ -400,6 +437,10 @@ cdef class Worker:
     def zone_stats(self, int count=16384):
         """Usage by meter number of the zone, the first `count` of them."""
         return meter_zone_stats(&self.desk.meter, count)
+
+    def rule_stats(self):
+        """By the number of its counter: how often a rule has held, and how many calls it has ended."""
+        return inspector_tallies(&self.desk.inspector)
 
     def take_finished(self, int most):
         """Up to `most` finished exchanges, oldest first; one reader at a time. Empty unless opened with log=True."""

@@ -264,27 +264,12 @@ cdef uint32_t _loop_length(RuleRun *self, const Loop *loop, bint *missing) noexc
     return length
 
 
-cdef uint32_t _match(const Step *step, uint64_t *hits, RuleOutcome *outcome) noexcept nogil:
-    """A rule holds: count it. NO_RULE if the phase goes on."""
-    if hits != NULL:
-        hits[step.number] += 1
-    if <size_t>step.operand == MATCH_ENDS:
-        outcome.ended_by = step.number
-        return step.number
-    if outcome.hit_count < HITS_KEPT:
-        outcome.hits[outcome.hit_count] = step.number
-    outcome.hit_count += 1
-    return NO_RULE
+cdef const Step *rules_next(RuleRun *self, const Step *step) noexcept nogil:
+    """Go on from `step` to the next rule that holds: its MATCH, whose `number` is the rule; NULL: there is none.
 
-
-cdef uint32_t rules_decide(RuleRun *self, uint32_t phase, uint64_t *hits, RuleOutcome *outcome) noexcept nogil:
-    """Ask the rules of a phase in order, until one ends it. Returns that rule, or NO_RULE.
-
-    rules_begin was called for this head. `hits` has a counter for each rule of the program, or is NULL; `outcome` is
-    written anew.
+    rules_begin was called for this head. The first step of a phase is rules_phase, the one behind a MATCH rules_after.
     """
     cdef const Step *code = self.program.code
-    cdef const Step *step = &code[self.program.phases[phase]]
     cdef Memo *memo
     cdef uint32_t generation = self.generation
     cdef uint64_t steps = 0
@@ -292,8 +277,6 @@ cdef uint32_t rules_decide(RuleRun *self, uint32_t phase, uint64_t *hits, RuleOu
     cdef uint32_t count = 0
     cdef bint answer
     cdef uint8_t flags[FLAGS_MOST]
-    outcome.ended_by = NO_RULE
-    outcome.hit_count = 0
     while True:
         steps += 1
         if step.operation >= IS:
@@ -310,12 +293,32 @@ cdef uint32_t rules_decide(RuleRun *self, uint32_t phase, uint64_t *hits, RuleOu
                 answer = _holds(step, &memo.value)
             step = &code[step.then if answer else step.otherwise]
         elif step.operation == MATCH:
-            if _match(step, hits, outcome) != NO_RULE:
-                break
-            step = &code[step.then]
+            break
         elif step.operation == END:
+            step = NULL
             break
         else:
             step = _control(self, step, flags, &at, &count)
     self.steps += steps
+    return step
+
+
+cdef uint32_t rules_decide(RuleRun *self, uint32_t phase, uint64_t *hits, RuleOutcome *outcome) noexcept nogil:
+    """Ask the rules of a phase in order, until one ends it. Returns that rule, or NO_RULE.
+
+    `hits` has a counter for each rule of the program, or is NULL; `outcome` is written anew.
+    """
+    cdef const Step *step = rules_next(self, rules_phase(self, phase))
+    outcome.ended_by = NO_RULE
+    outcome.hit_count = 0
+    while step != NULL:
+        if hits != NULL:
+            hits[step.number] += 1
+        if <size_t>step.operand == MATCH_ENDS:
+            outcome.ended_by = step.number
+            break
+        if outcome.hit_count < HITS_KEPT:
+            outcome.hits[outcome.hit_count] = step.number
+        outcome.hit_count += 1
+        step = rules_next(self, rules_after(self, step))
     return outcome.ended_by

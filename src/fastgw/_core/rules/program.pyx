@@ -3,10 +3,10 @@
 Runs with the GIL, once per snapshot. Every number in an image is checked here, so that the evaluator need not.
 """
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from fastgw._core.rules.facts cimport NUMBER_FACTS, TEXT_FACTS, VERSION
+from fastgw._core.rules.facts cimport NUMBER_FACT, NUMBER_FACTS, TEXT_FACT, TEXT_FACTS, VERSION
 from fastgw._core.rules.functions cimport ARGUMENTS_MOST, IS_TIMED_HMAC_VALID_V0
 from fastgw._core.rules.run cimport (
     ALL,
@@ -106,6 +106,7 @@ cdef class Rules:
         self._load_constants(image, matchers)
         self._load_nodes(image)
         self._load_code(image)
+        self._load_values(image)
 
     def __dealloc__(self):
         cdef RuleProgram *program = &self.program
@@ -127,6 +128,7 @@ cdef class Rules:
         free(program.matchers)
         free(program.loops)
         free(program.numbers)
+        free(program.values)
 
     @property
     def rule_count(self):
@@ -141,6 +143,11 @@ cdef class Rules:
     def node_count(self):
         """Values that asking may need to keep; `rules_memory` wants to know."""
         return self.program.node_count
+
+    @property
+    def value_count(self):
+        """Values that are asked for by themselves."""
+        return self.program.value_count
 
     @property
     def step_count(self):
@@ -220,6 +227,7 @@ cdef class Rules:
                 _number(row.number, min(TEXT_FACTS, NUMBER_FACTS) if row.what > 1 else
                         (TEXT_FACTS, NUMBER_FACTS)[row.what], "fact")
                 node.constant = &program.constants[_number(row.text, texts, "text")]
+                self._note_source(node)
             elif node.kind == NODE_CALL or node.kind == NODE_MAPPED:
                 _number(row.what, IS_TIMED_HMAC_VALID_V0 + 1, "function")
                 node.number = _number(len(row.arguments), ARGUMENTS_MOST + 1, "argument")
@@ -238,6 +246,22 @@ cdef class Rules:
             for argument in nodes:
                 program.numbers[used] = _number(argument, program.node_count, "node")
                 used += 1
+        return 0
+
+    cdef void _note_source(self, const Node *node) noexcept:
+        """What must be known of a request for this node."""
+        if node.what == TEXT_FACT:
+            self.program.texts |= <uint64_t>1 << node.number
+        elif node.what == NUMBER_FACT:
+            self.program.integers |= <uint64_t>1 << node.number
+        self.program.sources |= <uint64_t>1 << node.what
+
+    cdef int _load_values(self, object image) except -1:
+        cdef RuleProgram *program = &self.program
+        program.values = <uint32_t *>_rows(len(image.values), sizeof(uint32_t))
+        for node in image.values:
+            program.values[program.value_count] = _number(node, program.node_count, "node")
+            program.value_count += 1
         return 0
 
     cdef int _load_code(self, object image) except -1:

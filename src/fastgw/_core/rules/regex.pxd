@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fastgw._core.rules.automaton cimport Automaton
+from fastgw._core.rules.run cimport Matcher
 from fastgw._core.rules.states cimport States
 
 ctypedef struct Regex:
@@ -25,6 +26,8 @@ cdef void regex_set_search(const RegexSet *self, const uint8_t *at, size_t lengt
 # What Python holds; whoever keeps a pointer into one keeps the object too.
 cdef class CompiledRegex:
     cdef Regex regex
+    cdef Matcher matcher
+    cdef object __weakref__
 
 cdef class CompiledRegexSet:
     cdef RegexSet regexes

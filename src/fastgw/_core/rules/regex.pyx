@@ -1,4 +1,5 @@
 """Regular expressions: does a value match one, and which of many does it match; without Python, in linear time."""
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
@@ -83,6 +84,10 @@ cdef object _about(const Regex *self):
     }
 
 
+cdef bint _search(const void *regex, const uint8_t *at, size_t length) noexcept nogil:
+    return regex_search(<const Regex *>regex, at, length)
+
+
 cdef class CompiledRegex:
     """One pattern, made from its `Tables` (fastgw.rules.regex.tables.compile_one); tests may do without states."""
 
@@ -90,9 +95,15 @@ cdef class CompiledRegex:
         if tables.patterns != 1:
             raise ValueError("a regular expression is one pattern")
         _compile(&self.regex, tables, by_states)
+        self.matcher.search = _search
+        self.matcher.regex = &self.regex
 
     def __dealloc__(self):
         _free(&self.regex)
+
+    def capsule(self):
+        """What a program asks; good for as long as this object lives."""
+        return PyCapsule_New(&self.matcher, b"fastgw.rules.Matcher", NULL)
 
     # For tests and tools
 

@@ -72,6 +72,11 @@ ctypedef struct RuleProgram:
     Matcher *matchers
     Loop *loops
     uint32_t *numbers       # of the nodes' arguments and of the loops
+    uint32_t *values        # nodes of the values that are asked for by themselves
+    uint64_t texts          # facts that its nodes ask for: bit N is the Nth text
+    uint64_t integers       # and the Nth number
+    uint64_t sources        # where else they look: bit N is Source N
+    uint32_t value_count
     uint32_t step_count
     uint32_t node_count
     uint32_t phase_count
@@ -103,9 +108,14 @@ ctypedef struct RuleOutcome:
     uint32_t hits[HITS_KEPT]    # the first of them
 
 cdef const Value *node_make(RuleRun *self, uint32_t number) noexcept nogil
+cdef bint rules_value_text(RuleRun *self, uint32_t number, Value *into) noexcept nogil
 
 cdef inline const Value *node_value(RuleRun *self, uint32_t number) noexcept nogil:
     """The value of a node for this head, made when it is first asked for."""
     if self.memos[number].generation == self.generation:
         return &self.memos[number].value
     return node_make(self, number)
+
+cdef inline const Value *rules_value(RuleRun *self, uint32_t number) noexcept nogil:
+    """A value that the program was compiled with by itself: text, integer, boolean, address, or a list of texts."""
+    return node_value(self, self.program.values[number])

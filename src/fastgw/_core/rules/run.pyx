@@ -3,7 +3,7 @@ from libc.stdint cimport uint32_t
 
 from fastgw._core.rules.facts cimport Source
 from fastgw._core.rules.fetch cimport fact_get, fact_grouped, fact_keyed
-from fastgw._core.rules.functions cimport ARGUMENTS_MOST, function_call
+from fastgw._core.rules.functions cimport ARGUMENTS_MOST, JOIN, TO_STRING, function_call
 from fastgw._core.rules.values cimport (
     BOOL,
     LIST,
@@ -124,3 +124,23 @@ cdef const Value *node_make(RuleRun *self, uint32_t number) noexcept nogil:
     if into.kind == NO_ROOM:
         self.exhausted += 1
     return into
+
+
+cdef bint rules_value_text(RuleRun *self, uint32_t number, Value *into) noexcept nogil:
+    """The same as octets: numbers and addresses as people write them, the texts of a list with ", " between them.
+
+    False: it is missing, or there was no room for it.
+    """
+    cdef const Value *value = rules_value(self, number)
+    cdef const Value *arguments[2]
+    cdef Value between
+    arguments[0] = value
+    arguments[1] = &between
+    if value.kind == TEXT or value.kind <= NO_ROOM:
+        into[0] = value[0]
+    elif value.kind == LIST:
+        value_text(&between, b", ", 2)
+        function_call(JOIN, arguments, 2, &self.scratch, into)
+    else:
+        function_call(TO_STRING, arguments, 1, &self.scratch, into)
+    return into.kind == TEXT

@@ -30,6 +30,14 @@ cdef bint stash_section(Octets *into, const FieldSection *section) noexcept nogi
     return True
 
 
+cdef const uint8_t *stash_next(const uint8_t *at, Field *field) noexcept nogil:
+    """Read the field that stands at `at`; where the next one begins."""
+    memcpy(field, at, sizeof(Field))
+    field.name = at + sizeof(Field)
+    field.value = field.name + field.name_length
+    return field.value + field.value_length
+
+
 cdef void stash_get(const Octets *stash, FieldSection *section) noexcept nogil:
     """Read the fields back, in order. They point into the stash and are good as long as it is."""
     cdef const uint8_t *at = stash.data
@@ -39,11 +47,7 @@ cdef void stash_get(const Octets *stash, FieldSection *section) noexcept nogil:
     section.too_large = False
     while at < end and section.count < FIELDS_MAX:
         field = &section.fields[section.count]
-        memcpy(field, at, sizeof(Field))
-        at += sizeof(Field)
-        field.name = at
-        field.value = at + field.name_length
-        at += field.name_length + field.value_length
+        at = stash_next(at, field)
         section.list_size += field.name_length + field.value_length + FIELD_OVERHEAD
         section.count += 1
     section.seen = section.count

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fastgw.config.checks.rules import Finding
+from fastgw.policy.refusals import CHALLENGES
+from fastgw.policy.settings import ENCRYPTED
 
-CHALLENGES = frozenset({"challenge", "js_challenge", "managed_challenge"})
+__all__ = ["CHALLENGES", "check_access", "check_action", "check_ssl"]
 
 
 def check_action(action: str, *, grpc: bool) -> Finding | None:
@@ -26,4 +28,15 @@ def check_access(mode: str, *, grpc: bool) -> Finding | None:
         "access-bypass",
         'is "bypass": gRPC calls reach the origin unjudged, whatever the policies say',
         "leave it out, so that gRPC is judged like everything else",
+    )
+
+
+def check_ssl(mode: str, *, grpc: bool) -> Finding | None:
+    """`ssl` that a rule sets for some calls of a zone whose setting grpc is `grpc`."""
+    if mode in ENCRYPTED or not grpc:
+        return None
+    return Finding(
+        "grpc-needs-tls",
+        f'is "{mode}", but gRPC is on and is carried over TLS only',
+        'write "full" or better; a cleartext origin is origin_protocol = "h2c" on its record',
     )

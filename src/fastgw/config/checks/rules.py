@@ -90,6 +90,39 @@ _MODES = (
     ),
 )
 
+_RULES = (
+    Rule(
+        "expression",
+        "error",
+        "An expression cannot be used: the sentence draws where.",
+        "See docs/rules.md; fastgw rules check tries one.",
+        "spec 6",
+    ),
+    Rule(
+        "refused-for-grpc",
+        "error",
+        "A rule asks for what a gRPC call cannot have.",
+        "The sentence says why, and what to write.",
+        "spec 6",
+    ),
+    Rule(
+        "never-known",
+        "warning",
+        "A rule asks where an address is, which is never known: there is no database of addresses.",
+        "Write networks.",
+        "spec 6",
+    ),
+    Rule("response-for-http", "note", "A response has a type that only HTTP clients see.", "", "spec 6"),
+    Rule("binary-metadata", "note", "A rule sets binary metadata, which must be base64.", "", "spec 6"),
+    Rule(
+        "access-bypass-policy",
+        "note",
+        "A policy lets calls pass without asking who calls.",
+        "Nothing to do if it is meant.",
+        "spec 7",
+    ),
+)
+
 _TIMES = (
     Rule(
         "timeout-ends-streams",
@@ -205,5 +238,5 @@ _NETWORK = (
 )
 
 RULES: dict[str, Rule] = {
-    row.id: row for row in (*_GENERAL, *_MODES, *_TIMES, *_NAMES, *_CERTIFICATES, *_NETWORK)
+    row.id: row for row in (*_GENERAL, *_MODES, *_RULES, *_TIMES, *_NAMES, *_CERTIFICATES, *_NETWORK)
 }

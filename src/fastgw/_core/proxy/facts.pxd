@@ -1,0 +1,28 @@
+"""What rules are told of a call, its connection and its client."""
+from libc.stdint cimport uint8_t, uint32_t
+
+from fastgw._core.inspect.rows cimport InspectionData
+from fastgw._core.proxy.desk cimport Exchange, Link
+from fastgw._core.rules.facts cimport RuleFacts
+from fastgw._core.wire.fields cimport FieldSection, RequestHead
+
+cpdef enum TextFact:            # those of the catalogue of fields that are known, by their place in it
+    RAY_ID = 0
+    RANDOM_SEED = 1
+    ZONE_NAME = 2
+    TLS_VERSION = 4
+    TLS_CIPHER = 5
+    TLS_CLIENT_RANDOM = 6
+
+cpdef enum NumberFact:
+    SERVER_PORT = 0
+    CLIENT_TCP = 1
+    DELIVERY_RATE = 2
+    CLIENT_RTT = 3
+    CERT_PRESENTED = 5
+    CERT_VERIFIED = 6
+    CERT_REVOKED = 7
+
+cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, Link *link,
+                               const FieldSection *section, const RequestHead *head, const uint8_t *hostname,
+                               uint32_t length) noexcept nogil

@@ -1,0 +1,216 @@
+"""What rules are told of a call, its connection and its client.
+
+Only what a zone's programs ask for is found out, each time; a fact that nobody here knows is missing.
+"""
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcmp, memcpy, memset
+
+from fastgw._core.buf cimport slots_take
+from fastgw._core.clock cimport clock_wall
+from fastgw._core.io.peer cimport PEER_RANDOM_SIZE, peer_cipher, peer_random
+from fastgw._core.io.sys cimport (
+    AF_INET,
+    AF_INET6,
+    AF_UNIX,
+    IPPROTO_TCP,
+    getsockname,
+    getsockopt,
+    sockaddr,
+    socklen_t,
+)
+from fastgw._core.io.tls cimport TLS_1_2, TLS_1_3, tls_client_is_verified
+from fastgw._core.proxy.desk cimport CallFacts, LinkFacts, desk_dice
+from fastgw._core.rules.facts cimport CALL_TEXTS, SERVER, RuleText
+
+cdef extern from *:
+    """
+    #define fastgw_lowest(bits) ((uint32_t)__builtin_ctzll(bits))
+    """
+    uint32_t fastgw_lowest(uint64_t bits) nogil
+
+cdef enum:
+    # The kernel's interface: an option of TCP, and where in its answer the numbers stand.
+    _TCP_INFO = 11
+    _INFO_SIZE = 168
+    _RTT_AT = 68                # microseconds, 32 bits
+    _RATE_AT = 160              # octets per second, 64 bits
+
+cdef uint8_t *_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+
+
+cdef uint8_t _address(const uint8_t *socket_address, uint8_t *into, uint16_t *port) noexcept nogil:
+    """The address in a struct sockaddr, IPv4 also where it is mapped: octets of it, 0 if it has none."""
+    cdef uint16_t family
+    memcpy(&family, socket_address, 2)
+    if family != AF_INET and family != AF_INET6:
+        return 0
+    port[0] = <uint16_t>(socket_address[2] << 8 | socket_address[3])
+    if family == AF_INET:
+        memcpy(into, socket_address + 4, 4)
+        return 4
+    if memcmp(socket_address + 8, _MAPPED, 12) == 0:
+        memcpy(into, socket_address + 20, 4)
+        return 4
+    memcpy(into, socket_address + 8, 16)
+    return 16
+
+
+cdef LinkFacts *_of_link(Link *link) noexcept nogil:
+    """What is known of the connection; NULL: there is no memory for it."""
+    if link.facts == NULL:
+        link.facts = <LinkFacts *>slots_take(&link.desk.link_facts)
+    return link.facts
+
+
+cdef LinkFacts *_addressed(Link *link) noexcept nogil:
+    """The same with our address: the kernel is asked once."""
+    cdef uint8_t found[128]
+    cdef socklen_t size = sizeof(found)
+    cdef LinkFacts *self = _of_link(link)
+    if self == NULL or self.addressed:
+        return self
+    self.addressed = True
+    memset(found, 0, sizeof(found))
+    if getsockname(link.transport.source.fd, <sockaddr *>found, &size) == 0:
+        self.server_length = _address(found, self.server, &self.server_port)
+    return self
+
+
+cdef inline void _text(RuleText *into, const void *at, uint32_t length) noexcept nogil:
+    into.at = <const uint8_t *>at
+    into.length = length
+
+
+cdef const char *_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+cdef uint32_t _base64(const uint8_t *octets, uint32_t length, char *into) noexcept nogil:
+    """RFC 4648 section 4, padded; returns the letters written."""
+    cdef uint32_t at = 0
+    cdef uint32_t out = 0
+    cdef uint32_t word
+    while at < length:
+        word = <uint32_t>octets[at] << 16
+        if at + 1 < length:
+            word |= <uint32_t>octets[at + 1] << 8
+        if at + 2 < length:
+            word |= octets[at + 2]
+        into[out] = _LETTERS[word >> 18]
+        into[out + 1] = _LETTERS[(word >> 12) & 63]
+        into[out + 2] = _LETTERS[(word >> 6) & 63] if at + 1 < length else c"="
+        into[out + 3] = _LETTERS[word & 63] if at + 2 < length else c"="
+        at += 3
+        out += 4
+    return out
+
+
+cdef void _call_text(CallFacts *self, uint32_t number, Exchange *exchange) noexcept nogil:
+    """A text that differs from call to call."""
+    cdef RuleText *into = &self.call_texts[number]
+    into.at = NULL
+    if number == RAY_ID:
+        snprintf(self.ray, sizeof(self.ray), b"%016llx", <unsigned long long>exchange.ray)
+        _text(into, self.ray, 16)
+    elif number == RANDOM_SEED:
+        self.seed[0] = desk_dice(exchange.desk)
+        self.seed[1] = desk_dice(exchange.desk)
+        _text(into, self.seed, 16)
+    elif number == ZONE_NAME:
+        _text(into, exchange.zone.name, exchange.zone.name_length)
+
+
+cdef void _link_text(CallFacts *self, uint32_t number, Link *link) noexcept nogil:
+    """A text about the connection."""
+    cdef RuleText *into = &self.texts[number]
+    cdef uint8_t random[PEER_RANDOM_SIZE]
+    cdef uint32_t length
+    into.at = NULL
+    if number == TLS_VERSION and link.tls_version != 0:
+        if link.tls_version == TLS_1_3:
+            _text(into, b"TLSv1.3", 7)
+        elif link.tls_version == TLS_1_2:
+            _text(into, b"TLSv1.2", 7)
+    elif number == TLS_CIPHER:
+        into.at = <const uint8_t *>peer_cipher(&link.transport.tls, &into.length)
+    elif number == TLS_CLIENT_RANDOM:
+        length = peer_random(&link.transport.tls, random)
+        if length > 0:
+            _text(into, self.random, _base64(random, length, self.random))
+
+
+cdef int64_t _measured(Link *link, uint32_t number) noexcept nogil:
+    """What the kernel knows of the way to the client."""
+    cdef uint8_t info[_INFO_SIZE]
+    cdef socklen_t size = sizeof(info)
+    cdef uint32_t rtt_us
+    cdef uint64_t rate
+    memset(info, 0, sizeof(info))
+    if getsockopt(link.transport.source.fd, IPPROTO_TCP, _TCP_INFO, info, &size) != 0:
+        return INT64_MIN
+    if number == CLIENT_RTT:
+        memcpy(&rtt_us, info + _RTT_AT, sizeof(rtt_us))
+        return rtt_us // 1000
+    memcpy(&rate, info + _RATE_AT, sizeof(rate))
+    return <int64_t>min(rate, <uint64_t>1 << 62)
+
+
+cdef int64_t _number(Link *link, uint32_t number) noexcept nogil:
+    cdef LinkFacts *facts
+    cdef uint16_t family
+    memcpy(&family, link.peer, 2)
+    if number == SERVER_PORT:
+        facts = _addressed(link)
+        return INT64_MIN if facts == NULL or facts.server_length == 0 else facts.server_port
+    if number == CLIENT_TCP:
+        return family != AF_UNIX
+    if number == DELIVERY_RATE or number == CLIENT_RTT:
+        return _measured(link, number)
+    if number == CERT_PRESENTED:
+        return link.transport.tls.presented
+    if number == CERT_VERIFIED:
+        return tls_client_is_verified(&link.transport.tls)
+    if number == CERT_REVOKED:
+        return link.transport.tls.revoked
+    return INT64_MIN
+
+
+cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, Link *link,
+                               const FieldSection *section, const RequestHead *head, const uint8_t *hostname,
+                               uint32_t length) noexcept nogil:
+    """All that the programs of `asked` want to know of this call, in the worker's memory: good until the next one."""
+    cdef CallFacts *self = &exchange.desk.known
+    cdef RuleFacts *facts = &self.facts
+    cdef LinkFacts *known
+    cdef uint16_t port
+    cdef uint64_t left
+    cdef uint32_t number
+    facts.section = section
+    facts.head = head
+    _text(&facts.hostname, hostname, length)
+    facts.client.length = _address(link.peer, self.client, &port)
+    facts.client.at = self.client if facts.client.length > 0 else NULL
+    facts.server.at = NULL
+    facts.secure = link.tls_version != 0
+    facts.now_ms = <int64_t>(clock_wall() // 1000000)
+    facts.texts = self.texts
+    facts.numbers = self.numbers
+    facts.call_texts = self.call_texts
+    if (asked.sources >> <int>SERVER) & 1:
+        known = _addressed(link)
+        if known != NULL and known.server_length > 0:
+            _text(&facts.server, known.server, known.server_length)
+    left = asked.texts
+    while left != 0:
+        number = fastgw_lowest(left)
+        if number < CALL_TEXTS:
+            _call_text(self, number, exchange)
+        else:
+            _link_text(self, number, link)
+        left &= left - 1
+    left = asked.integers
+    while left != 0:
+        number = fastgw_lowest(left)
+        self.numbers[number] = _number(link, number)
+        left &= left - 1
+    return facts

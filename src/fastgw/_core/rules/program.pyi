@@ -1,0 +1,23 @@
+from collections.abc import Sequence
+from typing import Protocol, Self
+
+from typing_extensions import disjoint_base
+
+from fastgw.rules.image import Image
+
+class _Matcher(Protocol):
+    def capsule(self) -> object: ...
+
+@disjoint_base
+class Rules:
+    def __new__(cls, image: Image, matchers: Sequence[_Matcher] = ()) -> Self: ...
+    @property
+    def rule_count(self) -> int: ...
+    @property
+    def phase_count(self) -> int: ...
+    @property
+    def node_count(self) -> int: ...
+    @property
+    def value_count(self) -> int: ...
+    @property
+    def step_count(self) -> int: ...
