@@ -17,6 +17,7 @@ from fastgw._core.proxy.snapshot import Snapshot
 from fastgw._core.proxy.worker import Worker
 from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
+from fastgw.doorkeeper import Doorkeeper
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
 from fastgw.inspected import RuleBook
 from fastgw.probe.health import Health
@@ -59,6 +60,7 @@ class Gateway:
         self._lookup = Lookup(self._names_changed)
         self._endpoints = Endpoints()
         self._rules = RuleBook(self._rule_tallies)
+        self._doorkeeper = Doorkeeper()
         self._published = self._nothing()
         self._health: Health | None = None
         self._workers: list[Worker] = []
@@ -248,10 +250,9 @@ class Gateway:
             )
             for number in range(count)
         ]
-        if self._hook_rows:
-            self._hooks = hooks.Hooks(self._hook_rows, self._loop)
-            for worker in workers:
-                worker.hook(self._hooks.core)
+        self._hooks = hooks.Hooks(self._hook_rows, self._loop, self._doorkeeper.answer)
+        for worker in workers:
+            worker.hook(self._hooks.core)
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
             self._access_log = AccessLog(
@@ -272,8 +273,9 @@ class Gateway:
             threading.Thread(target=self._run, args=(worker,), name=f"fastgw-worker-{number}", daemon=True)
             for number, worker in enumerate(workers)
         ]
-        if self._hooks is not None:
-            self._hooks.start()
+        self._hooks.start()
+        if self._published.guarded:
+            self._hooks.know_callers()
         for thread in self._threads:
             thread.start()
         self._upkeep.start()
@@ -298,6 +300,8 @@ class Gateway:
     def _put_in_force(self, config: Config) -> int:
         change = self._change(config)
         snapshot = change.snapshot
+        if change.guarded and self._hooks is not None:
+            self._hooks.know_callers()
         with self._lock:
             for worker in self._workers:
                 worker.publish(snapshot)
@@ -386,6 +390,7 @@ class Gateway:
         self._lookup.close()
         if self._hooks is not None:
             self._hooks.close()
+        self._doorkeeper.close()
         if self._health is not None:
             self._health.close()
 
@@ -430,7 +435,9 @@ class Gateway:
             logger.exception("a worker has failed")
 
     def _nothing(self) -> Published:
-        return Published(self._lookup, self._shelf, self._endpoints, self._zone_number, self._rules)
+        return Published(
+            self._lookup, self._shelf, self._endpoints, self._zone_number, self._rules, self._doorkeeper
+        )
 
     def _change(self, config: Config) -> Change:
         """The snapshot of `config`, next in number. Nothing of the gateway has changed if it raises."""

@@ -9,7 +9,7 @@ Spans = tuple[tuple[int, int], ...]
 
 
 class AskedEntry(NamedTuple):
-    """One thing asked. `kind` is a number of AskedKind; `tokens` are numbers, `networks` spans of IPv4 and IPv6."""
+    """One thing asked. `kind` is of AskedKind; `tokens` are numbers, `networks` spans of IPv4 and of IPv6."""
 
     kind: int
     fact: int = 0
@@ -28,7 +28,7 @@ class PolicyEntry(NamedTuple):
 
 
 class ApplicationEntry(NamedTuple):
-    """`host` "" stands for all names, "*." in front for those below; a star ends a path that is a beginning."""
+    """`host` "" means all names, "*." in front those below; a star ends a path that is a beginning."""
 
     name: str
     host: str

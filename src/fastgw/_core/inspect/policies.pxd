@@ -82,11 +82,14 @@ ctypedef struct AccessRow:
 cdef void access_key(const AccessRow *row, KeyOf kind, uint8_t place, const uint8_t *digest,
                      uint8_t *into) noexcept nogil
 
+cdef uint64_t access_epoch(const AccessRow *row) noexcept nogil
+
 cdef class AccessTable:
     cdef AccessRow row
     cdef uint64_t epoch
     cdef HeaderName pair
     cdef readonly Vault vault
+    cdef public object owner    # lives as long as this
     cdef list kept
     cdef object __weakref__
 

@@ -22,6 +22,11 @@ cdef extern from *:
     void fastgw_epoch_step(uint64_t *at) nogil
 
 
+cdef uint64_t access_epoch(const AccessRow *row) noexcept nogil:
+    """How often verdicts have become void."""
+    return fastgw_epoch_load(row.epoch)
+
+
 cdef void access_key(const AccessRow *row, KeyOf kind, uint8_t place, const uint8_t *digest,
                      uint8_t *into) noexcept nogil:
     """The key of a verdict: nobody finds it under other policies, or once the epoch is over."""
@@ -93,11 +98,6 @@ cdef class AccessTable:
     def number(self):
         """No other table with this vault has it."""
         return self.row.number
-
-    @property
-    def address(self):
-        """Of the row, for whoever puts it into a zone."""
-        return <size_t>&self.row
 
     def renew(self):
         """What was found out so far is void: keys of issuers have changed."""

@@ -7,4 +7,5 @@ cdef enum:
     PEER_RANDOM_SIZE = 32       # octets of a client's random (RFC 8446 section 4.1.2)
 
 cdef const char *peer_cipher(const TlsSession *session, uint32_t *length) noexcept nogil
+cdef uint8_t *peer_certificate(const TlsSession *session, uint32_t *length) noexcept nogil
 cdef uint32_t peer_random(const TlsSession *session, uint8_t *into) noexcept nogil

@@ -5,6 +5,7 @@ from fastgw._core.buf cimport Chain, Memory, Octets, Slots
 from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
+from fastgw._core.inspect.access cimport AccessCall
 from fastgw._core.inspect.gate cimport Inspector, Verdict
 from fastgw._core.inspect.rows cimport RuleRow
 from fastgw._core.io.loop cimport Loop, Source, Timer
@@ -64,6 +65,20 @@ cdef struct LinkFacts:
     uint8_t server[16]          # the address the client connected to
     uint8_t server_length       # 4 or 16; 0: it has none
     uint16_t server_port
+    uint8_t *certificate        # that the client has shown, in DER, on the heap; NULL: not looked at, or none
+    uint32_t certificate_length
+    uint8_t certificate_digest[32]
+
+ctypedef struct AccessStay:
+    # What a caller was admitted by, kept while its stream is open in zones that look at it again.
+    AccessCall call
+    uint64_t number             # of the policies that admitted it, and their epoch
+    uint64_t epoch
+    Octets path
+    uint32_t hostname_length
+    uint32_t client_length      # 4 or 16; 0: it has no address
+    uint8_t client[16]
+    uint8_t hostname[253]
 
 cdef struct Desk
 cdef struct Link
@@ -177,6 +192,10 @@ cdef struct Exchange:
     Ask *ask                    # what the call waits to be told; NULL: nothing
     uint64_t ask_until          # ns: it is not waited for longer
     uint32_t hooks_done         # hooks that have been asked, or need not be
+    bint guarded                # its caller has been admitted
+    uint8_t guard_rounds        # questions about its caller so far
+    uint64_t guard_at           # ns, when its caller is looked at again; 0: never
+    AccessStay *stay            # NULL: it is not
     uint64_t deadline_at        # ns; 0: none
     bint clamped                # the deadline is not the one the client wrote
     uint64_t active_at          # ns, last octets either way
@@ -221,6 +240,8 @@ cdef struct Desk:
     Slots uses
     Slots endpoints
     Slots link_facts
+    Slots stays
+    uint64_t assertion[255]     # what an origin is told of a caller, until the next one
     Inspector inspector
     CallFacts known
     uint8_t *net                # NET_SIZE octets: ciphertext scratch

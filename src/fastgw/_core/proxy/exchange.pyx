@@ -57,6 +57,7 @@ from fastgw._core.proxy.desk cimport (
     desk_snapshot,
 )
 from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed, endpoint_served
+from fastgw._core.proxy.guard cimport guard_clean, guard_leave
 from fastgw._core.proxy.head cimport head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
 from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
@@ -180,6 +181,7 @@ cdef void _finish(Exchange *self) noexcept nogil:
     attempt_settle(self)
     attempt_over(self)
     admit_forget(self)
+    guard_leave(self)
     timing_end(self)
     use_release(desk, self.use)
     self.next = desk.dead_exchanges
@@ -570,6 +572,8 @@ cdef void _on_request_trailers(Conn *conn, Stream *stream, FieldSection *section
     if self == NULL:
         return
     self.request.half = <uint8_t>ENDED_HALF
+    if self.zone != NULL:
+        guard_clean(self, section)
     if self.origin != NULL and self.origin.conn != NULL:
         outbox_trailers(<Conn *>self.origin.conn, self.origin, section)
 

@@ -1,8 +1,8 @@
 """What rules are told of a call, its connection and its client."""
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from fastgw._core.inspect.rows cimport InspectionData
-from fastgw._core.proxy.desk cimport Exchange, Link
+from fastgw._core.proxy.desk cimport Exchange, Link, LinkFacts
 from fastgw._core.rules.facts cimport RuleFacts
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
@@ -26,3 +26,5 @@ cpdef enum NumberFact:
 cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, Link *link,
                                const FieldSection *section, const RequestHead *head, const uint8_t *hostname,
                                uint32_t length) noexcept nogil
+cdef uint8_t address_of(const uint8_t *socket_address, uint8_t *into, uint16_t *port) noexcept nogil
+cdef LinkFacts *facts_of_link(Link *link) noexcept nogil

@@ -39,7 +39,7 @@ cdef enum:
 cdef uint8_t *_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 
 
-cdef uint8_t _address(const uint8_t *socket_address, uint8_t *into, uint16_t *port) noexcept nogil:
+cdef uint8_t address_of(const uint8_t *socket_address, uint8_t *into, uint16_t *port) noexcept nogil:
     """The address in a struct sockaddr, IPv4 also where it is mapped: octets of it, 0 if it has none."""
     cdef uint16_t family
     memcpy(&family, socket_address, 2)
@@ -56,7 +56,7 @@ cdef uint8_t _address(const uint8_t *socket_address, uint8_t *into, uint16_t *po
     return 16
 
 
-cdef LinkFacts *_of_link(Link *link) noexcept nogil:
+cdef LinkFacts *facts_of_link(Link *link) noexcept nogil:
     """What is known of the connection; NULL: there is no memory for it."""
     if link.facts == NULL:
         link.facts = <LinkFacts *>slots_take(&link.desk.link_facts)
@@ -67,13 +67,13 @@ cdef LinkFacts *_addressed(Link *link) noexcept nogil:
     """The same with our address: the kernel is asked once."""
     cdef uint8_t found[128]
     cdef socklen_t size = sizeof(found)
-    cdef LinkFacts *self = _of_link(link)
+    cdef LinkFacts *self = facts_of_link(link)
     if self == NULL or self.addressed:
         return self
     self.addressed = True
     memset(found, 0, sizeof(found))
     if getsockname(link.transport.source.fd, <sockaddr *>found, &size) == 0:
-        self.server_length = _address(found, self.server, &self.server_port)
+        self.server_length = address_of(found, self.server, &self.server_port)
     return self
 
 
@@ -188,7 +188,7 @@ cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, 
     facts.section = section
     facts.head = head
     _text(&facts.hostname, hostname, length)
-    facts.client.length = _address(link.peer, self.client, &port)
+    facts.client.length = address_of(link.peer, self.client, &port)
     facts.client.at = self.client if facts.client.length > 0 else NULL
     facts.server.at = NULL
     facts.secure = link.tls_version != 0

@@ -1,5 +1,6 @@
 """A link: one transport and the HTTP/2 connection on it; filled, fed, flushed, buried."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from fastgw._core.buf cimport octets_append, octets_close, octets_open, slots_return, slots_take
@@ -39,7 +40,7 @@ from fastgw._core.io.transport cimport (
     transport_flush,
     transport_rest,
 )
-from fastgw._core.proxy.desk cimport Exchange, LinkFacts, desk_dice, desk_snapshot
+from fastgw._core.proxy.desk cimport AccessStay, Exchange, LinkFacts, desk_dice, desk_snapshot
 from fastgw._core.proxy.pool cimport pool_earlier, pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
 from fastgw._core.proxy.route cimport CertificateRow, snapshot_certificate
 from fastgw._core.reasons cimport ACCEPTED, HEAD_TIMEOUT, NO_ERROR, SETTINGS_ACK_TIMEOUT, STALLED, Reason
@@ -65,6 +66,7 @@ cdef bint desk_is_full(const Desk *desk) noexcept nogil:
         return False
     used = (desk.memory.lent + desk.links.live * (sizeof(Link) + _LINK_COST) + desk.room.streams.live * sizeof(Stream)
             + desk.exchanges.live * sizeof(Exchange) + desk.link_facts.live * sizeof(LinkFacts)
+            + desk.stays.live * sizeof(AccessStay)
             + desk.inspector.memory_size)
     return used > desk.room.limits.worker_memory
 
@@ -271,6 +273,7 @@ cdef void link_sweep(Desk *desk) noexcept nogil:
         if self.endpoint != NULL:
             slots_return(&desk.endpoints, self.endpoint)
         if self.facts != NULL:
+            free(self.facts.certificate)
             slots_return(&desk.link_facts, self.facts)
         slots_return(&desk.links, self)
 

@@ -39,6 +39,7 @@ from fastgw._core.proxy.ask cimport Ask, ask_free, asks_take, box_hold, box_leav
 from fastgw._core.proxy.attempt cimport attempt_lease_failed, attempt_lease_ready
 from fastgw._core.proxy.desk cimport (
     LISTENERS_MAX,
+    AccessStay,
     Exchange,
     Link,
     LinkFacts,
@@ -107,6 +108,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     slots_open(&desk.uses, sizeof(SnapshotUse))
     slots_open(&desk.endpoints, sizeof(Endpoint))
     slots_open(&desk.link_facts, sizeof(LinkFacts))
+    slots_open(&desk.stays, sizeof(AccessStay))
     settings_default(&desk.toward_client)
     desk.toward_client.max_concurrent_streams = limits.concurrent_streams
     desk.toward_client.initial_window_size = limits.stream_window
@@ -151,6 +153,7 @@ cdef void _desk_free(Desk *desk) noexcept:
     slots_close(&desk.uses)
     slots_close(&desk.endpoints)
     slots_close(&desk.link_facts)
+    slots_close(&desk.stays)
     inspector_close(&desk.inspector)
     memory_close(&desk.memory)
     if desk.loop.epoll >= 0:
