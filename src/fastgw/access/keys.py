@@ -8,6 +8,7 @@ import ipaddress
 import json
 import logging
 import os
+import socket
 import ssl
 import threading
 import time
@@ -105,10 +106,13 @@ def fetch(url: str) -> bytes:
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=FETCH_SECONDS)
     # Each read has a time limit of its own; who trickles is cut off by the clock.
-    watch = threading.Timer(FETCH_SECONDS, _cut, (connection,))
+    held: list[socket.socket] = []  # the connection lets go of its socket once the answer has begun
+    watch = threading.Timer(FETCH_SECONDS, _cut, (connection, held))
     watch.daemon = True
     watch.start()
     try:
+        connection.connect()
+        held.append(connection.sock)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"accept": "application/json", "user-agent": "fastgw"})
         response = connection.getresponse()
@@ -129,9 +133,10 @@ def fetch(url: str) -> bytes:
     return octets
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
-    with contextlib.suppress(OSError, AttributeError):
-        connection.sock.shutdown(2)
+def _cut(connection: http.client.HTTPConnection, held: list[socket.socket]) -> None:
+    for one in (*held, connection.sock):
+        with contextlib.suppress(OSError, AttributeError):
+            one.shutdown(socket.SHUT_RDWR)
 
 
 def _is_here(host: str) -> bool:
