@@ -234,9 +234,11 @@ cdef void _arm(Exchange *self, uint64_t now_ms) noexcept nogil:
 
 cdef const AccessRow *_in_force(Exchange *self) noexcept nogil:
     """The policies of its zone as they are now; NULL: there are none any more."""
-    cdef const AccessStay *stay = self.stay
+    cdef AccessStay *stay = self.stay
     cdef const HostRow *host = snapshot_host(self.desk.current.data, stay.hostname, stay.hostname_length)
-    return NULL if host == NULL or host.kind != HOST_PROXIED else host.zone.access
+    if host == NULL or host.kind != HOST_PROXIED:
+        return NULL
+    return host.zone.access
 
 
 cdef bint guard_look_again(Exchange *self) noexcept nogil:
@@ -254,9 +256,8 @@ cdef bint guard_look_again(Exchange *self) noexcept nogil:
         return False
     if access_applies(row, self.grpc) and (row.number != stay.number or access_epoch(row) != stay.epoch):
         hostname.at, hostname.length = stay.hostname, stay.hostname_length
-        client.at, client.length = stay.client, stay.client_length
-        if client.length == 0:
-            client.at = NULL
+        client.at = stay.client if stay.client_length > 0 else NULL
+        client.length = stay.client_length
         path.at, path.length = stay.path.data, stay.path.length
         stay.number, stay.epoch = row.number, access_epoch(row)
         verdict = access_judge_again(row, &hostname, &client, &path, now_ms, &stay.call, text)
