@@ -196,9 +196,8 @@ def test_no_secret_goes_anywhere(begin, origin, caplog, tmp_path, issuer, server
     """Log, access log, counters, errors, what goes to the origin: searched for everything that is secret."""
     caplog.set_level(logging.DEBUG)
     log = tmp_path / "access.log"
-    gateway, echo = begin(
-        access(f"{ROBOTS}, {PEOPLE}") + believed(server.url), server=f"access_log = '{log}'"
-    )
+    tables = access(f"{ROBOTS}, {PEOPLE}") + believed(server.url)
+    gateway, echo = begin(f'{tables}[log]\naccess = "{log}"\n')
     token = issuer.token(email="a@corp.test")
     bad = FRESH.secret[:-1] + "!"
     out = io.StringIO()

@@ -34,6 +34,7 @@ from fastgw._core.proxy.route cimport (
     hostname_normalize,
     snapshot_host,
 )
+from fastgw._core.proxy.timing cimport timing_look_in
 from fastgw._core.rules.facts cimport RuleFacts, RuleText
 from fastgw._core.wire.fields cimport (
     AUTHORIZATION,
@@ -230,6 +231,7 @@ cdef void _arm(Exchange *self, uint64_t now_ms) noexcept nogil:
     if ends > 0:
         pause = min(pause, ends - now_ms if ends > now_ms else 0)
     self.guard_at = self.desk.loop.now + pause * _MS
+    timing_look_in(self, pause)
 
 
 cdef const AccessRow *_in_force(Exchange *self) noexcept nogil:
