@@ -23,12 +23,19 @@ from fastgw._core.inspect.asked import (
 )
 from fastgw._core.inspect.policies import AccessTable, AskedKind, PolicyDecision
 from fastgw._core.inspect.verdicts import Flaw, Vault
-from fastgw.access import facts
 from fastgw.access.identity import Signer
 from fastgw.access.judge import Judge
 from fastgw.access.keys import KeyRing, KeySet
 from fastgw.access.verdict import PASSING, Verdict
-from fastgw.policy.access import Access, AccessPolicy, Application, Requirement, ServiceToken
+from fastgw.policy.access import (
+    OF_CERTIFICATES,
+    OF_TOKENS,
+    Access,
+    AccessPolicy,
+    Application,
+    Requirement,
+    ServiceToken,
+)
 from fastgw.rules.compile import merge
 
 VERDICT_SECONDS = 300
@@ -126,9 +133,9 @@ class Door:
         if one.kind == "service_token":
             known = [numbers[value] for value in one.values if value in numbers]
             return AskedEntry(AskedKind.SERVICE_TOKEN, tokens=known)
-        if one.kind in facts.OF_TOKENS:
+        if one.kind in OF_TOKENS:
             return AskedEntry(AskedKind.TOKEN_FACT, fact=self.judge.asked[one])
-        if one.kind in facts.OF_CERTIFICATES:
+        if one.kind in OF_CERTIFICATES:
             return AskedEntry(AskedKind.CERTIFICATE_FACT, fact=self.judge.asked[one])
         return AskedEntry(AskedKind.NEVER)
 

@@ -9,10 +9,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from fastgw.access.verdict import Who
-from fastgw.policy.access import Access, Requirement
-
-OF_TOKENS = frozenset({"jwt", "email", "email_domain", "claim"})
-OF_CERTIFICATES = frozenset({"certificate", "common_name", "fingerprint", "san"})
+from fastgw.policy.access import OF_CERTIFICATES, OF_TOKENS, Access, Requirement
 
 
 def asked_of(access: Access) -> dict[Requirement, int]:

@@ -18,8 +18,6 @@ from fastgw.access.verdict import Flaw, Verdict, Who
 from fastgw.policy.access import Access, Jwt
 
 TOKEN_OCTETS = 8192
-HEADERS_MOST = 4
-"""Headers of one zone that may carry tokens; the core has room for as many."""
 _KNOWN = frozenset({"alg", "kid", "typ", "cty", "x5t", "x5t#S256", "jku", "x5u", "jwk", "x5c"})
 _PINNED = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
