@@ -17,6 +17,7 @@ from fastgw._core.proxy.snapshot import Snapshot
 from fastgw._core.proxy.worker import Worker
 from fastgw.config import Config, load
 from fastgw.config.load import ConfigLike
+from fastgw.doorkeeper import Doorkeeper
 from fastgw.errors import CertificateError, FastgwError, Problem, StartupError
 from fastgw.inspected import LimitCounters, RuleBook
 from fastgw.policy.limits import PER_PROCESS
@@ -61,6 +62,7 @@ class Gateway:
         self._endpoints = Endpoints()
         self._rules = RuleBook(self._rule_tallies)
         self._counters = LimitCounters(dict(self.config.limits)["counters_memory"])
+        self._doorkeeper = Doorkeeper()
         self._published = self._nothing()
         self._health: Health | None = None
         self._workers: list[Worker] = []
@@ -251,10 +253,9 @@ class Gateway:
             )
             for number in range(count)
         ]
-        if self._hook_rows:
-            self._hooks = hooks.Hooks(self._hook_rows, self._loop)
-            for worker in workers:
-                worker.hook(self._hooks.core)
+        self._hooks = hooks.Hooks(self._hook_rows, self._loop, self._doorkeeper.answer)
+        for worker in workers:
+            worker.hook(self._hooks.core)
         if self.config.access_log is not None:
             takes = [worker.take_finished for worker in workers]
             self._access_log = AccessLog(
@@ -275,8 +276,9 @@ class Gateway:
             threading.Thread(target=self._run, args=(worker,), name=f"fastgw-worker-{number}", daemon=True)
             for number, worker in enumerate(workers)
         ]
-        if self._hooks is not None:
-            self._hooks.start()
+        self._hooks.start()
+        if self._published.guarded:
+            self._hooks.know_callers()
         for thread in self._threads:
             thread.start()
         self._upkeep.start()
@@ -301,6 +303,8 @@ class Gateway:
     def _put_in_force(self, config: Config) -> int:
         change = self._change(config)
         snapshot = change.snapshot
+        if change.guarded and self._hooks is not None:
+            self._hooks.know_callers()
         with self._lock:
             for worker in self._workers:
                 worker.publish(snapshot)
@@ -389,6 +393,7 @@ class Gateway:
         self._lookup.close()
         if self._hooks is not None:
             self._hooks.close()
+        self._doorkeeper.close()
         if self._health is not None:
             self._health.close()
 
@@ -434,7 +439,13 @@ class Gateway:
 
     def _nothing(self) -> Published:
         return Published(
-            self._lookup, self._shelf, self._endpoints, self._zone_number, self._rules, self._counters
+            self._lookup,
+            self._shelf,
+            self._endpoints,
+            self._zone_number,
+            self._rules,
+            self._counters,
+            self._doorkeeper,
         )
 
     def _change(self, config: Config) -> Change:

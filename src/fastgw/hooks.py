@@ -24,6 +24,8 @@ BUDGET = 0.05  # seconds that a call waits for its hook
 BUDGET_MOST = 60.0
 REMEMBER_MOST = 3600.0
 THREADS = 4  # that run hooks which are not coroutines
+CALLER_THREADS = 4  # that find out who calls, where that is asked; some of them may wait for an issuer's keys
+ABOUT_CALLERS = (1 << 64) - 1  # the number under which the core asks that
 STATUS = {
     name: number
     for number, name in enumerate(
@@ -187,8 +189,14 @@ def row_of(
 class Hooks:
     """Asks the functions of `rows` on its own threads, coroutines on `loop` or else on a loop of its own."""
 
-    def __init__(self, rows: Sequence[Row], loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        loop: asyncio.AbstractEventLoop | None = None,
+        callers: Callable[[list[tuple[bytes, bytes]]], bool] | None = None,
+    ) -> None:
         self._rows = tuple(rows)
+        self._who = callers
         self._asks = Asks()
         self.core = Rows(
             self._asks,
@@ -201,11 +209,15 @@ class Hooks:
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._callers: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._reading = self._knowing = False
         self._threads: list[threading.Thread] = []
         self._end_read, self._end_write = os.pipe()
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to answer what is asked of hooks."""
+        if not self._rows:
+            return
         coroutines = [_is_coroutine(row.function) for row in self._rows]
         if any(coroutines) and self._loop is None:
             self._loop = self._own_loop = asyncio.new_event_loop()
@@ -213,7 +225,20 @@ class Hooks:
         if not all(coroutines):
             for number in range(THREADS):
                 self._thread(f"fastgw-hook-{number}", self._run)
-        self._thread("fastgw-hooks", self._read)
+        self._begin_to_read()
+
+    def know_callers(self) -> None:
+        """Begin to answer who calls; harmless if repeated."""
+        if not self._knowing:
+            self._knowing = True
+            for number in range(CALLER_THREADS):
+                self._thread(f"fastgw-callers-{number}", self._find_out)
+            self._begin_to_read()
+
+    def _begin_to_read(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self._thread("fastgw-hooks", self._read)
 
     def close(self) -> None:
         """Answer no more; questions that are left count as failed."""
@@ -223,6 +248,8 @@ class Hooks:
         self._end_write = -1
         for _ in range(THREADS):
             self._waiting.put(None)
+        for _ in range(CALLER_THREADS):
+            self._callers.put(None)
         if self._own_loop is not None:
             self._own_loop.call_soon_threadsafe(self._own_loop.stop)
         for thread in self._threads:
@@ -243,6 +270,9 @@ class Hooks:
         poll.register(self._end_read, select.POLLIN)
         while all(descriptor != self._end_read for descriptor, _ in poll.poll()):
             for question in self._asks.take():
+                if question.about == ABOUT_CALLERS:
+                    self._callers.put(question)
+                    continue
                 if not _is_coroutine(self._rows[question.about].function):
                     self._waiting.put(question)
                     continue
@@ -251,6 +281,21 @@ class Hooks:
                     self._loop.call_soon_threadsafe(self._begin, question)
                 except RuntimeError:  # the loop has been closed
                     question.fail()
+
+    def _find_out(self) -> None:
+        while True:
+            question = self._callers.get()
+            if question is None:
+                return
+            try:
+                if self._who is not None and self._who(question.fields()):
+                    question.let_pass()
+                else:
+                    question.fail()
+            except Exception:
+                # Without its text, in which there may be parts of a token.
+                logger.error("a caller could not be judged, and was denied")
+                _fail(question)
 
     def _run(self) -> None:
         while True:

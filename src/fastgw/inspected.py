@@ -19,6 +19,7 @@ from fastgw.policy.inspection import HeaderChange, Inspection, Managed, Phase, P
 from fastgw.policy.variants import Way, mode_of, way_of, ways_of
 from fastgw.rules.compile import Rule as Condition
 from fastgw.rules.compile import compile_rules
+from fastgw.rules.fields import NUMBER_FACTS
 from fastgw.rules.image import Image
 from fastgw.rules.regex.judge import judge, tables_of
 
@@ -49,6 +50,8 @@ _ACTIONS = {
     "set_config": RuleAction.EFFECT,
 }
 
+
+_SCORED = 1 << NUMBER_FACTS.index("cf.bot_management.score")
 
 Choices = tuple[tuple[Way, ...], tuple[str, ...]]
 
@@ -154,11 +157,12 @@ class Inspections:
             for rule, _, action in phases[phase]
         ]
         rules = self._loaded(image)
+        numbers = _SCORED if asked.bots else 0
         if asked.managed.enabled and self._managed:
             choices, off = self._choices(asked.managed)
-            made = core.Inspection(rules, entries, self._managed_program(), choices, off)
+            made = core.Inspection(rules, entries, self._managed_program(), choices, off, numbers)
         else:
-            made = core.Inspection(rules, entries)
+            made = core.Inspection(rules, entries, numbers=numbers)
         managed = self._managed if asked.managed.enabled else ()
         return Inspected(made, tuple(rule for rule, _, _ in flat), managed, values)
 
@@ -182,6 +186,12 @@ class Inspections:
         chosen = dict(managed.overrides)
         entries, off = [], []
         for number, row in enumerate(self._managed):
+            if row.action == "quiet":
+                quiet = RuleEntry(
+                    InspectPhase.MANAGED, RuleAction.SKIP, row.id, row.id, logging=False, stops=True
+                )
+                entries.append(quiet)
+                continue
             action = chosen.get(row.id) or chosen.get(row.group) or row.action
             if action == "off":
                 off.append(number)

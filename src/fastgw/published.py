@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from fastgw._core.proxy.rows import Certificate, ZoneBlock
 from fastgw._core.proxy.snapshot import Snapshot
 from fastgw.config import Config
 from fastgw.config.collector import undisturbed
+from fastgw.doorkeeper import Door, Doorkeeper
 from fastgw.entries import Found, Made, Supplies, build
 from fastgw.inspected import Inspected, Inspections, LimitCounters, RuleBook
+from fastgw.managed import SET
 from fastgw.policy import chains
+from fastgw.policy.access import OPEN, Access
 from fastgw.policy.compile import ZoneRows, compile_zone
 from fastgw.policy.tls import ServerTls, Shown, demands
 from fastgw.policy.zone import Zone
@@ -44,6 +47,7 @@ class Built:
     used: tuple[Any, ...]  # contexts
     checked: dict[int, HealthTarget]
     inspected: Inspected | None
+    door: Door | None  # who may call
 
 
 @dataclass(slots=True)
@@ -58,6 +62,11 @@ class Change:
     made: list[Built]
     gone: list[Built]
     same: list[tuple[Built, Zone]]
+
+    @property
+    def guarded(self) -> bool:
+        """Does it bring policies about callers?"""
+        return any(one.door is not None for one in self.made)
 
 
 @dataclass(slots=True)
@@ -84,13 +93,15 @@ class Published:
         zone_number: Callable[[str], int],
         book: RuleBook | None = None,
         counters: LimitCounters | None = None,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self.looked = 0  # what the lookup had learned when the newest snapshot was made
         self._lookup, self._shelf, self._endpoints = lookup, shelf, endpoints
         self._zone_number = zone_number
         self._book = RuleBook(dict) if book is None else book
-        self._inspections = Inspections(counters=counters)
+        self._doorkeeper = Doorkeeper() if doorkeeper is None else doorkeeper
+        self._inspections = Inspections(SET, counters)
         self._built: dict[str, Built] = {}
         self._zones: tuple[Zone, ...] = ()
         self._by_name: dict[str, Zone] = {}
@@ -156,6 +167,11 @@ class Published:
             elif now != target:
                 checks.new.append(now)
         return checks
+
+    @property
+    def guarded(self) -> bool:
+        """Are there policies about callers?"""
+        return any(built.door is not None for built in self._built.values())
 
     @property
     def files(self) -> Collection[Path]:
@@ -248,11 +264,14 @@ class Published:
     ) -> Built:
         marks = tuple([(path, _stamp(path, stamps)) for path in _files(zone, server)])
         entries = build(rows, self._zone_number(zone.name), found, supplies)
-        inspected = self._inspections.of(rows.zone.inspection)
+        inspected = self._inspections.of(replace(rows.zone.inspection, access=OPEN))
         if inspected is not None:
             slots = self._book.slots(zone.name, inspected.keys)
             entries.zone = entries.zone._replace(inspection=inspected.core, slots=slots)
         before = self._built.get(zone.name)
+        door = self._door(zone, rows.zone.inspection.access, before, marks)
+        if door is not None:
+            entries.zone = entries.zone._replace(access=door.core)
         if (
             before is not None
             and before.stamps == marks
@@ -276,7 +295,15 @@ class Published:
             used=(*(made.context for made in (*shown.values(), *special)), *toward),
             checked=entries.checked,
             inspected=inspected,
+            door=door,
         )
+
+    def _door(
+        self, zone: Zone, access: Access, before: Built | None, marks: tuple[tuple[Path, Stamp], ...]
+    ) -> Door | None:
+        """Who may call; what was found out is kept if neither policies nor files have changed."""
+        same = before.door if before is not None and before.stamps == marks else None
+        return self._doorkeeper.door(zone.name, access, same)
 
     def _default(self, zones: Iterable[Zone], made: dict[str, Built]) -> Certificate | None:
         """The certificate of the first zone that has one."""
@@ -384,6 +411,10 @@ def _files(zone: Zone, server: ServerTls) -> tuple[Path, ...]:
             found += [files.file, files.key, files.ocsp]
     for rule in zone.tls.clients:
         found += [rule.certificates.ca, rule.certificates.crl]
+    access = zone.inspection.access
+    found += [*access.authorities, access.revoked]
+    if access.identity is not None:
+        found.append(access.identity.key)
     return tuple(dict.fromkeys(path for path in found if path is not None))
 
 

@@ -19,6 +19,7 @@ class _Commands(LateGroup):
         "records",
         "settings",
         "rules",
+        "tokens",
         "certs",
         "status",
         "reload",

@@ -31,6 +31,10 @@ from fastgw.config.lines import Path
 from fastgw.config.report import Report, did_you_mean
 from fastgw.errors import CertificateError
 from fastgw.policy.access import (
+    FACTS_MOST,
+    HEADERS_MOST,
+    OF_CERTIFICATES,
+    OF_TOKENS,
     OPEN,
     Access,
     AccessPolicy,
@@ -50,8 +54,6 @@ from fastgw.tls.material import read_authorities, read_crls
 Model = TypeVar("Model", bound=Table)
 JWKS_MOST = 1 << 20
 _APART = ("applications", "service_tokens", "jwt", "certificates", "identity")
-_TOKENS = ("jwt", "email", "email_domain", "claim")
-_CERTIFICATES = ("certificate", "common_name", "fingerprint", "san")
 _LOWERED = ("email", "email_domain", "fingerprint")
 
 
@@ -333,6 +335,24 @@ def _whole(report: Report, path: Path, judge: _Judge, access: Access) -> None:
     """What policies ask for must be there to be had."""
     if not access.applications:
         report.warning(path, "protects nothing", "write [[zone.access.applications]]")
+    headers = {one.header for one in access.jwt}
+    if len(headers) > HEADERS_MOST:
+        report.error(
+            (*path, "jwt"), f"looks for tokens in {len(headers)} headers; at most {HEADERS_MOST} are possible"
+        )
+    facts = {
+        asked
+        for application in access.applications
+        for policy in application.policies
+        for asked in (*policy.include, *policy.require, *policy.exclude)
+        if asked.kind in OF_TOKENS or asked.kind in OF_CERTIFICATES
+    }
+    if len(facts) > FACTS_MOST:
+        report.error(
+            (*path, "applications"),
+            f"ask {len(facts)} things of tokens and certificates; at most {FACTS_MOST} are possible",
+            "several values in one entry are one thing",
+        )
     seen: dict[tuple[str, str], str] = {}
     for index, one in enumerate(access.applications):
         where = (*path, "applications", index)
@@ -342,7 +362,7 @@ def _whole(report: Report, path: Path, judge: _Judge, access: Access) -> None:
             )
         seen.setdefault((one.host, one.path), one.name)
     for kind, where in judge.asked.items():
-        if kind in _TOKENS and not access.jwt:
+        if kind in OF_TOKENS and not access.jwt:
             report.error(where, "asks for a token, and no issuer is believed", "write [[zone.access.jwt]]")
         if kind == "any_valid_service_token" and not access.service_tokens:
             report.error(
@@ -363,7 +383,7 @@ def certificates_wanted(report: Report, access: Access, path: Path, asked: bool)
     for index, application in enumerate(access.applications):
         for policy in application.policies:
             kinds = {one.kind for one in (*policy.include, *policy.require, *policy.exclude)}
-            if kinds.isdisjoint(_CERTIFICATES):
+            if kinds.isdisjoint(OF_CERTIFICATES):
                 continue
             hosts.append(application.host)
             if not (asked or access.authorities):

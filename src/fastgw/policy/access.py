@@ -28,6 +28,12 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 
 SECRET_DIGEST = 64
 """Hex digits of a SHA-256 digest."""
+HEADERS_MOST = 4
+"""Headers of one zone that signed tokens are looked for in."""
+FACTS_MOST = 1024
+"""Different things that the policies of one zone may ask of signed tokens and certificates."""
+OF_TOKENS = frozenset({"jwt", "email", "email_domain", "claim"})
+OF_CERTIFICATES = frozenset({"certificate", "common_name", "fingerprint", "san"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,8 @@ class Application:
     host  a name of the zone in A-labels, `*.` in front stands for all names below; "": every name of the zone
     path  "" all; "/pkg.Service" it and what is below it; "/pkg.*" all that begins so. Octets, case matters
 
-    More special is: the exact host, the longer host, the path without star, the longer path, the earlier one.
+    More special is: the exact host, the longer host, the longer path, the path without star, the earlier one.
+    A path that who serves it may read as another, decoded or in another case, is judged as both.
     A caller of whom no policy decides is denied. Calls that no application covers pass.
     """
 

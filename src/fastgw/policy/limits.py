@@ -267,8 +267,6 @@ _SIZES = (
         64 * _MIB,
         _MIB,
         16 * _GIB,
-        "counters of rate limits, 32 octets each, from the first rate limit on; when all of a bucket are "
-        "worth keeping, a call of a new key may pass uncounted",
         "counters of rate limits, 32 octets each, from the first rate limit on; where all are worth keeping, "
         "a call of a new key may pass uncounted",
         "floods with a new key in each call",

@@ -7,7 +7,8 @@ from fastgw._core.rules.facts cimport RuleFacts
 from fastgw._core.rules.run cimport RuleProgram, RuleRun
 
 cdef enum:
-    SCRATCH_SIZE = 65536        # octets of values that are computed for one head; beyond it nothing is true of them
+    ALL_PHASES = 0xffff
+    SCRATCH_SIZE = 262144       # octets of values that are computed for one head; beyond it nothing is true of them
     TALLIES_OF_A_PAGE = 1024
     TALLY_PAGES = 1024
     TALLIES_MOST = 1048576      # rules with a counter of their own; those that come later share the last one
@@ -16,6 +17,7 @@ cpdef enum Outcome:
     PASSED = 0
     BLOCKED                     # by `rule`
     LIMITED                     # by `rule`, again in `retry_ms`
+    TOO_LARGE                   # there was no room for what the rules ask about this head
     NO_MEMORY                   # the worker could not get what it needs to ask these rules
 
 ctypedef struct Tally:
@@ -67,6 +69,8 @@ cdef bint inspector_open(Inspector *self) noexcept nogil
 cdef void inspector_close(Inspector *self) noexcept nogil
 cdef bint inspector_grow(Inspector *self, uint32_t node_count, uint32_t managed_node_count,
                          uint32_t slot_count) noexcept nogil
+cdef bint inspect_phases(Inspector *self, const InspectionRow *row, const RuleFacts *facts, uint64_t now_ns,
+                         uint32_t phases, uint16_t skipped, Verdict *verdict) noexcept nogil
 cdef bint inspect_head(Inspector *self, const InspectionRow *row, const RuleFacts *facts, uint64_t now_ns,
                        Verdict *verdict) noexcept nogil
 cdef void verdict_text(const Verdict *self, const char *zone, char *text, size_t size) noexcept nogil

@@ -243,6 +243,8 @@ cdef bint _ask_managed(Inspector *self, const InspectionRow *row, const RuleFact
         _came(self, step.number, True, came)
         if came == DENIED:
             return False
+        if came == PHASE_ENDED:
+            break       # the rest of the set asks for nothing that this head has
         step = rules_next(run, rules_after(run, step))
     return True
 
@@ -254,15 +256,26 @@ cdef bint inspect_head(Inspector *self, const InspectionRow *row, const RuleFact
     Its first field is written anew, so are all that its outcome makes sense of. `facts` is lent until the verdict has
     been carried out.
     """
+    return inspect_phases(self, row, facts, now_ns, <uint32_t>ALL_PHASES, 0, verdict)
+
+
+cdef bint inspect_phases(Inspector *self, const InspectionRow *row, const RuleFacts *facts, uint64_t now_ns,
+                         uint32_t phases, uint16_t skipped, Verdict *verdict) noexcept nogil:
+    """The same for some of the phases, a bit each, of which those that are `skipped` have been left out before.
+
+    A head whose values did not find room in the scratch memory is denied: a rule that cannot be asked holds for nobody,
+    and whoever chooses the head would choose which.
+    """
     cdef const InspectionData *data = row.data
     cdef uint64_t spared[MANAGED_WORDS]
+    cdef uint64_t exhausted = self.run.exhausted + self.managed_run.exhausted
     cdef uint32_t phase
-    cdef uint32_t left = data.phases
+    cdef uint32_t left = data.phases & phases
     verdict.outcome = <uint8_t>PASSED
     verdict.rule = NULL
     verdict.slot = 0
     verdict.retry_ms = 0
-    verdict.skipped = 0
+    verdict.skipped = skipped
     verdict.effect_count = 0
     memset(&verdict.stream, 0, sizeof(StreamLimit))
     if not rules_begin(&self.run, data.program, facts):
@@ -278,6 +291,9 @@ cdef bint inspect_head(Inspector *self, const InspectionRow *row, const RuleFact
                     and not _ask_managed(self, row, facts, now_ns, spared, verdict)):
                 return False
         phase += 1
+    if self.run.exhausted + self.managed_run.exhausted != exhausted:
+        verdict.outcome = <uint8_t>TOO_LARGE
+        return False
     return True
 
 
@@ -289,7 +305,9 @@ cdef const char **_kinds = [b"IP access rule", b"zone lockdown", b"user agent ru
 
 cdef void verdict_text(const Verdict *self, const char *zone, char *text, size_t size) noexcept nogil:
     """One plain sentence for a denial: the zone and the rule by name, nothing of what the client has sent."""
-    if self.outcome == NO_MEMORY or self.rule == NULL:
+    if self.outcome == TOO_LARGE:
+        snprintf(text, size, b"zone %s: the head has more than its rules can look at", zone)
+    elif self.outcome == NO_MEMORY or self.rule == NULL:
         snprintf(text, size, b"zone %s: the gateway has no memory to ask its rules", zone)
     elif self.outcome == LIMITED:
         snprintf(text, size, b"zone %s: %s %s admits no more of these calls for %u ms", zone,

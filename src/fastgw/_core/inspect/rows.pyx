@@ -25,9 +25,10 @@ cdef class Inspection:
     rules, entries      the program, a phase for each InspectPhase, and an entry for each of its rules
     managed, choices    the program of the managed set, which has one phase, with an entry for each of its rules that
                         says what this zone does; its rules numbered in `off` are off. None: the set is
+    numbers             number facts, a bit each, that are found out though no rule asks for them
     """
 
-    def __cinit__(self, Rules rules not None, entries, Rules managed=None, choices=(), off=()):
+    def __cinit__(self, Rules rules not None, entries, Rules managed=None, choices=(), off=(), uint64_t numbers=0):
         self.kept = [rules, managed]
         self.data.program = &rules.program
         self.data.rule_count = <uint32_t>len(entries)
@@ -37,7 +38,7 @@ cdef class Inspection:
         self.data.rules = <const RuleRow *>_rows(len(entries), sizeof(RuleRow))
         self._fill(<RuleRow *>self.data.rules, entries)
         self.data.texts = rules.program.texts
-        self.data.integers = rules.program.integers
+        self.data.integers = rules.program.integers | numbers
         self.data.sources = rules.program.sources
         if managed is None:
             return

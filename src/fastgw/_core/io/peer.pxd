@@ -33,6 +33,7 @@ ctypedef struct PeerTexts:
     bint chain_too_large
 
 cdef const char *peer_cipher(const TlsSession *session, uint32_t *length) noexcept nogil
+cdef uint8_t *peer_der(const TlsSession *session, uint32_t *length) noexcept nogil
 cdef uint32_t peer_random(const TlsSession *session, uint8_t *into) noexcept nogil
 cdef bint peer_certificate(const TlsSession *session, Octets *into, PeerTexts *texts) noexcept nogil
 cdef bint peer_base64(Octets *into, const uint8_t *octets, uint32_t length) noexcept nogil

@@ -479,3 +479,31 @@ def certificate_texts(bytes der not None):
     octets_close(&octets)
     memory_close(&memory)
     return out
+
+
+# ---- for who judges it
+
+
+cdef uint8_t *peer_der(const TlsSession *session, uint32_t *length) noexcept nogil:
+    """The certificate it has shown in DER, in memory that whoever asks has to free; NULL: none, or no memory."""
+    cdef BIO *bio
+    cdef char *der = NULL
+    cdef uint8_t *copy = NULL
+    cdef long size
+    cdef void *certificate = NULL
+    length[0] = 0
+    if session.ssl != NULL:
+        certificate = openssl.SSL_get_peer_certificate(session.ssl)
+    if certificate == NULL:
+        return NULL
+    bio = openssl.BIO_new(openssl.BIO_s_mem())
+    if bio != NULL and openssl.i2d_X509_bio(bio, certificate) == 1:
+        size = openssl.BIO_get_mem_data(bio, &der)
+        copy = <uint8_t *>malloc(<size_t>size) if size > 0 else NULL
+        if copy != NULL:
+            memcpy(copy, der, <size_t>size)
+            length[0] = <uint32_t>size
+    if bio != NULL:
+        openssl.BIO_free(bio)
+    openssl.X509_free(certificate)
+    return copy

@@ -2,7 +2,7 @@
 from fastgw._core.proxy.desk cimport Desk, Exchange
 from fastgw._core.wire.fields cimport FieldSection, RequestHead
 
-cdef void admit_begin(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil
+cdef void admit(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil
 cdef void admit_unanswered(Exchange *self) noexcept nogil
 cdef void admit_forget(Exchange *self) noexcept nogil
 cdef void admit_answered(Desk *desk) noexcept nogil

@@ -9,14 +9,17 @@ from libc.string cimport memcpy
 from fastgw._core.buf cimport Octets, octets_close, octets_open
 from fastgw._core.inspect.effects cimport Detour, effects_detour, effects_rewrite
 from fastgw._core.inspect.gate cimport Verdict
+from fastgw._core.inspect.access cimport AccessCall
 from fastgw._core.inspect.rewrite cimport (
     REWRITE_ADD, REWRITE_REMOVE, Change, rewrite, rewrite_is_allowed)
 from fastgw._core.inspect.rows cimport InspectionData
 from fastgw._core.proxy.ask cimport (
-    ASK_DENY, ASK_FAILED, ASK_PASS, Ask, ask_free, ask_new, ask_put, asks_take)
+    ABOUT_CALLERS, ASK_DENY, ASK_FAILED, ASK_PASS, Ask, ask_free, ask_new, ask_put, asks_take)
 from fastgw._core.proxy.attempt cimport attempt_first, attempt_stashed
-from fastgw._core.proxy.decide cimport TEXT_SIZE
+from fastgw._core.proxy.decide cimport TEXT_SIZE, decide_effects
 from fastgw._core.proxy.exchange cimport exchange_deny, exchange_lose_client
+from fastgw._core.proxy.guard cimport (
+    GUARD_WAIT_MS, HAS_TO_WAIT, LET_IN, Guarded, guard_judge, guard_unanswered)
 from fastgw._core.proxy.hooks cimport HookMemo, HookRow, hook_key, hook_next, memo_find, memo_put
 from fastgw._core.proxy.route cimport (
     HOSTNAME_MAX, VARIANT_MAX, HostRow, hostname_normalize, origin_key, snapshot_host)
@@ -37,36 +40,89 @@ cdef void _fail(Exchange *self, const HookRow *hook, const char *why) noexcept n
     exchange_deny(self, HOOK_FAILED, -1, text)
 
 
-cdef bint _ask(Exchange *self, uint32_t number, const uint64_t *key) noexcept nogil:
-    """Put the question about a hook; False: it could not be asked, and the call is denied."""
+cdef bint _put(Exchange *self, const Octets *fields, uint64_t about, const uint64_t *key,
+               uint32_t budget_ms) noexcept nogil:
+    """Ask about these stashed fields; False: it could not be asked, and unless nobody reads, the call is denied."""
     cdef Desk *desk = self.desk
-    cdef const HookRow *hook = &desk.hooks[number]
     cdef Ask *ask
     if desk.asking >= desk.asking_most:
         exchange_deny(self, OVERLOADED, -1, b"too many calls wait for the hooks of this gateway")
         return False
-    ask = ask_new(self.head.data, self.head.length)
+    ask = ask_new(fields.data, fields.length)
     if ask == NULL:
         exchange_deny(self, OVERLOADED, -1, b"the gateway has no memory left for more calls")
         return False
     ask.exchange = self
     ask.answered = &desk.answered
     ask.loop = &desk.loop
-    ask.about = number
+    ask.about = about
     ask.ray = self.ray
     ask.asked_at = desk.loop.now
     ask.key[0] = key[0]
     ask.key[1] = key[1]
     memcpy(ask.peer, self.client_link.peer, sizeof(ask.peer))
-    if not ask_put(desk.box, ask):
+    if desk.box == NULL or not ask_put(desk.box, ask):
         ask_free(ask)
-        _fail(self, hook, b"is not there any more")
+        _gone(self, about)
         return False
     desk.asking += 1
-    desk.meter.hooks_asked += 1
     self.ask = ask
-    self.ask_until = desk.loop.now + hook.budget_ms * <uint64_t>1000000
-    timing_look_in(self, hook.budget_ms)
+    self.ask_until = desk.loop.now + budget_ms * <uint64_t>1000000
+    timing_look_in(self, budget_ms)
+    return True
+
+
+cdef void _gone(Exchange *self, uint64_t about) noexcept nogil:
+    """Nobody reads questions any more."""
+    if about == ABOUT_CALLERS:
+        guard_unanswered(self)
+    else:
+        _fail(self, &self.desk.hooks[about], b"is not there any more")
+
+
+cdef void _ask(Exchange *self, uint32_t number, const uint64_t *key) noexcept nogil:
+    """Put the question about a hook."""
+    if _put(self, &self.head, number, key, self.desk.hooks[number].budget_ms):
+        self.desk.meter.hooks_asked += 1
+
+
+# ---- who calls
+
+
+cdef void _ask_who(Exchange *self, const FieldSection *section, const FieldSection *question) noexcept nogil:
+    """Let the call wait until its caller is known."""
+    cdef Octets fields
+    cdef uint64_t[2] key
+    key[0] = key[1] = 0
+    if not self.keeping and not stash_section(&self.head, section):
+        exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
+        return
+    self.keeping = self.seeking = True
+    octets_open(&fields, &self.desk.memory)
+    if stash_section(&fields, question):
+        _put(self, &fields, ABOUT_CALLERS, key, GUARD_WAIT_MS)
+    else:
+        exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
+    octets_close(&fields)
+
+
+cdef bint _is_let_in(Exchange *self, FieldSection *section, RequestHead *head) noexcept nogil:
+    """Judge the caller. False: the call waits, or has been answered. `section` and `head` are changed."""
+    cdef FieldSection question
+    cdef AccessCall call
+    cdef uint8_t[64] room
+    cdef Guarded guarded = guard_judge(self, section, head, &question, &call, room)
+    if guarded == HAS_TO_WAIT:
+        _ask_who(self, section, &question)
+        return False
+    if guarded != LET_IN:
+        return False
+    self.guarded = True
+    if self.keeping and not _stash_anew(self, section):
+        exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
+        return False
+    if self.keeping:
+        request_head_check(section, head)
     return True
 
 
@@ -123,19 +179,37 @@ cdef void _change_by_rules(Exchange *self, FieldSection *section, RequestHead *h
     self.key = origin_key(self.row, section)
 
 
-cdef void admit_begin(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
-    """The gate has let it pass: what its rules change is changed, then it goes on."""
+cdef bint _is_changed(Exchange *self, FieldSection *section, RequestHead *head) noexcept nogil:
+    """Change what rules change, once. False: the call has been answered. `section` and `head` may be others now."""
+    self.changed = True
+    if self.zone.access != NULL and not decide_effects(self, section, head):
+        exchange_deny(self, OVERLOADED, -1, b"the gateway has no memory left for more calls")
+        return False
+    if self.desk.known.verdict.effect_count == 0:
+        return True
+    _change_by_rules(self, section, head)
+    if self.keeping and not _stash_anew(self, section):
+        exchange_lose_client(self, <uint32_t>REFUSED_STREAM)
+        return False
+    if self.keeping:
+        request_head_check(section, head)
+    return True
+
+
+cdef void admit(Exchange *self, FieldSection *section, const RequestHead *known) noexcept nogil:
+    """The gate has let it pass: see who calls, change what rules change, ask who is to be asked, then send it on."""
     cdef RequestHead changed
-    if self.zone.inspection == NULL or self.desk.known.verdict.effect_count == 0:
-        _admit(self, section, head)
-        return
-    changed = head[0]
-    _change_by_rules(self, section, &changed)
-    _admit(self, section, &changed)
-
-
-cdef void _admit(Exchange *self, FieldSection *section, const RequestHead *head) noexcept nogil:
-    """Ask who is to be asked, then send it on."""
+    cdef const RequestHead *head = known
+    if self.zone.access != NULL and not self.guarded:
+        changed = head[0]
+        if not _is_let_in(self, section, &changed):
+            return
+        head = &changed
+    if self.zone.inspection != NULL and not self.changed:
+        changed = head[0]
+        if not _is_changed(self, section, &changed):
+            return
+        head = &changed
     if self.desk.hook_count > 0 and not _passes(self, section, head):
         return
     if self.keeping:
@@ -149,7 +223,6 @@ cdef void _admit(Exchange *self, FieldSection *section, const RequestHead *head)
 
 cdef bint _change(Exchange *self, const Ask *ask, FieldSection *section) noexcept nogil:
     """Make the changes an answer asks for, in `section` and in the stash; False: no memory, or too many."""
-    cdef Octets changed
     cdef Change change
     cdef Field field
     cdef const uint8_t *at = ask.changes
@@ -162,8 +235,14 @@ cdef bint _change(Exchange *self, const Ask *ask, FieldSection *section) noexcep
         number += 1
         if not rewrite_is_allowed(change.name, change.name_length) or not rewrite(section, &change):
             return False
+    return section.list_size <= self.desk.room.limits.head_octets and _stash_anew(self, section)
+
+
+cdef bint _stash_anew(Exchange *self, FieldSection *section) noexcept nogil:
+    """Put the section in the place of what is stashed; False: memory is out."""
+    cdef Octets changed
     octets_open(&changed, &self.desk.memory)
-    if section.list_size > self.desk.room.limits.head_octets or not stash_section(&changed, section):
+    if not stash_section(&changed, section):
         octets_close(&changed)
         return False
     octets_close(&self.head)
@@ -182,15 +261,21 @@ cdef void _go_on(Exchange *self, const Ask *ask) noexcept nogil:
         exchange_deny(self, HOOK_FAILED, -1, b"a hook changed the metadata in a way that is not possible")
         return
     request_head_check(section, &head)
-    _admit(self, section, &head)
+    admit(self, section, &head)
 
 
 cdef void _take(Exchange *self, const Ask *ask) noexcept nogil:
     """The answer to what this call waits for."""
-    cdef Desk *desk = self.desk
-    cdef const HookRow *hook = &desk.hooks[ask.about]
+    cdef const HookRow *hook
     self.ask = NULL
     self.ask_until = 0
+    if ask.about == ABOUT_CALLERS:
+        if ask.answer == ASK_PASS:
+            _go_on(self, NULL)
+        else:
+            guard_unanswered(self)
+        return
+    hook = &self.desk.hooks[ask.about]
     if ask.answer == ASK_DENY:
         _deny(self, ask.grpc_status, ask.text)
     elif ask.answer == ASK_PASS or hook.open:
@@ -206,9 +291,9 @@ cdef void admit_answered(Desk *desk) noexcept nogil:
     while ask != NULL:
         next = ask.next
         desk.asking -= 1
-        if ask.answer == ASK_FAILED:
-            desk.meter.hooks_failed += 1
-        memo_put(&desk.memos, &desk.hooks[ask.about], ask, desk.loop.now)
+        if ask.about != ABOUT_CALLERS:
+            desk.meter.hooks_failed += ask.answer == ASK_FAILED
+            memo_put(&desk.memos, &desk.hooks[ask.about], ask, desk.loop.now)
         if ask.exchange != NULL:
             _take(<Exchange *>ask.exchange, ask)
         ask_free(ask)
@@ -217,9 +302,14 @@ cdef void admit_answered(Desk *desk) noexcept nogil:
 
 cdef void admit_unanswered(Exchange *self) noexcept nogil:
     """The time for the answer is over."""
-    cdef const HookRow *hook = &self.desk.hooks[self.ask.about]
+    cdef const HookRow *hook
     cdef char why[64]
+    cdef uint64_t about = self.ask.about
     admit_forget(self)
+    if about == ABOUT_CALLERS:
+        guard_unanswered(self)
+        return
+    hook = &self.desk.hooks[about]
     self.desk.meter.hooks_late += 1
     if hook.open:
         _go_on(self, NULL)

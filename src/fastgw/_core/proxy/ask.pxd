@@ -7,6 +7,12 @@ cdef enum:
     ASK_TEXT = 320              # octets of a denial's sentence, its zero included
     ASK_CHANGES = 16384         # octets of changed fields, at most
 
+cdef extern from *:
+    """
+    #define FASTGW_ABOUT_CALLERS UINT64_MAX
+    """
+    const uint64_t ABOUT_CALLERS "FASTGW_ABOUT_CALLERS"     # the fields are not a head but inspect.access's
+
 cpdef enum Answer:
     ASK_WAITS = 0
     ASK_PASS
@@ -19,7 +25,7 @@ cdef struct Ask:
     void *exchange              # of that worker; NULL: the call has gone
     Ask **answered              # where the worker looks for answers
     Loop *loop
-    uint64_t about              # what is asked: the number of a hook
+    uint64_t about              # what is asked: the number of a hook, or ABOUT_CALLERS
     uint64_t ray
     uint64_t asked_at           # ns
     uint64_t key[2]             # of what the answer may depend on; 0, 0: nothing is remembered

@@ -8,5 +8,6 @@ cdef enum:
 
 cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,
                                 char *text) noexcept nogil
+cdef bint decide_effects(Exchange *self, const FieldSection *section, const RequestHead *head) noexcept nogil
 cdef LocalReply failure_reply(const Exchange *self, const Link *link, int failure, char *text,
                               int *phase) noexcept nogil

@@ -3,8 +3,8 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, strcmp
 
-from fastgw._core.inspect.gate cimport BLOCKED, LIMITED, Verdict, inspect_head, verdict_text
-from fastgw._core.inspect.rows cimport InspectionRow
+from fastgw._core.inspect.gate cimport ALL_PHASES, BLOCKED, LIMITED, TOO_LARGE, Verdict, inspect_phases, verdict_text
+from fastgw._core.inspect.rows cimport LATE_TRANSFORM, InspectionRow
 from fastgw._core.io.transport cimport (
     ALPN_NOT_H2,
     CERTIFICATE_INVALID,
@@ -63,6 +63,7 @@ from fastgw._core.wire.fields cimport Field, field_is
 from fastgw._core.wire.grpc cimport media_type_is_grpc
 
 cdef enum:
+    _BEFORE_CHANGES = (1 << <int>LATE_TRANSFORM) - 1    # phases, a bit each
     _SHOWN = 80         # octets of a stranger's hostname that are repeated to it
 
 
@@ -174,7 +175,10 @@ cdef LocalReply _inspect(Exchange *self, Link *link, const FieldSection *section
     cdef const InspectionRow *row = self.zone.inspection
     cdef Verdict *verdict = &self.desk.known.verdict
     cdef const RuleFacts *facts = facts_of(row.data, self, link, section, head, hostname, length)
-    cdef bint passes = inspect_head(&self.desk.inspector, row, facts, self.desk.loop.now, verdict)
+    # What changes a call comes after who calls: where that is asked, the last phases have to wait.
+    cdef uint32_t phases = <uint32_t>ALL_PHASES if self.zone.access == NULL else _BEFORE_CHANGES
+    cdef bint passes = inspect_phases(&self.desk.inspector, row, facts, self.desk.loop.now, phases, 0, verdict)
+    self.skipped = verdict.skipped
     if verdict.rule != NULL:
         self.rule_slot = verdict.slot
     if passes:
@@ -185,7 +189,19 @@ cdef LocalReply _inspect(Exchange *self, Link *link, const FieldSection *section
     self.retry_ms = verdict.retry_ms
     if verdict.outcome == BLOCKED:
         return RULE_BLOCKED
+    if verdict.outcome == TOO_LARGE:
+        return HEAD_TOO_LARGE
     return RATE_LIMITED if verdict.outcome == LIMITED else OVERLOADED
+
+
+cdef bint decide_effects(Exchange *self, const FieldSection *section, const RequestHead *head) noexcept nogil:
+    """What the zone's rules change of a call whose caller is known. False: they could not be asked."""
+    cdef uint8_t hostname[HOSTNAME_MAX + 1]
+    cdef uint32_t length = hostname_normalize(head.authority.value, head.authority.value_length, hostname)
+    cdef const InspectionRow *row = self.zone.inspection
+    cdef const RuleFacts *facts = facts_of(row.data, self, self.client_link, section, head, hostname, length)
+    return inspect_phases(&self.desk.inspector, row, facts, self.desk.loop.now,
+                          <uint32_t>ALL_PHASES & ~<uint32_t>_BEFORE_CHANGES, self.skipped, &self.desk.known.verdict)
 
 
 cdef LocalReply exchange_decide(Exchange *self, Link *link, const FieldSection *section, const RequestHead *head,

@@ -5,6 +5,7 @@ from fastgw._core.buf cimport Chain, Memory, Octets, Slots
 from fastgw._core.h2.conn cimport Conn, ConnEvents, ConnRoom
 from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
+from fastgw._core.inspect.access cimport AccessCall
 from fastgw._core.inspect.gate cimport Inspector, Verdict
 from fastgw._core.inspect.rows cimport RuleRow
 from fastgw._core.io.fingerprint cimport Fingerprint
@@ -58,7 +59,6 @@ cdef struct CallFacts:
     uint8_t client[16]
     char ray[24]
     uint64_t seed[2]
-    char random[48]             # of the client's hello, in base64
 
 cdef struct LinkFacts:
     # What is found out about a connection when a rule first asks for it.
@@ -69,6 +69,20 @@ cdef struct LinkFacts:
     bint certified              # the next two are known
     Octets certificate          # what the client's says, see PeerTexts; empty: it showed none
     PeerTexts texts
+    uint8_t *der                # its certificate, on the heap; NULL: not looked at, or none
+    uint32_t der_length
+    uint8_t der_digest[32]
+
+ctypedef struct AccessStay:
+    # What a caller was admitted by, kept while its stream is open in zones that look at it again.
+    AccessCall call
+    uint64_t number             # of the policies that admitted it, and their epoch
+    uint64_t epoch
+    Octets path
+    uint32_t hostname_length
+    uint32_t client_length      # 4 or 16; 0: it has no address
+    uint8_t client[16]
+    uint8_t hostname[253]
 
 cdef struct Desk
 cdef struct Link
@@ -199,7 +213,15 @@ cdef struct Exchange:
     uint64_t rival_began_at     # ns
     Ask *ask                    # what the call waits to be told; NULL: nothing
     uint64_t ask_until          # ns: it is not waited for longer
+    bint changed                # what rules change of it has been changed
+    uint8_t bot_score           # 1 to 99; 0: nobody asked
+    uint32_t bot_reasons        # for it, see inspect.bots
+    uint16_t skipped            # phases its rules have left out, a bit each
     uint32_t hooks_done         # hooks that have been asked, or need not be
+    bint guarded                # its caller has been admitted
+    uint8_t guard_rounds        # questions about its caller so far
+    uint64_t guard_at           # ns, when its caller is looked at again; 0: never
+    AccessStay *stay            # NULL: it is not
     uint64_t deadline_at        # ns; 0: none
     bint clamped                # the deadline is not the one the client wrote
     uint64_t active_at          # ns, last octets either way
@@ -246,6 +268,8 @@ cdef struct Desk:
     Slots uses
     Slots endpoints
     Slots link_facts
+    Slots stays
+    uint64_t assertion[255]     # what an origin is told of a caller, until the next one
     Inspector inspector
     CallFacts known
     Slots prints

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from fastgw._core.inspect.policies import AccessTable
     from fastgw._core.inspect.rows import Inspection
     from fastgw._core.proxy.rows import Certificate
 
@@ -40,6 +41,7 @@ class ZoneEntry(NamedTuple):
     """A zone; the last of its routes matches every call.
 
     inspection  what is asked of heads, None: nothing is; `slots`: the counter of each of its rules
+    access      who may call, None: anybody
     """
 
     name: str
@@ -50,6 +52,7 @@ class ZoneEntry(NamedTuple):
     routes: Sequence[RouteEntry] = (RouteEntry(),)
     inspection: Inspection | None = None
     slots: Sequence[int] = ()
+    access: AccessTable | None = None
 
 
 class EndpointEntry(NamedTuple):

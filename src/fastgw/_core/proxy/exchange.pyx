@@ -26,7 +26,7 @@ from fastgw._core.h2.outbox cimport (
     outbox_trailers,
 )
 from fastgw._core.h2.stream cimport CLOSED, HALF_CLOSED_LOCAL, Stream
-from fastgw._core.proxy.admit cimport admit_begin, admit_forget
+from fastgw._core.proxy.admit cimport admit, admit_forget
 from fastgw._core.proxy.attempt cimport (
     AGAIN_BY_POLICY,
     AGAIN_UNPROCESSED,
@@ -57,6 +57,7 @@ from fastgw._core.proxy.desk cimport (
     desk_snapshot,
 )
 from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed, endpoint_served
+from fastgw._core.proxy.guard cimport guard_clean, guard_leave
 from fastgw._core.proxy.head cimport head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
 from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
@@ -189,6 +190,7 @@ cdef void _finish(Exchange *self) noexcept nogil:
     attempt_settle(self)
     attempt_over(self)
     admit_forget(self)
+    guard_leave(self)
     timing_end(self)
     use_release(desk, self.use)
     self.next = desk.dead_exchanges
@@ -216,6 +218,8 @@ cdef void _log(Exchange *self) noexcept nogil:
     row.grpc_status = self.grpc_status
     row.error = self.error
     row.rule = self.rule_slot
+    row.bot_score = self.bot_score
+    row.bot_reasons = self.bot_reasons
     row.blamed = self.blamed
     row.side = self.side
     row.phase = self.phase
@@ -369,7 +373,7 @@ cdef void _on_request_head(Conn *conn, Stream *stream, FieldSection *section, co
         return
     timing_begin(self, head)
     pace_begin(self)
-    admit_begin(self, section, head)
+    admit(self, section, head)
 
 
 # ---- octets, both ways
@@ -583,6 +587,8 @@ cdef void _on_request_trailers(Conn *conn, Stream *stream, FieldSection *section
     if self == NULL:
         return
     self.request.half = <uint8_t>ENDED_HALF
+    if self.zone != NULL:
+        guard_clean(self, section)
     if self.origin != NULL and self.origin.conn != NULL:
         outbox_trailers(<Conn *>self.origin.conn, self.origin, section)
 

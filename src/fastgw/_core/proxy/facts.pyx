@@ -4,17 +4,25 @@ Only what a zone's programs ask for is found out, each time; a fact that nobody 
 """
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
+from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
 from fastgw._core.buf cimport Octets, octets_close, octets_open, slots_take
 from fastgw._core.clock cimport clock_wall
+from fastgw._core.inspect.bots cimport BotView, bots_score
+from fastgw._core.io.fingerprint cimport (
+    FINGERPRINT_DONE,
+    FINGERPRINT_WAITS,
+    JA3_TEXT,
+    JA4_TEXT,
+    RANDOM_TEXT,
+    SHA1_TEXT,
+    Fingerprint,
+)
 from fastgw._core.io.peer cimport (
-    PEER_RANDOM_SIZE,
     PEER_TEXTS,
-    peer_base64,
     peer_certificate,
     peer_cipher,
-    peer_random,
 )
 from fastgw._core.io.sys cimport (
     AF_INET,
@@ -46,7 +54,7 @@ cdef enum:
 cdef uint8_t *_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 
 
-cdef uint8_t _address(const uint8_t *socket_address, uint8_t *into, uint16_t *port) noexcept nogil:
+cdef uint8_t address_of(const uint8_t *socket_address, uint8_t *into, uint16_t *port) noexcept nogil:
     """The address in a struct sockaddr, IPv4 also where it is mapped: octets of it, 0 if it has none."""
     cdef uint16_t family
     memcpy(&family, socket_address, 2)
@@ -63,7 +71,7 @@ cdef uint8_t _address(const uint8_t *socket_address, uint8_t *into, uint16_t *po
     return 16
 
 
-cdef LinkFacts *_of_link(Link *link) noexcept nogil:
+cdef LinkFacts *factsfacts_of_link(Link *link) noexcept nogil:
     """What is known of the connection; NULL: there is no memory for it."""
     if link.facts == NULL:
         link.facts = <LinkFacts *>slots_take(&link.desk.link_facts)
@@ -74,13 +82,13 @@ cdef LinkFacts *_addressed(Link *link) noexcept nogil:
     """The same with our address: the kernel is asked once."""
     cdef uint8_t found[128]
     cdef socklen_t size = sizeof(found)
-    cdef LinkFacts *self = _of_link(link)
+    cdef LinkFacts *self = factsfacts_of_link(link)
     if self == NULL or self.addressed:
         return self
     self.addressed = True
     memset(found, 0, sizeof(found))
     if getsockname(link.transport.source.fd, <sockaddr *>found, &size) == 0:
-        self.server_length = _address(found, self.server, &self.server_port)
+        self.server_length = address_of(found, self.server, &self.server_port)
     return self
 
 
@@ -101,7 +109,7 @@ cdef uint32_t _base64(char *into, const uint8_t *octets, uint32_t length) noexce
 
 cdef LinkFacts *_certified(Link *link) noexcept nogil:
     """What is known of the connection, with what the client's certificate says: it is read once."""
-    cdef LinkFacts *self = _of_link(link)
+    cdef LinkFacts *self = facts_of_link(link)
     if self == NULL or self.certified:
         return self
     self.certified = True
@@ -124,6 +132,7 @@ cdef void facts_close(LinkFacts *self) noexcept nogil:
     """The connection has gone."""
     if self.certified:
         octets_close(&self.certificate)
+    free(self.der)
 
 
 cdef void _call_text(CallFacts *self, uint32_t number, Exchange *exchange) noexcept nogil:
@@ -141,11 +150,42 @@ cdef void _call_text(CallFacts *self, uint32_t number, Exchange *exchange) noexc
         _text(into, exchange.zone.name, exchange.zone.name_length)
 
 
+cdef void _print_text(RuleText *into, uint32_t number, Link *link) noexcept nogil:
+    """What the client's hello looked like."""
+    cdef const Fingerprint *seen = link.print_
+    if seen == NULL or seen.state != FINGERPRINT_DONE:
+        return
+    if number == TLS_CLIENT_RANDOM:
+        _text(into, seen.random, RANDOM_TEXT)
+    elif number == TLS_EXTENSIONS_SHA1:
+        _text(into, seen.extensions, SHA1_TEXT)
+    elif number == TLS_EXTENSIONS_SHA1_LE:
+        _text(into, seen.extensions_le, SHA1_TEXT)
+    elif number == TLS_CIPHERS_SHA1:
+        _text(into, seen.ciphers, SHA1_TEXT)
+    elif number == JA3:
+        _text(into, seen.ja3, JA3_TEXT)
+    else:
+        _text(into, seen.ja4, JA4_TEXT)
+
+
+cdef int64_t _score(Exchange *exchange, Link *link, const FieldSection *section,
+                    const RequestHead *head) noexcept nogil:
+    """How well the client fits what it says it is; the log is told too."""
+    cdef BotView view
+    cdef const Fingerprint *seen = link.print_
+    view.section = section
+    view.head = head
+    view.opening = &link.conn.opening
+    view.ja4 = seen.ja4 if seen != NULL and seen.state == FINGERPRINT_DONE else NULL
+    view.hello_seen = seen != NULL and seen.state != FINGERPRINT_WAITS
+    exchange.bot_score = bots_score(&view, &exchange.bot_reasons)
+    return exchange.bot_score
+
+
 cdef void _link_text(CallFacts *self, uint32_t number, Link *link) noexcept nogil:
     """A text about the connection."""
     cdef RuleText *into = &self.texts[number]
-    cdef uint8_t random[PEER_RANDOM_SIZE]
-    cdef uint32_t length
     into.at = NULL
     if number == TLS_VERSION and link.tls_version != 0:
         if link.tls_version == TLS_1_3:
@@ -154,10 +194,8 @@ cdef void _link_text(CallFacts *self, uint32_t number, Link *link) noexcept nogi
             _text(into, b"TLSv1.2", 7)
     elif number == TLS_CIPHER:
         into.at = <const uint8_t *>peer_cipher(&link.transport.tls, &into.length)
-    elif number == TLS_CLIENT_RANDOM:
-        length = peer_random(&link.transport.tls, random)
-        if length > 0:
-            _text(into, self.random, _base64(self.random, random, length))
+    elif TLS_CLIENT_RANDOM <= number <= TLS_CIPHERS_SHA1 or number == JA3 or number == JA4:
+        _print_text(into, number, link)
     elif CERTIFICATE_TEXTS <= number < CERTIFICATE_TEXTS + <uint32_t>PEER_TEXTS:
         _certificate_text(into, number - CERTIFICATE_TEXTS, link)
 
@@ -200,6 +238,8 @@ cdef int64_t _number(Link *link, uint32_t number) noexcept nogil:
         if facts == NULL:
             return INT64_MIN
         return facts.texts.too_large if number == CERT_TOO_LARGE else facts.texts.chain_too_large
+    if number == HELLO_LENGTH and link.print_ != NULL and link.print_.state == FINGERPRINT_DONE:
+        return link.print_.hello_length
     return INT64_MIN
 
 
@@ -216,7 +256,7 @@ cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, 
     facts.section = section
     facts.head = head
     _text(&facts.hostname, hostname, length)
-    facts.client.length = _address(link.peer, self.client, &port)
+    facts.client.length = address_of(link.peer, self.client, &port)
     facts.client.at = self.client if facts.client.length > 0 else NULL
     facts.server.at = NULL
     facts.secure = link.tls_version != 0
@@ -239,6 +279,9 @@ cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, 
     left = asked.integers
     while left != 0:
         number = fastgw_lowest(left)
-        self.numbers[number] = _number(link, number)
+        if number == BOT_SCORE:
+            self.numbers[number] = _score(exchange, link, section, head)
+        else:
+            self.numbers[number] = _number(link, number)
         left &= left - 1
     return facts

@@ -1,5 +1,6 @@
 """A link: one transport and the HTTP/2 connection on it; filled, fed, flushed, buried."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from fastgw._core.buf cimport octets_append, octets_close, octets_open, slots_return, slots_take
@@ -40,7 +41,7 @@ from fastgw._core.io.transport cimport (
     transport_flush,
     transport_rest,
 )
-from fastgw._core.proxy.desk cimport Exchange, LinkFacts, desk_dice, desk_snapshot
+from fastgw._core.proxy.desk cimport AccessStay, Exchange, LinkFacts, desk_dice, desk_snapshot
 from fastgw._core.proxy.facts cimport facts_close
 from fastgw._core.proxy.pool cimport pool_earlier, pool_keeps_idle, pool_link_lost, pool_link_shut, pool_tend
 from fastgw._core.proxy.route cimport CertificateRow, snapshot_certificate
@@ -67,6 +68,7 @@ cdef bint desk_is_full(const Desk *desk) noexcept nogil:
         return False
     used = (desk.memory.lent + desk.links.live * (sizeof(Link) + _LINK_COST) + desk.room.streams.live * sizeof(Stream)
             + desk.exchanges.live * sizeof(Exchange) + desk.link_facts.live * sizeof(LinkFacts)
+            + desk.stays.live * sizeof(AccessStay)
             + desk.inspector.memory_size + desk.prints.live * sizeof(Fingerprint))
     return used > desk.room.limits.worker_memory
 

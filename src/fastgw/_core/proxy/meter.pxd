@@ -27,6 +27,8 @@ ctypedef struct Finished:
     uint64_t request_messages
     uint64_t response_messages
     uint32_t zone               # meter number; 0xffffffff: none
+    uint32_t bot_reasons
+    uint8_t bot_score           # 0: nobody asked
     uint32_t rule               # counter of the rule that decided; 0: none did
     uint16_t status
     int16_t grpc_status

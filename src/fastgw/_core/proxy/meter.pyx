@@ -60,6 +60,7 @@ cdef list meter_take_finished(Meter *self, int most):
             "request_messages": row.request_messages, "response_messages": row.response_messages,
             "zone": -1 if row.zone == 0xffffffff else row.zone, "status": row.status, "grpc_status": row.grpc_status,
             "error": row.error, "rule": row.rule,
+            "bot_score": row.bot_score, "bot_reasons": row.bot_reasons,
             "side": row.side if row.blamed else -1, "phase": row.phase, "grpc": bool(row.grpc),
             "attempts": row.attempts, "endpoint": row.endpoint,
             "peer": (<const char *>row.peer)[:28],

@@ -1,6 +1,7 @@
 """The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from fastgw._core.inspect.policies cimport AccessRow
 from fastgw._core.inspect.rows cimport InspectionRow
 from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.proxy.endpoints cimport EndpointState
@@ -122,6 +123,7 @@ ctypedef struct ZoneRow:
     bint grpc                   # setting `grpc`
     bint http                   # setting `http`
     bint encrypted              # encryption mode is full or better
+    const AccessRow *access     # who may call; NULL: anybody
     const InspectionRow *inspection     # what is asked of heads; NULL: nothing is
     const CertificateRow **certificates     # that its hostnames show; the first stands for names that none covers
     uint32_t certificate_count

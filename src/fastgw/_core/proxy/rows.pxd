@@ -1,6 +1,7 @@
 """What a snapshot is put together from: certificates, and one block of rows for each zone."""
 from libc.stdint cimport uint32_t
 
+from fastgw._core.inspect.policies cimport AccessTable
 from fastgw._core.inspect.rows cimport Inspection, InspectionRow
 from fastgw._core.proxy.endpoints cimport Endpoints
 from fastgw._core.proxy.route cimport (
@@ -48,5 +49,6 @@ cdef class ZoneBlock:
     cdef tuple certificates     # the zone's
     cdef tuple special          # those of single hostnames
     cdef Endpoints endpoints
+    cdef AccessTable access     # None: anybody may call
     cdef Inspection inspection  # None: nothing is asked
     cdef object keep

@@ -183,6 +183,7 @@ cdef class ZoneBlock:
             if certificate is None:
                 raise TypeError("a certificate is None")
         self.inspection = zone.inspection
+        self.access = zone.access
         _open(self, zone, hosts, origins, texts)
         _inspect(self, zone)
         _zone(self.data, zone, self.certificates, texts)
@@ -260,6 +261,8 @@ cdef void _inspect(ZoneBlock block, object zone) except *:
     """What is asked of heads: the rules, which other zones may share, and the counters, which are this zone's."""
     cdef BlockData *self = block.data
     cdef uint32_t number
+    if block.access is not None:
+        self.zone.access = &block.access.row
     if block.inspection is None:
         return
     if len(zone.slots) != block.inspection.rule_count:

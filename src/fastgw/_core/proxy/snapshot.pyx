@@ -11,6 +11,7 @@ from libc.string cimport memcpy
 from fastgw._core.clock cimport clock_now
 from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.io.tls cimport TLS_1_2
+from fastgw._core.proxy.facts cimport BOT_SCORE, HELLO_LENGTH, JA3, TLS_CLIENT_RANDOM
 from fastgw._core.proxy.index cimport Index, index_close, index_drop, index_open, index_put
 from fastgw._core.proxy.route cimport (
     HOST_PROXIED,
@@ -324,12 +325,19 @@ cdef class Snapshot:
         )
 
 
+# Facts that are made of the ClientHello.
+cdef uint64_t _PRINTED_TEXTS = (<uint64_t>0xf << <int>TLS_CLIENT_RANDOM) | (<uint64_t>3 << <int>JA3)
+cdef uint64_t _PRINTED_NUMBERS = (<uint64_t>1 << <int>HELLO_LENGTH) | (<uint64_t>1 << <int>BOT_SCORE)
+
+
 cdef void _note_inspection(SnapshotData *self, ZoneBlock block) noexcept:
     """How much a worker needs to ask this zone's rules. It never gets less: memory is not given back."""
     if block.inspection is None:
         return
     self.node_count = max(self.node_count, block.inspection.data.program.node_count)
     self.slot_count = max(self.slot_count, block.data.slot_count)
+    if block.inspection.data.texts & _PRINTED_TEXTS or block.inspection.data.integers & _PRINTED_NUMBERS:
+        self.prints = True
     if block.inspection.data.managed != NULL:
         self.managed_node_count = max(self.managed_node_count, block.inspection.data.managed.node_count)
 

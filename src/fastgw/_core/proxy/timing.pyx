@@ -11,6 +11,7 @@ from fastgw._core.proxy.attempt cimport attempt_due, attempt_hedge
 from fastgw._core.proxy.decide cimport TEXT_SIZE
 from fastgw._core.proxy.desk cimport OPEN_HALF, PHASE_STREAM, SIDE_CLIENT, SIDE_GATEWAY, SIDE_ORIGIN
 from fastgw._core.proxy.exchange cimport exchange_commit, exchange_fail, exchange_lose_client
+from fastgw._core.proxy.guard cimport guard_look_again
 from fastgw._core.proxy.pace cimport pace_due
 from fastgw._core.proxy.reply cimport DEADLINE_EXCEEDED, ORIGIN_IDLE, STREAM_TOO_OLD
 from fastgw._core.proxy.route cimport RouteRow
@@ -43,6 +44,8 @@ cdef uint64_t _next(const Exchange *self) noexcept nogil:
         _sooner(&at, self.hedge_at)
     if self.release_at > 0:
         _sooner(&at, self.release_at)
+    if self.guard_at > 0:
+        _sooner(&at, self.guard_at)
     if self.ask_until > 0:
         _sooner(&at, self.ask_until)
     if self.pace.due_at > 0:
@@ -129,6 +132,9 @@ cdef void _timer(Timer *timer) noexcept nogil:
     if route.age_ms > 0 and now >= self.started_at + route.age_ms * _MS:
         snprintf(text, TEXT_SIZE, b"the stream has reached its age of %u ms; begin a new one", route.age_ms)
         exchange_fail(self, STREAM_TOO_OLD, SIDE_GATEWAY, <int>PHASE_STREAM, text)
+        _await_taking(self)
+        return
+    if self.guard_at > 0 and now >= self.guard_at and not guard_look_again(self):
         _await_taking(self)
         return
     if self.ask_until > 0 and now >= self.ask_until:

@@ -6,6 +6,7 @@ from libc.string cimport memcpy, memset
 
 from fastgw._core.buf cimport memory_close, memory_open, slots_close, slots_open, slots_take
 from fastgw._core.clock cimport clock_wall
+from fastgw._core.inspect.bots import words
 from fastgw._core.h2.conn cimport (
     conn_room_close,
     conn_room_open,
@@ -40,6 +41,7 @@ from fastgw._core.proxy.ask cimport Ask, ask_free, asks_take, box_hold, box_leav
 from fastgw._core.proxy.attempt cimport attempt_lease_failed, attempt_lease_ready
 from fastgw._core.proxy.desk cimport (
     LISTENERS_MAX,
+    AccessStay,
     Exchange,
     Link,
     LinkFacts,
@@ -109,6 +111,7 @@ cdef Desk *_desk_new(uint32_t drain_timeout_ms, bint log, const Limits *limits) 
     slots_open(&desk.endpoints, sizeof(Endpoint))
     slots_open(&desk.link_facts, sizeof(LinkFacts))
     slots_open(&desk.prints, sizeof(Fingerprint))
+    slots_open(&desk.stays, sizeof(AccessStay))
     settings_default(&desk.toward_client)
     desk.toward_client.max_concurrent_streams = limits.concurrent_streams
     desk.toward_client.initial_window_size = limits.stream_window
@@ -153,6 +156,7 @@ cdef void _desk_free(Desk *desk) noexcept:
     slots_close(&desk.uses)
     slots_close(&desk.endpoints)
     slots_close(&desk.link_facts)
+    slots_close(&desk.stays)
     inspector_close(&desk.inspector)
     slots_close(&desk.prints)
     memory_close(&desk.memory)
@@ -451,6 +455,11 @@ cdef class Worker:
         for row in out:
             row["error"] = reply_name(<LocalReply><int>row["error"]).decode()
             blamed = row["side"] >= 0
+            reasons = row.pop("bot_reasons")
+            if row["bot_score"] > 0:
+                row["bot_reasons"] = words(reasons)
+            else:
+                del row["bot_score"]
             row["side"] = reply_side(<Side><int>row["side"]).decode() if blamed else ""
             row["phase"] = reply_phase(<Phase><int>row["phase"]).decode() if blamed else ""
         return out
