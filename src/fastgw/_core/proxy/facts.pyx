@@ -97,16 +97,6 @@ cdef inline void _text(RuleText *into, const void *at, uint32_t length) noexcept
     into.length = length
 
 
-cdef uint32_t _base64(char *into, const uint8_t *octets, uint32_t length) noexcept nogil:
-    """At most PEER_RANDOM_SIZE octets; returns the letters written."""
-    cdef Octets letters
-    memset(&letters, 0, sizeof(letters))
-    letters.data = letters.block = <uint8_t *>into
-    letters.room = letters.block_size = (PEER_RANDOM_SIZE + 2) // 3 * 4
-    peer_base64(&letters, octets, length)
-    return letters.length
-
-
 cdef LinkFacts *_certified(Link *link) noexcept nogil:
     """What is known of the connection, with what the client's certificate says: it is read once."""
     cdef LinkFacts *self = facts_of_link(link)

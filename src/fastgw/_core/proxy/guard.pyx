@@ -21,7 +21,7 @@ from fastgw._core.inspect.callers cimport ClientIdentity, caller_clean, caller_f
 from fastgw._core.inspect.policies cimport AccessRow, access_epoch
 from fastgw._core.io.peer cimport peer_der
 from fastgw._core.io.tls cimport tls_client_is_verified
-from fastgw._core.proxy.desk cimport PHASE_POLICY, SIDE_GATEWAY, AccessStay, Desk, LinkFacts
+from fastgw._core.proxy.desk cimport PHASE_POLICY, SIDE_GATEWAY, AccessStay, LinkFacts
 from fastgw._core.proxy.exchange cimport exchange_fail
 from fastgw._core.proxy.facts cimport address_of, facts_of_link
 from fastgw._core.proxy.reply cimport ACCESS_DENIED, ACCESS_UNAUTHENTICATED, HEAD_TOO_LARGE, OVERLOADED, LocalReply

@@ -1,6 +1,5 @@
 """A link: one transport and the HTTP/2 connection on it; filled, fed, flushed, buried."""
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from fastgw._core.buf cimport octets_append, octets_close, octets_open, slots_return, slots_take
