@@ -12,6 +12,7 @@ ctypedef int (*AlpnSelect)(SSL *, const uint8_t **, uint8_t *, const uint8_t *, 
 ctypedef int (*NameCallback)(SSL *, int *, void *) noexcept nogil
 ctypedef int (*CertCallback)(SSL *, void *) noexcept nogil
 ctypedef int (*VerifyCallback)(int, X509_STORE_CTX *) noexcept nogil
+ctypedef void (*KeyCallback)(const SSL *, const char *) noexcept nogil
 ctypedef int (*StatusCallback)(SSL *, void *) noexcept nogil
 ctypedef void (*MessageCallback)(int, int, int, const void *, size_t, SSL *, void *) noexcept nogil
 
@@ -70,5 +71,8 @@ ctypedef struct OpenSSL:
     int (*X509_STORE_CTX_get_error)(X509_STORE_CTX *) noexcept nogil
     int (*X509_STORE_CTX_get_error_depth)(X509_STORE_CTX *) noexcept nogil
     void (*X509_STORE_CTX_set_error)(X509_STORE_CTX *, int) noexcept nogil
+    void (*SSL_CTX_set_keylog_callback)(SSL_CTX *, KeyCallback) noexcept nogil
+    const void *(*SSL_get_current_cipher)(const SSL *) noexcept nogil
+    const char *(*SSL_CIPHER_get_name)(const void *) noexcept nogil
 
 cdef OpenSSL openssl

@@ -16,7 +16,7 @@ NAMES = (
     "SSL_CTX_set_tlsext_status_cb", "SSL_set_tlsext_status_ocsp_resp", "OPENSSL_malloc",
     "SSL_get_peer_certificate", "SSL_get_certificate", "X509_free", "i2d_X509_bio",
     "X509_STORE_CTX_get_current_cert", "X509_STORE_CTX_get_error", "X509_STORE_CTX_get_error_depth",
-    "X509_STORE_CTX_set_error",
+    "X509_STORE_CTX_set_error", "SSL_CTX_set_keylog_callback", "SSL_get_current_cipher", "SSL_CIPHER_get_name",
 )
 
 

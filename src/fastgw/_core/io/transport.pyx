@@ -24,10 +24,13 @@ from fastgw._core.io.sys cimport (
     SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY, close, connect, errno, getsockopt, recv, send,
     setsockopt, shutdown, sockaddr, socket, socklen_t, ssize_t, strerror)
 from fastgw._core.io.openssl cimport SSL_CTX
+from fastgw._core.io.records cimport (
+    TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, TlsResult)
 from fastgw._core.io.tls cimport (
-    TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, SelectTerms,
-    TlsResult, TlsTerms, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_error_text, tls_handshake,
-    tls_may_update_keys, tls_pull, tls_push, tls_read, tls_rest, tls_shutdown, tls_trim, tls_waiting, tls_write)
+    TLS_NONE, SelectTerms, TlsTerms, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_handshake,
+    tls_may_update_keys, tls_pull, tls_push, tls_read, tls_rest, tls_seal, tls_settle, tls_shutdown, tls_trim,
+    tls_waiting)
+from fastgw._core.io.tls_text cimport tls_error_text
 
 cdef enum:
     # Sealed octets that may wait: what one flush leaves, and what TLS itself has to say to a peer that does
@@ -85,7 +88,7 @@ cdef void _fail_recv(Transport *self, int number) noexcept nogil:
         _fail(self, failure, strerror(number))
     elif self.phase == TRANSPORT_HANDSHAKE:
         _fail(self, failure, "the peer closed the connection during the TLS handshake")
-    elif self.tls.ssl == NULL:
+    elif self.tls.layer == TLS_NONE:
         _fail(self, failure, "the peer closed the connection")
     else:
         _fail(self, failure, "the peer closed the connection without close_notify")
@@ -151,7 +154,7 @@ cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t 
     if context != NULL:
         self.phase = TRANSPORT_HANDSHAKE
         _timer_set(self, handshake_timeout_ms)
-        if not tls_accept(&self.tls, context, select, arg):
+        if not tls_accept(&self.tls, memory, context, select, arg):
             transport_close(self)
             return False
     if told != NULL:
@@ -248,7 +251,7 @@ cdef void _take_header(Transport *self) noexcept nogil:
     octets_close(&self.early)
     if header.named:
         memcpy(self.told, header.peer, PROXY_PEER_SIZE)
-    self.phase = TRANSPORT_OPEN if self.tls.ssl == NULL else TRANSPORT_HANDSHAKE
+    self.phase = TRANSPORT_OPEN if self.tls.layer == TLS_NONE else TRANSPORT_HANDSHAKE
     if self.phase == TRANSPORT_OPEN:
         timer_stop(self.loop, &self.timer)
 
@@ -268,7 +271,6 @@ cdef void _handshake(Transport *self) noexcept nogil:
     self.sni_seen = self.endpoint == NULL and self.tls.named
     self.phase = TRANSPORT_OPEN
     timer_stop(self.loop, &self.timer)
-    tls_trim(&self.tls)
 
 
 cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint *more) noexcept nogil:
@@ -294,7 +296,7 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
     # In the open phase that is transport_flush's business, so that the owner sees `blocked` end there.
     if self.sealed.length > 0 and self.phase == TRANSPORT_HANDSHAKE:
         _send_sealed(self)
-    if self.tls.ssl != NULL:
+    if self.tls.layer != TLS_NONE:
         # The part of a record that came earlier comes out together with what is asked for now.
         ask = room - TLS_RECORD_MAX if room > TLS_RECORD_MAX else 0
     if ask > NET_SIZE:
@@ -302,11 +304,11 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
     if ask == 0:
         more[0] = True
         return 0
-    count = _recv(self, into if self.tls.ssl == NULL else self.net, ask)
+    count = _recv(self, into if self.tls.layer == TLS_NONE else self.net, ask)
     if count <= 0:
         return 0
     more[0] = count == ask
-    if self.tls.ssl == NULL:
+    if self.tls.layer == TLS_NONE:
         self.octets_in += <uint64_t>count
         return <uint32_t>count
     return _unseal(self, <uint32_t>count, into, room, more)
@@ -338,6 +340,7 @@ cdef uint32_t _unseal(Transport *self, uint32_t count, uint8_t *into, uint32_t r
         _handshake(self)
         if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
             return 0
+        tls_settle(&self.tls, self.net, count)
     result = tls_read(&self.tls, into, room, &got)
     self.octets_in += got
     if tls_waiting(&self.tls) > 0:
@@ -418,7 +421,7 @@ cdef void transport_flush(Transport *self, Octets *plain) noexcept nogil:
     if self.sealed.length > 0:
         _send_sealed(self)
     if self.sealed.length == 0 and self.lost == 0 and plain.length > 0 and not self.ending:
-        if self.tls.ssl == NULL:
+        if self.tls.layer == TLS_NONE:
             _flush_clear(self, plain)
         else:
             _flush_sealed(self, plain)
@@ -438,14 +441,15 @@ cdef void _flush_clear(Transport *self, Octets *plain) noexcept nogil:
 cdef void _flush_sealed(Transport *self, Octets *plain) noexcept nogil:
     """Seal into `net` record by record, and send whenever no further record would fit."""
     cdef uint32_t limit = plain.length if plain.length < FLUSH_SIZE else FLUSH_SIZE
-    cdef uint32_t done = 0, used = 0, taken
+    cdef uint32_t done = 0, used = 0, taken, sealed
     cdef TlsResult result = TLS_DONE
     while done < limit and self.sealed.length == 0 and self.lost == 0:
-        result = tls_write(&self.tls, plain.data + done, limit - done, &taken)
+        result = tls_seal(&self.tls, plain.data + done, limit - done, self.net + used, NET_SIZE - used, &taken,
+                          &sealed)
         if result != TLS_DONE:
             break
         done += taken
-        used += tls_pull(&self.tls, self.net + used, NET_SIZE - used)
+        used += sealed
         if NET_SIZE - used < TLS_SEALED_MAX:
             _send_net(self, used)
             used = 0
@@ -468,7 +472,7 @@ cdef void _send_net(Transport *self, uint32_t length) noexcept nogil:
 
 cdef void transport_rest(Transport *self) noexcept nogil:
     """Give back what an open transport that has nothing to do can do without; the next octets bring it again."""
-    if self.phase == TRANSPORT_OPEN and self.tls.ssl != NULL:
+    if self.phase == TRANSPORT_OPEN and self.tls.layer != TLS_NONE:
         tls_rest(&self.tls)
 
 
@@ -491,7 +495,7 @@ cdef void transport_end(Transport *self) noexcept nogil:
     if self.phase != TRANSPORT_OPEN or self.ending or self.failure != TRANSPORT_FINE:
         return
     self.ending = True
-    if self.tls.ssl != NULL:
+    if self.tls.layer != TLS_NONE:
         tls_shutdown(&self.tls)
         _send_unasked(self)
     else:
