@@ -25,6 +25,7 @@ ctypedef struct TlsTerms:
     uint16_t version_least      # TlsVersion; 0: any
     uint16_t version_most
     uint8_t demand              # TlsDemand
+    bint own_records            # once it is over, OpenSSL may be let go
     bint no_h2                  # nobody is to come in under this name
     const uint8_t *staple       # an OCSP response, good until `select` is called again; NULL: none
     uint32_t staple_length
@@ -44,7 +45,8 @@ ctypedef struct TlsSession:
     # One TLS connection. Must not move once it is open. While OpenSSL has it: over two memory BIOs, owned by the
     # SSL object; a resting one has none (NULL).
     uint8_t layer               # TlsLayer
-    Memory *memory              # for records of our own; NULL: there will be none
+    Memory *memory
+    bint own_records            # as the terms of its name have it
     Records *records            # of TLS_OWN; NULL before, but between the first secret and tls_settle
     SSL *ssl
     BIO *incoming
@@ -75,7 +77,7 @@ ctypedef struct TlsSession:
 
 cdef bint tls_accept(TlsSession *self, Memory *memory, SSL_CTX *context, SelectTerms select,
                      void *arg) noexcept nogil
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const TlsWanted *wanted,
+cdef bint tls_connect(TlsSession *self, Memory *memory, SSL_CTX *context, const TlsWanted *wanted,
                       SSL_SESSION *earlier) noexcept nogil
 cdef SSL_SESSION *tls_ticket(TlsSession *self) noexcept nogil
 cdef void tls_ticket_free(SSL_SESSION *ticket) noexcept nogil

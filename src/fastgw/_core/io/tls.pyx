@@ -42,6 +42,7 @@ cdef enum:
     # Octets up to this length are copied into a BIO; more are lent to it, see tls_push.
     _COPY_MAX = 4096
     _CERTIFICATE_MAX = 65536    # octets of a certificate whose names are looked at
+    _OPENSSL_COST = 24576       # octets OpenSSL holds for a connection, about
 
 # Numbers of OpenSSL's public interface.
 cdef enum:
@@ -74,13 +75,12 @@ cdef enum _Alert:                   # RFC 8446 section 6.2
     _NO_APPLICATION_PROTOCOL = 120
 
 
-def arm(context_address: int, watch: bool = False, own: bool = True) -> None:
+def arm(context_address: int, watch: bool = False) -> None:
     """Let the server context at this address (an SSL_CTX) agree on h2 and nothing else, without Python.
 
     Replaces the callbacks set before. A session runs only on contexts that carry no Python callback. `watch`: the
     name asked for is looked up before a version is agreed on, for names that want less than TLS 1.3; it costs
-    sessions opened from this context a call per record that OpenSSL opens. `own`: where it can be, records are
-    sealed and opened without OpenSSL once the handshake is over.
+    sessions opened from this context a call per record that OpenSSL opens.
     """
     cdef SSL_CTX *context = <SSL_CTX *><uintptr_t>context_address
     if context == NULL:
@@ -88,7 +88,7 @@ def arm(context_address: int, watch: bool = False, own: bool = True) -> None:
     openssl.SSL_CTX_set_alpn_select_cb(context, _select_h2, NULL)
     openssl.SSL_CTX_set_tlsext_servername_callback(context, _accept_name)
     openssl.SSL_CTX_set_tlsext_status_cb(context, _staple)
-    if own and records_possible():
+    if records_possible():
         openssl.SSL_CTX_set_keylog_callback(context, _note_secret)
     if watch:
         openssl.SSL_CTX_set_msg_callback(context, _watch)
@@ -113,7 +113,7 @@ cdef int _select_h2(SSL *ssl, const uint8_t **selected, uint8_t *length, const u
 cdef void _note_secret(const SSL *ssl, const char *line) noexcept nogil:
     """OpenSSL tells a secret as for a key log."""
     cdef TlsSession *self = <TlsSession *>fastgw_talking
-    if self != NULL and self.ssl == ssl and not self.connects and self.memory != NULL:
+    if self != NULL and self.ssl == ssl and self.own_records:
         records_told(&self.records, self.memory, line)
 
 
@@ -162,6 +162,7 @@ cdef int _accept_name(SSL *ssl, int *alert, void *unused) noexcept nogil:
         return _SSL_TLSEXT_ERR_ALERT_FATAL
     if terms.context != NULL and openssl.SSL_set_SSL_CTX(ssl, terms.context) == NULL:
         return _SSL_TLSEXT_ERR_ALERT_FATAL
+    self.own_records = terms.own_records
     self.staple = terms.staple
     self.staple_length = terms.staple_length
     return _SSL_TLSEXT_ERR_OK if _demand(self, terms.demand, version, alert) else _SSL_TLSEXT_ERR_ALERT_FATAL
@@ -296,9 +297,12 @@ cdef int _certificate_asked(SSL *ssl, void *arg) noexcept nogil:
 # Life of a session.
 
 
-cdef bint _open(TlsSession *self, SSL_CTX *context) noexcept nogil:
+cdef bint _open(TlsSession *self, Memory *memory, SSL_CTX *context) noexcept nogil:
     memset(self, 0, sizeof(TlsSession))
+    self.memory = memory
     self.ssl = openssl.SSL_new(context)
+    if self.ssl != NULL:
+        memory.beside += _OPENSSL_COST
     if self.ssl == NULL or not _wake(self):
         tls_close(self)
         openssl.ERR_clear_error()
@@ -312,16 +316,15 @@ cdef bint _open(TlsSession *self, SSL_CTX *context) noexcept nogil:
 cdef bint tls_accept(TlsSession *self, Memory *memory, SSL_CTX *context, SelectTerms select,
                      void *arg) noexcept nogil:
     """Open the server's side of a session; False if memory is out. The contexts it may use must be armed."""
-    if not _open(self, context):
+    if not _open(self, memory, context):
         return False
-    self.memory = memory
     self.select = select
     self.select_arg = arg
     openssl.SSL_set_accept_state(self.ssl)
     return True
 
 
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const TlsWanted *wanted,
+cdef bint tls_connect(TlsSession *self, Memory *memory, SSL_CTX *context, const TlsWanted *wanted,
                       SSL_SESSION *earlier) noexcept nogil:
     """Open the client's side of a session that offers h2; False if memory is out.
 
@@ -329,7 +332,7 @@ cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const TlsWanted *wante
     verified again: it must be of a session that was opened with this context and the same wishes.
     """
     cdef uint8_t[16] address
-    if not _open(self, context):
+    if not _open(self, memory, context):
         return False
     self.connects = True
     self.wanted = wanted[0]
@@ -383,11 +386,17 @@ cdef void tls_close(TlsSession *self) noexcept nogil:
         openssl.SSL_set_shutdown(self.ssl, _SSL_SHUTDOWN_BOTH)
         openssl.SSL_SESSION_free(self.begun)
         self.begun = NULL
-    if self.ssl != NULL:
-        openssl.SSL_free(self.ssl)
+    _let_go(self)
     records_free(self.records)
     self.layer = TLS_NONE
     self.records = NULL
+
+
+cdef void _let_go(TlsSession *self) noexcept nogil:
+    """Free what OpenSSL has, its BIOs too."""
+    if self.ssl != NULL:
+        openssl.SSL_free(self.ssl)
+        self.memory.beside -= _OPENSSL_COST
     self.ssl = NULL
     self.incoming = self.outgoing = NULL
 
@@ -477,9 +486,7 @@ cdef void tls_settle(TlsSession *self, const uint8_t *sealed, uint32_t length) n
             records_push(self.records, sealed + length - rest, <uint32_t>rest)
             # A session that has not said goodbye is looked for in the cache, under its lock; there is none in it.
             openssl.SSL_set_shutdown(self.ssl, _SSL_SHUTDOWN_BOTH)
-            openssl.SSL_free(self.ssl)
-            self.ssl = NULL
-            self.incoming = self.outgoing = NULL
+            _let_go(self)
             self.borrowed = self.grown = False
             self.layer = TLS_OWN
             return

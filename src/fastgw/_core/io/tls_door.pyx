@@ -39,6 +39,7 @@ cdef enum:
 cdef struct _DoorNames:
     uint32_t count
     uint32_t asked
+    bint own
     TlsTerms terms[_DOOR_NAMES]
     char names[_DOOR_NAMES][64]
 
@@ -47,6 +48,7 @@ cdef void _door_select(void *arg, const unsigned char *name, uint32_t length, Tl
     cdef _DoorNames *self = <_DoorNames *>arg
     cdef uint32_t number
     self.asked += 1
+    into.own_records = self.own
     for number in range(self.count):
         if strlen(self.names[number]) == length and memcmp(self.names[number], name, length) == 0:
             into[0] = self.terms[number]
@@ -55,8 +57,8 @@ cdef void _door_select(void *arg, const unsigned char *name, uint32_t length, Tl
 cdef class TlsDoor:
     """One session, as a client or as the server of some names.
 
-    `names` maps names to the address of a context, or to it and what else TlsTerms has, by name. `own`: once the
-    handshake is over and pulled, `settle` may go over to records of our own.
+    `names` maps names to the address of a context, or to it and what else TlsTerms has, by name. `own`: of other
+    names the terms are that OpenSSL may be let go by `settle`, once the handshake is over and pulled.
     """
     cdef TlsSession session
     cdef _DoorNames names
@@ -75,6 +77,7 @@ cdef class TlsDoor:
         memset(&self.names, 0, sizeof(_DoorNames))
         memset(&wishes, 0, sizeof(TlsWanted))
         memory_open(&self.memory)
+        self.names.own = own
         self.sealed = bytearray()
         self.server_name = server_name
         if names is None:
@@ -84,13 +87,13 @@ cdef class TlsDoor:
             if wanted is not None:
                 self.wanted_names = b"".join([name + b"\0" for name in wanted])
                 wishes.names = <const char *>self.wanted_names
-            opened = tls_connect(&self.session, <SSL_CTX *>context, &wishes,
+            opened = tls_connect(&self.session, &self.memory, <SSL_CTX *>context, &wishes,
                                  earlier.kept if earlier is not None else NULL)
         else:
             self.staples = []
             for name, terms in names.items():
                 self._add(name, terms)
-            opened = tls_accept(&self.session, &self.memory if own else NULL, <SSL_CTX *>context, _door_select, &self.names)
+            opened = tls_accept(&self.session, &self.memory, <SSL_CTX *>context, _door_select, &self.names)
         if not opened:
             raise MemoryError
 
@@ -105,6 +108,7 @@ cdef class TlsDoor:
         into.version_most = terms.get("version_most", 0)
         into.demand = terms.get("demand", 0)
         into.no_h2 = terms.get("no_h2", False)
+        into.own_records = terms.get("own_records", self.names.own)
         if "staple" in terms:
             staple = terms["staple"]
             self.staples.append(staple)

@@ -27,7 +27,7 @@ from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.io.records cimport (
     TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, TlsResult)
 from fastgw._core.io.tls cimport (
-    TLS_NONE, SelectTerms, TlsTerms, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_handshake,
+    TLS_NONE, TLS_OWN, SelectTerms, TlsTerms, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_handshake,
     tls_may_update_keys, tls_pull, tls_push, tls_read, tls_rest, tls_seal, tls_settle, tls_shutdown, tls_trim,
     tls_waiting)
 from fastgw._core.io.tls_text cimport tls_error_text
@@ -217,7 +217,7 @@ cdef void _connected(Transport *self) noexcept nogil:
         return
     self.phase = TRANSPORT_HANDSHAKE
     _timer_set(self, self.endpoint.handshake_timeout_ms)
-    if tls_connect(&self.tls, self.endpoint.context, &self.endpoint.wanted,
+    if tls_connect(&self.tls, self.memory, self.endpoint.context, &self.endpoint.wanted,
                    NULL if self.endpoint.earlier == NULL else self.endpoint.earlier[0]):
         _handshake(self)
     else:
@@ -525,6 +525,7 @@ cdef enum:
 
 cdef struct _DoorNames:
     uint32_t count
+    bint own
     char names[_DOOR_NAMES][64]
     SSL_CTX *contexts[_DOOR_NAMES]
 
@@ -532,6 +533,7 @@ cdef struct _DoorNames:
 cdef void _door_select(void *arg, const uint8_t *name, uint32_t length, TlsTerms *into) noexcept nogil:
     cdef _DoorNames *self = <_DoorNames *>arg
     cdef uint32_t number
+    into.own_records = self.own
     for number in range(self.count):
         if strlen(self.names[number]) == length and memcmp(self.names[number], name, length) == 0:
             into.context = self.contexts[number]
@@ -631,14 +633,14 @@ cdef class Line:
             self.close()
 
     def accept(self, int fd, uintptr_t context=0, *, names=None, uint32_t timeout_ms=5000,
-               bint told=False):
+               bint told=False, bint own=False):
+        self.names.own = own
         for name, address in (names or {}).items():
             snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)
             self.names.contexts[self.names.count] = <SSL_CTX *><uintptr_t>address
             self.names.count += 1
         return transport_accept(&self.line.transport, &self.station.loop, &self.station.memory,
-                                self.station.net, fd,
-                                <SSL_CTX *>context, _door_select, &self.names,
+                                self.station.net, fd, <SSL_CTX *>context, _door_select, &self.names,
                                 self.told if told else NULL, timeout_ms)
 
     def connect(self, bytes address, uintptr_t context=0, *, server_name=None, bint verify=False,
@@ -654,8 +656,7 @@ cdef class Line:
         endpoint.connect_timeout_ms = connect_timeout_ms
         endpoint.handshake_timeout_ms = handshake_timeout_ms
         return transport_connect(&self.line.transport, &self.station.loop, &self.station.memory,
-                                 self.station.net,
-                                 endpoint)
+                                 self.station.net, endpoint)
 
     def send(self, bytes data):
         octets_append(&self.line.plain, <const uint8_t *>data, len(data))
@@ -693,6 +694,6 @@ cdef class Line:
             "fd": transport.source.fd, "watched": transport.source.watched,
             "sealed": transport.sealed.length, "plain": self.line.plain.length,
             "octets_in": transport.octets_in, "octets_out": transport.octets_out,
-            "ready": self.line.ready_count, "fills": self.line.fill_count,
+            "own": transport.tls.layer == TLS_OWN, "ready": self.line.ready_count, "fills": self.line.fill_count,
             "changed": self.line.changed_count, "timers": self.station.timers,
         }
