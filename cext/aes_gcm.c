@@ -115,7 +115,7 @@ NARROW INLINE __m128i hashed(const AesGcm *self, __m128i hash, const __m128i *bl
   return reduced(&sum);
 }
 
-/* ---- many blocks: whole runs of `length` octets; returns how many octets that were */
+/* ---- many blocks: whole runs or strides of `length` octets are taken; returns how many octets that was */
 
 NARROW INLINE size_t runs(const AesGcm *self, Course *course, const uint8_t *from, size_t length,
                           uint8_t *into, int seals) {
@@ -182,6 +182,19 @@ WIDE INLINE void raise(const AesGcm *self, __m512i powers[4]) {
   }
 }
 
+/* Hash one stride, octets reversed, and all before it. */
+WIDE INLINE __m512i stride_hashed(__m512i hash, const __m512i *sealed, const __m512i *powers) {
+  Products sum = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+  add_products(&sum, _mm512_xor_si512(sealed[0], hash), powers[0]);
+#pragma GCC unroll 3
+  for (int at = 1; at < 4; at++) {
+    add_products(&sum, sealed[at], powers[at]);
+  }
+  return _mm512_zextsi128_si512(gathered(all_reduced(&sum)));
+}
+
+/* What is sealed is hashed while the next stride is encrypted, what is opened together with its decryption: so neither
+ * waits for the other. */
 WIDE INLINE size_t strides(const AesGcm *self, Course *course, const uint8_t *from, size_t length,
                            uint8_t *into, int seals) {
   const __m512i four = _mm512_broadcast_i32x4(_mm_set_epi32(0, 0, 0, 4));
@@ -189,16 +202,23 @@ WIDE INLINE size_t strides(const AesGcm *self, Course *course, const uint8_t *fr
                                      _mm512_set_epi32(0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0));
   __m512i hash = _mm512_zextsi128_si512(course->hash);
   __m512i powers[4];
+  __m512i sealed[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                       _mm512_setzero_si512()};
   size_t done = 0;
   raise(self, powers);
   for (; length - done >= STRIDE; done += STRIDE) {
-    Products sum = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     __m512i blocks[4];
     __m512i key = _mm512_broadcast_i32x4(load(self->rounds[0]));
 #pragma GCC unroll 4
     for (int at = 0; at < 4; at++) {
       blocks[at] = _mm512_xor_si512(all_reversed(counter), key);
       counter = _mm512_add_epi32(counter, four);
+      if (!seals) {
+        sealed[at] = all_reversed(_mm512_loadu_si512(from + done + 64 * at));
+      }
+    }
+    if (!seals || done > 0) {
+      hash = stride_hashed(hash, sealed, powers);
     }
 #pragma GCC unroll 9
     for (int round = 1; round < 10; round++) {
@@ -213,14 +233,14 @@ WIDE INLINE size_t strides(const AesGcm *self, Course *course, const uint8_t *fr
     for (int at = 0; at < 4; at++) {
       const __m512i read = _mm512_loadu_si512(from + done + 64 * at);
       blocks[at] = _mm512_xor_si512(_mm512_aesenclast_epi128(blocks[at], key), read);
-      __m512i sealed = all_reversed(seals ? blocks[at] : read);
-      if (at == 0) {
-        sealed = _mm512_xor_si512(sealed, hash);
-      }
-      add_products(&sum, sealed, powers[at]);
       _mm512_storeu_si512(into + done + 64 * at, blocks[at]);
+      if (seals) {
+        sealed[at] = all_reversed(blocks[at]);
+      }
     }
-    hash = _mm512_zextsi128_si512(gathered(all_reduced(&sum)));
+  }
+  if (seals) {
+    hash = stride_hashed(hash, sealed, powers);
   }
   course->hash = _mm512_castsi512_si128(hash);
   course->counter = _mm512_castsi512_si128(counter);
