@@ -137,6 +137,7 @@ class Published:
             gone=self._endpoints.sweep(ENDPOINTS_KEPT),
             front=front,
             front_keep=keep,
+            own_records=config.tls.record_layer == "own",
         )
         return Change(snapshot, config.zones, zones, _about(config), looked, made, gone, same)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-CORPUS_FILES = 300
+CORPUS_FILES = 320
 CORPUS_OCTETS = 1 << 20
 
 LONGEST = {
@@ -15,6 +15,7 @@ LONGEST = {
     "conn_client": 4096,
     "conn_origin": 4096,
     "small_parsers": 512,
+    "record_feed": 2048,
 }
 """Target -> octets of its longest input."""
 
@@ -26,5 +27,6 @@ SHARE = {
     "conn_client": 6,
     "conn_origin": 6,
     "small_parsers": 2,
+    "record_feed": 2,
 }
 """Target -> its part of the time."""

@@ -210,8 +210,36 @@ def conn_origin() -> Iterator[bytes]:
     return conn("origin")
 
 
+def record_feed() -> Iterator[bytes]:
+    """Scripts as tests/fuzz/record_feed.py reads them."""
+    begin = b"\0\x18" + frames.PREFACE
+    for script in (
+        begin + b"\x08\x05three\0\xff" + bytes(255),
+        begin + b"\x30\x00" + b"\x30\x01\0\x02ab" + b"\x10\x00",
+        b"\x04\x02\x18\0\x04\x03\0\1\1\x20\x01x",
+        b"\x03\x02\x01\0\0\x04late",
+        b"\x03\x02\x02\x2a",
+        b"\0\0" * 40,
+        begin + b"\x40\x07changed",
+        begin + b"\x80\x06\x14\x03\x03\0\1\1",
+        b"\x80\x05\x17\x03\x03\x40\x12",
+        b"\x07\x04\0\0\0\0",
+    ):
+        yield b"\x06" + script
+        yield b"\x01" + script
+
+
 def main() -> None:
-    sources = (frame_feed, field_block, field_scan, message_scan, small_parsers, conn_client, conn_origin)
+    sources = (
+        frame_feed,
+        field_block,
+        field_scan,
+        message_scan,
+        small_parsers,
+        conn_client,
+        conn_origin,
+        record_feed,
+    )
     for source in sources:
         folder = HERE / "corpus" / source.__name__
         folder.mkdir(parents=True, exist_ok=True)

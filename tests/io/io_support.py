@@ -92,8 +92,13 @@ def address_of(context):
     return int(_openssl.ffi.cast("uintptr_t", context._context))
 
 
-def server_context(kind="origin", armed=True, highest=None):
+SUITE = "TLS_AES_128_GCM_SHA256"
+
+
+def server_context(kind="origin", armed=True, highest=None, suite=None):
     context = SSL.Context(SSL.TLS_METHOD)
+    if suite:
+        context.set_tls13_ciphersuites(suite.encode())
     context.use_certificate(identity(kind).certificate)
     context.use_privatekey(identity(kind).key)
     if highest:

@@ -5,7 +5,7 @@ import ssl
 import pytest
 
 from fastgw._core.io.fingerprint import fingerprint
-from fastgw._core.io.transport import Line, Station
+from fastgw._core.io.transport_door import Line, Station
 from tests.io.io_support import address_of, loopback, python_client, server_context
 
 SERVER = server_context()

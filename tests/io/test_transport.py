@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from fastgw._core.io.transport import Line, Station
+from fastgw._core.io.records import ways
+from fastgw._core.io.transport_door import Line, Station
 from tests.io.io_support import (
+    SUITE,
     SocketPeer,
     address_of,
     client_context,
@@ -25,8 +27,10 @@ from tests.io.io_support import (
 )
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-MODES = ["clear", "tls"]
+MODES = ["clear", "tls", *(["own"] if ways() else [])]
+SEALED = MODES[1:]
 SERVER = server_context()
+OWN = server_context(suite=SUITE)
 SECOND = server_context("second")
 
 
@@ -52,11 +56,12 @@ def accepted(station, mode="tls", *, context=None, buffer=None, server_name=None
     line = Line(station, **options)
     assert line.accept(
         far.detach(),
-        address_of(SERVER) if mode == "tls" else 0,
+        {"clear": 0, "tls": address_of(SERVER), "own": address_of(OWN)}[mode],
+        own=mode == "own",
         timeout_ms=timeout_ms,
         names={b"second.test": address_of(SECOND)},
     )
-    if mode == "tls":
+    if mode != "clear":
         return line, SocketPeer(near, context or python_client(), server_name=server_name)
     return line, SocketPeer(near)
 
@@ -64,6 +69,7 @@ def accepted(station, mode="tls", *, context=None, buffer=None, server_name=None
 def opened(station, mode="tls", **options):
     line, peer = accepted(station, mode, **options)
     until(lambda: line.state["phase"] == "open" and peer.open, peer.pump, station.turn)
+    assert line.state["own"] == (mode == "own")
     return line, peer
 
 
@@ -115,9 +121,12 @@ def test_accepting_with_tls(station, version, name, shown):
     finish(line, peer)
 
 
-def test_octets_behind_the_handshake_are_not_forgotten(station):
+@pytest.mark.parametrize("size", [14, 5000, 100_000])
+@pytest.mark.parametrize("mode", SEALED)
+def test_octets_behind_the_handshake_are_not_forgotten(station, mode, size):
     """The client's first octets often travel with its Finished."""
-    line, peer = accepted(station)
+    line, peer = accepted(station, mode)
+    sent = os.urandom(size)
     while not peer.open:
         peer.reads = True
         if peer.incoming.pending == 0:
@@ -127,11 +136,11 @@ def test_octets_behind_the_handshake_are_not_forgotten(station):
         peer.step()
         if not peer.open:
             peer.socket.send(peer.outgoing.read())
-    peer.tls.write(b"PRI * HTTP/2.0")
+    peer.tls.write(sent)
     peer.socket.send(peer.outgoing.read())
-    until(lambda: line.state["octets_in"], lambda: station.turn(10))
-    assert line.take() == b"PRI * HTTP/2.0"
-    assert line.state["phase"] == "open"
+    until(lambda: line.state["octets_in"] == size, lambda: station.turn(10))
+    assert line.take() == sent
+    assert (line.state["phase"], line.state["own"]) == ("open", mode == "own")
     finish(line, peer)
 
 
@@ -284,8 +293,9 @@ def test_one_flush_has_a_bound_and_goes_on_by_itself(station, mode):
     finish(line, peer)
 
 
-def test_records_cut_anywhere_by_the_network(station):
-    line, peer = opened(station)
+@pytest.mark.parametrize("mode", SEALED)
+def test_records_cut_anywhere_by_the_network(station, mode):
+    line, peer = opened(station, mode)
     peer.tls.write(b"a" * 100 + b"b" * 20)
     for octet in peer.outgoing.read():
         peer.socket.send(bytes([octet]))
@@ -294,10 +304,12 @@ def test_records_cut_anywhere_by_the_network(station):
     finish(line, peer)
 
 
-@pytest.mark.parametrize("room", [1, 16_384, 16_385, 20_000])
-def test_little_room_loses_nothing(station, room):
+@pytest.mark.parametrize(
+    ("mode", "room"),
+    [("clear", 1), ("clear", 16_384), *((mode, room) for mode in SEALED for room in (16_385, 20_000))],
+)
+def test_little_room_loses_nothing(station, mode, room):
     """With TLS one record more than is asked of the kernel must find room; in the clear anything will do."""
-    mode = "clear" if room < 16_385 else "tls"
     line, peer = accepted(station, mode, room=room if room != 16_385 else 16_484)
     until(lambda: line.state["phase"] == "open" and peer.open, peer.pump, station.turn)
     sent = os.urandom(60_000)
@@ -309,8 +321,9 @@ def test_little_room_loses_nothing(station, room):
 
 @pytest.mark.parametrize("first", [16_300, 16_405, 17_000])
 @pytest.mark.parametrize("room", [16_484, 20_000, 40_000])
-def test_a_record_that_was_almost_there_finds_room(station, room, first):
-    line, peer = opened(station, room=room)
+@pytest.mark.parametrize("mode", SEALED)
+def test_a_record_that_was_almost_there_finds_room(station, mode, room, first):
+    line, peer = opened(station, mode, room=room)
     sent = os.urandom(100_000)
     peer.tls.write(sent)
     sealed = peer.outgoing.read()
@@ -327,8 +340,8 @@ def test_a_record_that_was_almost_there_finds_room(station, room, first):
     ("mode", "notify", "detail"),
     [
         ("clear", False, "the peer closed the connection"),
-        ("tls", True, "the peer closed the connection"),
-        ("tls", False, "the peer closed the connection without close_notify"),
+        *((mode, True, "the peer closed the connection") for mode in SEALED),
+        *((mode, False, "the peer closed the connection without close_notify") for mode in SEALED),
     ],
 )
 def test_what_came_before_the_end_is_returned(station, mode, notify, detail):
@@ -389,13 +402,17 @@ def test_the_peer_goes_during_the_handshake(station, reset):
     line.close()
 
 
-def test_a_forged_record(station):
-    line, peer = opened(station)
+@pytest.mark.parametrize("mode", SEALED)
+def test_a_forged_record(station, mode):
+    """The peer is told, by the alert bad_record_mac."""
+    line, peer = opened(station, mode)
     peer.tls.write(b"good")
     peer.socket.send(peer.outgoing.read()[:-1] + b"!")
     until(lambda: line.state["failure"] != "fine", station.turn)
     assert line.state["failure"] == "peer_reset"
-    assert "mac" in line.state["detail"] or "decryption" in line.state["detail"]
+    assert any(word in line.state["detail"] for word in ("mac", "decryption", "does not open"))
+    with pytest.raises(ssl.SSLError, match="(?i)bad.record.mac"):
+        until(lambda: False, peer.pump)
     finish(line, peer)
 
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from fastgw._core.io.transport import Line, Station
+from fastgw._core.io.transport_door import Line, Station
 from tests.io.io_support import address_of, server_context
 from tests.io.test_proxy_protocol import FOUR, SIX, binary, sockaddr, text
 

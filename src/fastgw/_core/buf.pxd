@@ -13,6 +13,7 @@ ctypedef struct Memory:
     uint32_t idle[BLOCK_CLASSES]   # blocks waiting in `free`
     uint64_t lent                  # octets handed out and not yet returned
     uint64_t blocks_lent           # the same, counted in blocks
+    uint64_t beside                # octets that libraries hold for the worker, about
 
 ctypedef struct Octets:
     # A growing buffer; holds no block while it is empty.

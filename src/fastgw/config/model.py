@@ -43,7 +43,7 @@ from fastgw.policy.records import (
     Record,
 )
 from fastgw.policy.settings import EncryptionMode
-from fastgw.policy.tls import TICKET_ROTATION_MS
+from fastgw.policy.tls import TICKET_ROTATION_MS, RecordLayer
 
 WORKERS_MAX = 256
 STORE_NAME = "fastgw.db"
@@ -104,6 +104,13 @@ class ServerTable(Table):
         Duration,
         Field(description="how long one key seals session tickets; 0s: as long as the process lives"),
     ] = TICKET_ROTATION_MS
+    record_layer: Annotated[
+        RecordLayer,
+        Field(
+            description="who seals the octets of clients that have agreed on TLS_AES_128_GCM_SHA256:"
+            ' "own": fastgw, with a fifth of the memory; "openssl": OpenSSL, as all else'
+        ),
+    ] = "own"
     proxy_protocol: Annotated[
         list[Network],
         Field(description="load balancers whose connections begin with a PROXY header, v1 or v2"),

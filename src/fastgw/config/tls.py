@@ -102,6 +102,7 @@ def take_server_tls(report: Report, server: Any, base: FilePath) -> ServerTls:
         report.warning(("server", "ticket_rotation"), "is less than a minute", hint)
     return ServerTls(
         ticket_rotation_ms=server.ticket_rotation,
+        record_layer=server.record_layer,
         proxy_protocol=tuple(server.proxy_protocol),
         origin_pull=pull,
         origin_ca=root_file(),

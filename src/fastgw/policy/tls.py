@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastgw.policy.zone import Zone
 
 Demand = Literal["request", "require"]
+RecordLayer = Literal["own", "openssl"]
 
 # The cipher suites of TLS 1.2 that RFC 9113 appendix A leaves and the reference product offers, by OpenSSL's
 # names. AES-128 comes first: with hardware help it is cheapest.
@@ -80,12 +81,14 @@ class ServerTls:
     """The gateway's words about TLS and what stands before it.
 
     ticket_rotation_ms  how long one key seals session tickets; 0: as long as the process lives
+    record_layer        who seals and opens the records of clients once the handshake is over, where there is a choice
     proxy_protocol      networks whose connections begin with a PROXY header
     origin_pull         shown to origins where the setting tls_client_auth is on
     origin_ca           the root of the built-in Origin CA, if the file exists
     """
 
     ticket_rotation_ms: int = TICKET_ROTATION_MS
+    record_layer: RecordLayer = "own"
     proxy_protocol: tuple[str, ...] = ()
     origin_pull: CertificateFiles | None = None
     origin_ca: Path | None = None

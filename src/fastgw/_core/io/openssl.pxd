@@ -12,6 +12,7 @@ ctypedef int (*AlpnSelect)(SSL *, const uint8_t **, uint8_t *, const uint8_t *, 
 ctypedef int (*NameCallback)(SSL *, int *, void *) noexcept nogil
 ctypedef int (*CertCallback)(SSL *, void *) noexcept nogil
 ctypedef int (*VerifyCallback)(int, X509_STORE_CTX *) noexcept nogil
+ctypedef void (*KeyCallback)(const SSL *, const char *) noexcept nogil
 ctypedef int (*StatusCallback)(SSL *, void *) noexcept nogil
 ctypedef void (*MessageCallback)(int, int, int, const void *, size_t, SSL *, void *) noexcept nogil
 
@@ -78,5 +79,6 @@ ctypedef struct OpenSSL:
     void *(*sk_X509_value)(void *, int) noexcept nogil
     int (*X509_digest)(void *, const void *, uint8_t *, unsigned int *) noexcept nogil
     const void *(*EVP_get_digestbyname)(const char *) noexcept nogil
+    void (*SSL_CTX_set_keylog_callback)(SSL_CTX *, KeyCallback) noexcept nogil
 
 cdef OpenSSL openssl

@@ -18,6 +18,7 @@ NAMES = (
     "X509_STORE_CTX_get_current_cert", "X509_STORE_CTX_get_error", "X509_STORE_CTX_get_error_depth",
     "X509_STORE_CTX_set_error", "SSL_get_current_cipher", "SSL_CIPHER_get_name", "SSL_get_client_random",
     "SSL_get_peer_cert_chain", "sk_X509_num", "sk_X509_value", "X509_digest", "EVP_get_digestbyname",
+    "SSL_CTX_set_keylog_callback",
 )
 
 

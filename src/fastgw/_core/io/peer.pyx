@@ -9,6 +9,7 @@ from libc.string cimport memcmp, memset, strlen
 
 from fastgw._core.buf cimport Memory, memory_close, memory_open, octets_append, octets_close, octets_open
 from fastgw._core.io.openssl cimport BIO, openssl
+from fastgw._core.io.tls cimport TLS_OWN
 
 cdef enum:
     _INTEGER = 0x02
@@ -75,7 +76,9 @@ cdef const char *peer_cipher(const TlsSession *session, uint32_t *length) noexce
     """The name of the cipher suite, as OpenSSL writes it; NULL in cleartext."""
     cdef const char *name = NULL
     length[0] = 0
-    if session.ssl != NULL:
+    if session.layer == TLS_OWN:
+        name = b"TLS_AES_128_GCM_SHA256"     # the only one they know
+    elif session.ssl != NULL:
         name = openssl.SSL_CIPHER_get_name(openssl.SSL_get_current_cipher(session.ssl))
     if name != NULL:
         length[0] = <uint32_t>strlen(name)

@@ -1,17 +1,14 @@
 """TLS by the OpenSSL inside `cryptography`, through C function pointers: no other OpenSSL, no Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from fastgw._core.buf cimport Memory
 from fastgw._core.io.openssl cimport BIO, SSL, SSL_CTX, SSL_SESSION
+from fastgw._core.io.records cimport Records, TlsResult
 
-cdef enum:
-    TLS_RECORD_MAX = 16384      # plaintext octets of one record (RFC 8446 section 5.1)
-    TLS_SEALED_MAX = 16896      # what one record may take on the wire, rounded up
-
-cdef enum TlsResult:
-    TLS_DONE = 0
-    TLS_WANTS = 1       # needs octets from the peer
-    TLS_ENDED = 2       # close_notify arrived
-    TLS_FAILED = 3      # tls_error_text says why
+cdef enum TlsLayer:
+    TLS_NONE = 0
+    TLS_OPENSSL = 1     # OpenSSL seals and opens the records
+    TLS_OWN = 2         # the room of records does, and there is no SSL object any more
 
 cdef enum TlsVersion:       # as they stand on the wire
     TLS_1_2 = 0x0303
@@ -28,6 +25,7 @@ ctypedef struct TlsTerms:
     uint16_t version_least      # TlsVersion; 0: any
     uint16_t version_most
     uint8_t demand              # TlsDemand
+    bint own_records            # once it is over, OpenSSL may be let go
     bint no_h2                  # nobody is to come in under this name
     const uint8_t *staple       # an OCSP response, good until `select` is called again; NULL: none
     uint32_t staple_length
@@ -44,8 +42,12 @@ ctypedef struct TlsWanted:
     bint common_name            # where it lists no names, the common name of its subject counts
 
 ctypedef struct TlsSession:
-    # One TLS connection over two memory BIOs, owned by the SSL object; a resting one has none (NULL).
-    # Must not move once it is open.
+    # One TLS connection. Must not move once it is open. While OpenSSL has it: over two memory BIOs, owned by the
+    # SSL object; a resting one has none (NULL).
+    uint8_t layer               # TlsLayer
+    Memory *memory
+    bint own_records            # as the terms of its name have it
+    Records *records            # of TLS_OWN; NULL before, but between the first secret and tls_settle
     SSL *ssl
     BIO *incoming
     BIO *outgoing
@@ -58,6 +60,8 @@ ctypedef struct TlsSession:
     uint16_t version            # TlsVersion; 0: no handshake yet
     bint connects               # the client's side
     bint named                  # the ClientHello carried a name
+    bint speaks_h2              # both sides agreed on it
+    bint resumed                # the handshake took up an earlier session
     bint borrowed               # `incoming` reads the memory given to tls_push
     bint grown                  # `outgoing` holds on to more memory than an idle connection should
     bint alpn_refused           # tls_error_text saw that the failure is about ALPN
@@ -71,24 +75,26 @@ ctypedef struct TlsSession:
     bint solicited              # it has asked for ours
     bint client_refused         # tls_error_text saw that the failure is about ours
 
-cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectTerms select, void *arg) noexcept nogil
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const TlsWanted *wanted,
+cdef bint tls_accept(TlsSession *self, Memory *memory, SSL_CTX *context, SelectTerms select,
+                     void *arg) noexcept nogil
+cdef bint tls_connect(TlsSession *self, Memory *memory, SSL_CTX *context, const TlsWanted *wanted,
                       SSL_SESSION *earlier) noexcept nogil
 cdef SSL_SESSION *tls_ticket(TlsSession *self) noexcept nogil
 cdef void tls_ticket_free(SSL_SESSION *ticket) noexcept nogil
 cdef void tls_close(TlsSession *self) noexcept nogil
 cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil
 cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t *got) noexcept nogil
-cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length,
-                         uint32_t *taken) noexcept nogil
+cdef TlsResult tls_seal(TlsSession *self, const uint8_t *data, uint32_t length, uint8_t *into, uint32_t room,
+                        uint32_t *taken, uint32_t *sealed) noexcept nogil
 cdef TlsResult tls_shutdown(TlsSession *self) noexcept nogil
 cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noexcept nogil
 cdef uint32_t tls_pull(TlsSession *self, uint8_t *into, uint32_t room) noexcept nogil
 cdef uint32_t tls_waiting(TlsSession *self) noexcept nogil
+cdef void tls_settle(TlsSession *self, const uint8_t *sealed, uint32_t length) noexcept nogil
 cdef void tls_trim(TlsSession *self) noexcept nogil
 cdef void tls_rest(TlsSession *self) noexcept nogil
-cdef bint tls_alpn_is_h2(TlsSession *self) noexcept nogil
+cdef bint tls_alpn_is_h2(const TlsSession *self) noexcept nogil
 cdef bint tls_client_is_verified(const TlsSession *self) noexcept nogil
-cdef bint tls_is_resumed(TlsSession *self) noexcept nogil
-cdef bint tls_may_update_keys(TlsSession *self) noexcept nogil
-cdef uint32_t tls_error_text(TlsSession *self, char *into, uint32_t room, bint *certificate) noexcept nogil
+cdef bint tls_is_resumed(const TlsSession *self) noexcept nogil
+cdef bint tls_may_update_keys(const TlsSession *self) noexcept nogil
+cdef const char *tls_flaw() noexcept nogil

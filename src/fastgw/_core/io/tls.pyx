@@ -8,15 +8,22 @@ the way of good octets.
 A server's session begins on a context without a certificate and moves to another one when the client has said
 which name it wants. Tickets stay with the first: OpenSSL seals them with the keys of the context SSL_new was
 called with.
+
+Where OpenSSL and a client have agreed on the suite that the room of records knows, OpenSSL is let go when the
+handshake is over: its secrets come as it would write them to a key log, and tls_settle hands the connection over.
 """
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset, strlen
 
+from fastgw._core.buf cimport Memory
 from fastgw._core.io.certificate cimport (
     CertificateNames, certificate_flaw, certificate_is_for, certificate_list, certificate_names)
 from fastgw._core.io.hello cimport hello_server_name
 from fastgw._core.io.openssl cimport X509_STORE_CTX, openssl
+from fastgw._core.io.records cimport (
+    TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_WANTS, records_begin, records_free, records_possible,
+    records_prove, records_pull, records_push, records_read, records_seal, records_shutdown, records_told)
 from fastgw._core.io.sys cimport AF_INET, AF_INET6, inet_pton
 
 cdef extern from *:
@@ -35,6 +42,7 @@ cdef enum:
     # Octets up to this length are copied into a BIO; more are lent to it, see tls_push.
     _COPY_MAX = 4096
     _CERTIFICATE_MAX = 65536    # octets of a certificate whose names are looked at
+    _OPENSSL_COST = 24576       # octets OpenSSL holds for a connection, about
 
 # Numbers of OpenSSL's public interface.
 cdef enum:
@@ -58,19 +66,9 @@ cdef enum:
     _X509_V_ERR_UNABLE_TO_GET_CRL = 3
     _X509_V_ERR_CERT_REVOKED = 23
     _X509_V_ERR_HOSTNAME_MISMATCH = 62
-    _ERR_LIB_SSL = 20
-    _SSL_R_CERTIFICATE_VERIFY_FAILED = 134
-    _SSL_R_NO_APPLICATION_PROTOCOL = 235
-    _SSL_R_UNSUPPORTED_PROTOCOL = 258
-    _SSL_R_WRONG_SSL_VERSION = 266
-    _SSL_R_ALERT = 1000             # and the number of the alert the peer sent
 
 cdef enum _Alert:                   # RFC 8446 section 6.2
     _HANDSHAKE_FAILURE = 40
-    _BAD_CERTIFICATE = 42
-    _CERTIFICATE_UNKNOWN = 46
-    _UNKNOWN_CA = 48
-    _ACCESS_DENIED = 49
     _PROTOCOL_VERSION = 70
     _INTERNAL_ERROR = 80
     _CERTIFICATE_REQUIRED = 116
@@ -82,7 +80,7 @@ def arm(context_address: int, watch: bool = False) -> None:
 
     Replaces the callbacks set before. A session runs only on contexts that carry no Python callback. `watch`: the
     name asked for is looked up before a version is agreed on, for names that want less than TLS 1.3; it costs
-    sessions opened from this context a call per record.
+    sessions opened from this context a call per record that OpenSSL opens.
     """
     cdef SSL_CTX *context = <SSL_CTX *><uintptr_t>context_address
     if context == NULL:
@@ -90,6 +88,8 @@ def arm(context_address: int, watch: bool = False) -> None:
     openssl.SSL_CTX_set_alpn_select_cb(context, _select_h2, NULL)
     openssl.SSL_CTX_set_tlsext_servername_callback(context, _accept_name)
     openssl.SSL_CTX_set_tlsext_status_cb(context, _staple)
+    if records_possible():
+        openssl.SSL_CTX_set_keylog_callback(context, _note_secret)
     if watch:
         openssl.SSL_CTX_set_msg_callback(context, _watch)
 
@@ -108,6 +108,13 @@ cdef int _select_h2(SSL *ssl, const uint8_t **selected, uint8_t *length, const u
             return _SSL_TLSEXT_ERR_OK
         at += 1 + offered[at]
     return _SSL_TLSEXT_ERR_ALERT_FATAL
+
+
+cdef void _note_secret(const SSL *ssl, const char *line) noexcept nogil:
+    """OpenSSL tells a secret as for a key log."""
+    cdef TlsSession *self = <TlsSession *>fastgw_talking
+    if self != NULL and self.ssl == ssl and self.own_records:
+        records_told(&self.records, self.memory, line)
 
 
 cdef void _watch(int sent, int version, int kind, const void *octets, size_t length, SSL *ssl,
@@ -155,6 +162,7 @@ cdef int _accept_name(SSL *ssl, int *alert, void *unused) noexcept nogil:
         return _SSL_TLSEXT_ERR_ALERT_FATAL
     if terms.context != NULL and openssl.SSL_set_SSL_CTX(ssl, terms.context) == NULL:
         return _SSL_TLSEXT_ERR_ALERT_FATAL
+    self.own_records = terms.own_records
     self.staple = terms.staple
     self.staple_length = terms.staple_length
     return _SSL_TLSEXT_ERR_OK if _demand(self, terms.demand, version, alert) else _SSL_TLSEXT_ERR_ALERT_FATAL
@@ -289,21 +297,26 @@ cdef int _certificate_asked(SSL *ssl, void *arg) noexcept nogil:
 # Life of a session.
 
 
-cdef bint _open(TlsSession *self, SSL_CTX *context) noexcept nogil:
+cdef bint _open(TlsSession *self, Memory *memory, SSL_CTX *context) noexcept nogil:
     memset(self, 0, sizeof(TlsSession))
+    self.memory = memory
     self.ssl = openssl.SSL_new(context)
+    if self.ssl != NULL:
+        memory.beside += _OPENSSL_COST
     if self.ssl == NULL or not _wake(self):
         tls_close(self)
         openssl.ERR_clear_error()
         return False
+    self.layer = TLS_OPENSSL
     openssl.SSL_set_mode(self.ssl, _SSL_MODES)
     openssl.SSL_set_options(self.ssl, _SSL_OP_NO_RENEGOTIATION)
     return True
 
 
-cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectTerms select, void *arg) noexcept nogil:
+cdef bint tls_accept(TlsSession *self, Memory *memory, SSL_CTX *context, SelectTerms select,
+                     void *arg) noexcept nogil:
     """Open the server's side of a session; False if memory is out. The contexts it may use must be armed."""
-    if not _open(self, context):
+    if not _open(self, memory, context):
         return False
     self.select = select
     self.select_arg = arg
@@ -311,7 +324,7 @@ cdef bint tls_accept(TlsSession *self, SSL_CTX *context, SelectTerms select, voi
     return True
 
 
-cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const TlsWanted *wanted,
+cdef bint tls_connect(TlsSession *self, Memory *memory, SSL_CTX *context, const TlsWanted *wanted,
                       SSL_SESSION *earlier) noexcept nogil:
     """Open the client's side of a session that offers h2; False if memory is out.
 
@@ -319,7 +332,7 @@ cdef bint tls_connect(TlsSession *self, SSL_CTX *context, const TlsWanted *wante
     verified again: it must be of a session that was opened with this context and the same wishes.
     """
     cdef uint8_t[16] address
-    if not _open(self, context):
+    if not _open(self, memory, context):
         return False
     self.connects = True
     self.wanted = wanted[0]
@@ -373,8 +386,17 @@ cdef void tls_close(TlsSession *self) noexcept nogil:
         openssl.SSL_set_shutdown(self.ssl, _SSL_SHUTDOWN_BOTH)
         openssl.SSL_SESSION_free(self.begun)
         self.begun = NULL
+    _let_go(self)
+    records_free(self.records)
+    self.layer = TLS_NONE
+    self.records = NULL
+
+
+cdef void _let_go(TlsSession *self) noexcept nogil:
+    """Free what OpenSSL has, its BIOs too."""
     if self.ssl != NULL:
         openssl.SSL_free(self.ssl)
+        self.memory.beside -= _OPENSSL_COST
     self.ssl = NULL
     self.incoming = self.outgoing = NULL
 
@@ -403,31 +425,88 @@ cdef TlsResult tls_handshake(TlsSession *self) noexcept nogil:
         result = _result_of(self, returned)
         return TLS_FAILED if result == TLS_ENDED else result
     openssl.ERR_clear_error()
-    self.version = <uint16_t>openssl.SSL_version(self.ssl)
+    _note_outcome(self)
     if self.connects:
-        if self.wanted.verify and not self.name_checked and openssl.SSL_session_reused(self.ssl) != 1:
+        if self.wanted.verify and not self.name_checked and not self.resumed:
             return TLS_FAILED   # a check that was left out must not turn into no check at all
         self.begun = openssl.SSL_get1_session(self.ssl)
     elif self.demand != TLS_DEMANDS_NOTHING:
         _note_presented(self)
+    _prove(self)
     return TLS_DONE
+
+
+cdef void _note_outcome(TlsSession *self) noexcept nogil:
+    """Write down what has been agreed on; it outlives the SSL object."""
+    cdef const uint8_t *name = NULL
+    cdef unsigned int length = 0
+    self.version = <uint16_t>openssl.SSL_version(self.ssl)
+    self.resumed = openssl.SSL_session_reused(self.ssl) == 1
+    openssl.SSL_get0_alpn_selected(self.ssl, &name, &length)
+    self.speaks_h2 = length == 2 and memcmp(name, b"h2", 2) == 0
 
 
 cdef void _note_presented(TlsSession *self) noexcept nogil:
     cdef void *certificate = NULL
-    if openssl.SSL_session_reused(self.ssl) != 1:
+    if not self.resumed:
         certificate = openssl.SSL_get_peer_certificate(self.ssl)
     self.presented = certificate != NULL
     if certificate != NULL:
         openssl.X509_free(certificate)
 
 
+cdef void _prove(TlsSession *self) noexcept nogil:
+    """The handshake is over: could our own records go on where those of OpenSSL end? If not, it keeps them.
+
+    All that waits to be sent then are session tickets, the first records under the keys of application data:
+    the client answered everything before them.
+    """
+    cdef char *tickets = NULL
+    cdef const char *suite = openssl.SSL_CIPHER_get_name(openssl.SSL_get_current_cipher(self.ssl))
+    cdef long length = openssl.BIO_get_mem_data(self.outgoing, &tickets)
+    # Who asks what a client's certificate says asks OpenSSL.
+    if (self.records != NULL and self.version == TLS_1_3 and not self.presented and records_begin(self.records, suite)
+            and records_prove(self.records, <const uint8_t *>tickets, <uint32_t>length)):
+        return
+    records_free(self.records)
+    self.records = NULL
+
+
+cdef void tls_settle(TlsSession *self, const uint8_t *sealed, uint32_t length) noexcept nogil:
+    """The handshake is over and tls_pull has moved all it had to say: our own records take over, where they can.
+
+    `sealed` is what was pushed last; what the handshake has left of it is lent to the records until tls_read
+    returns TLS_WANTS.
+    """
+    cdef char *unused
+    cdef long rest
+    if self.records != NULL:
+        rest = openssl.BIO_get_mem_data(self.incoming, &unused)
+        if rest <= <long>length and tls_waiting(self) == 0:
+            # OpenSSL reads no octet ahead of the record it takes in: the rest is the end of what was pushed.
+            records_push(self.records, sealed + length - rest, <uint32_t>rest)
+            # A session that has not said goodbye is looked for in the cache, under its lock; there is none in it.
+            openssl.SSL_set_shutdown(self.ssl, _SSL_SHUTDOWN_BOTH)
+            _let_go(self)
+            self.borrowed = self.grown = False
+            self.layer = TLS_OWN
+            return
+        records_free(self.records)
+        self.records = NULL
+    tls_trim(self)
+
+
+# Octets in and out: each function asks first whose the records are.
+
+
 cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t *got) noexcept nogil:
     """Open all records that are there and write their octets to `into`; `got` counts them in any case.
 
-    TLS_DONE: `room` is full. TLS_WANTS: everything pushed has been taken in.
+    TLS_DONE: `room` is full, or has too little left for a record. TLS_WANTS: everything pushed has been taken in.
     """
     cdef int returned
+    if self.layer == TLS_OWN:
+        return records_read(self.records, into, room, got)
     got[0] = 0
     while got[0] < room:
         returned = openssl.SSL_read(self.ssl, into + got[0], <int>(room - got[0]))
@@ -437,11 +516,17 @@ cdef TlsResult tls_read(TlsSession *self, uint8_t *into, uint32_t room, uint32_t
     return TLS_DONE
 
 
-cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length,
-                         uint32_t *taken) noexcept nogil:
-    """Seal the first octets of `data` in one record; `taken` counts them: all, or TLS_RECORD_MAX."""
+cdef TlsResult tls_seal(TlsSession *self, const uint8_t *data, uint32_t length, uint8_t *into, uint32_t room,
+                        uint32_t *taken, uint32_t *sealed) noexcept nogil:
+    """Seal the first octets of `data` in one record; `taken` counts them: all, or TLS_RECORD_MAX.
+
+    `sealed` counts what was written to `into`, where `room` is at least TLS_SEALED_MAX.
+    """
     cdef int returned
-    taken[0] = 0
+    if self.layer == TLS_OWN:
+        sealed[0] = records_seal(self.records, data, length, into, taken)
+        return TLS_DONE
+    taken[0] = sealed[0] = 0
     if self.outgoing == NULL and not _wake(self):
         return TLS_FAILED
     if length > TLS_RECORD_MAX:
@@ -452,11 +537,15 @@ cdef TlsResult tls_write(TlsSession *self, const uint8_t *data, uint32_t length,
     if returned <= 0:
         return _result_of(self, returned)
     taken[0] = <uint32_t>returned
+    sealed[0] = tls_pull(self, into, room)
     return TLS_DONE
 
 
 cdef TlsResult tls_shutdown(TlsSession *self) noexcept nogil:
     """Write close_notify (RFC 8446 section 6.1) behind what was written; it waits in tls_pull."""
+    if self.layer == TLS_OWN:
+        records_shutdown(self.records)
+        return TLS_DONE
     if self.outgoing == NULL and not _wake(self):
         return TLS_FAILED
     if openssl.SSL_shutdown(self.ssl) < 0:
@@ -474,6 +563,9 @@ cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noe
     """
     cdef BIO *fresh
     cdef bint lend = length > _COPY_MAX
+    if self.layer == TLS_OWN:
+        records_push(self.records, sealed, length)
+        return True
     if self.outgoing == NULL and not _wake(self):
         return False
     if lend or self.borrowed:
@@ -492,6 +584,8 @@ cdef bint tls_push(TlsSession *self, const uint8_t *sealed, uint32_t length) noe
 cdef uint32_t tls_pull(TlsSession *self, uint8_t *into, uint32_t room) noexcept nogil:
     """Move up to `room` octets that are to be sent; returns how many, 0 if there is nothing."""
     cdef int moved
+    if self.layer == TLS_OWN:
+        return records_pull(self.records, into, room)
     if self.outgoing == NULL:
         return 0
     moved = openssl.BIO_read(self.outgoing, into, <int>room)
@@ -501,6 +595,8 @@ cdef uint32_t tls_pull(TlsSession *self, uint8_t *into, uint32_t room) noexcept 
 cdef uint32_t tls_waiting(TlsSession *self) noexcept nogil:
     """How many octets wait in tls_pull."""
     cdef char *unused
+    if self.layer == TLS_OWN:
+        return self.records.said_length
     if self.outgoing == NULL:
         return 0
     return <uint32_t>openssl.BIO_get_mem_data(self.outgoing, &unused)
@@ -554,12 +650,9 @@ cdef bint _wake(TlsSession *self) noexcept nogil:
     return True
 
 
-cdef bint tls_alpn_is_h2(TlsSession *self) noexcept nogil:
+cdef bint tls_alpn_is_h2(const TlsSession *self) noexcept nogil:
     """Both sides agreed on h2 (RFC 9113 section 3.2)."""
-    cdef const uint8_t *name = NULL
-    cdef unsigned int length = 0
-    openssl.SSL_get0_alpn_selected(self.ssl, &name, &length)
-    return length == 2 and memcmp(name, b"h2", 2) == 0
+    return self.speaks_h2
 
 
 cdef bint tls_client_is_verified(const TlsSession *self) noexcept nogil:
@@ -567,65 +660,16 @@ cdef bint tls_client_is_verified(const TlsSession *self) noexcept nogil:
     return self.presented and self.flaw == 0
 
 
-cdef bint tls_is_resumed(TlsSession *self) noexcept nogil:
+cdef bint tls_is_resumed(const TlsSession *self) noexcept nogil:
     """The handshake took up an earlier session."""
-    return openssl.SSL_session_reused(self.ssl) == 1
+    return self.resumed
 
 
-cdef bint tls_may_update_keys(TlsSession *self) noexcept nogil:
+cdef bint tls_may_update_keys(const TlsSession *self) noexcept nogil:
     """TLS 1.3: reading may have something to send (RFC 8446 section 4.6.3). Before: renegotiation."""
-    return openssl.SSL_version(self.ssl) >= TLS_1_3
+    return self.version >= TLS_1_3
 
 
-cdef uint32_t tls_error_text(TlsSession *self, char *into, uint32_t room, bint *certificate) noexcept nogil:
-    """Say in `into` why the last call returned TLS_FAILED, zero-terminated; returns the length of the text.
-
-    `certificate` tells whether the peer's certificate was not accepted. Empties the error queue of the
-    thread.
-    """
-    cdef unsigned long error
-    cdef unsigned long first = 0
-    cdef int reason = 0
-    cdef int first_reason = 0
-    cdef const char *text = NULL
-    certificate[0] = False
-    into[0] = 0
-    error = openssl.ERR_get_error()
-    while error != 0:
-        reason = <int>(error & 0x7fffff) if error >> 23 & 0xff == _ERR_LIB_SSL else 0
-        if reason == _SSL_R_CERTIFICATE_VERIFY_FAILED:
-            certificate[0] = True
-        elif reason == _SSL_R_NO_APPLICATION_PROTOCOL or reason == _SSL_R_ALERT + <int>_NO_APPLICATION_PROTOCOL:
-            self.alpn_refused = True
-        if first == 0:
-            first = error
-            first_reason = reason
-        error = openssl.ERR_get_error()
-    if certificate[0]:
-        text = openssl.X509_verify_cert_error_string(openssl.SSL_get_verify_result(self.ssl))
-        if fastgw_flaw[0] != 0:
-            text = fastgw_flaw
-    elif first != 0:
-        text = openssl.ERR_reason_error_string(first)
-    if text == NULL:
-        text = "TLS failed without saying why"
-    snprintf(into, room, "%s%s", _preface(self, first_reason), text)
-    return <uint32_t>strlen(into)
-
-
-cdef const char *_preface(TlsSession *self, int reason) noexcept nogil:
-    """What stands before OpenSSL's reason where an origin's refusal can be told in plainer words."""
-    cdef int alert = reason - _SSL_R_ALERT
-    if not self.connects:
-        return b""
-    if (alert == <int>_PROTOCOL_VERSION or reason == _SSL_R_UNSUPPORTED_PROTOCOL
-            or reason == _SSL_R_WRONG_SSL_VERSION):
-        return b"it speaks no TLS version of 1.2 or later: "
-    if not self.solicited or not (alert == <int>_HANDSHAKE_FAILURE or alert == <int>_CERTIFICATE_REQUIRED
-                                  or <int>_BAD_CERTIFICATE <= alert <= <int>_CERTIFICATE_UNKNOWN
-                                  or alert == <int>_UNKNOWN_CA or alert == <int>_ACCESS_DENIED):
-        return b""
-    self.client_refused = True
-    if openssl.SSL_get_certificate(self.ssl) == NULL:
-        return b"it demands a client certificate and is shown none: "
-    return b"it does not accept the client certificate it is shown: "
+cdef const char *tls_flaw() noexcept nogil:
+    """What was wrong with a certificate in the step of a handshake that this thread took last; empty: nothing."""
+    return fastgw_flaw

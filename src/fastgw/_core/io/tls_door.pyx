@@ -4,7 +4,10 @@ from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memset, strlen
 
 from fastgw._core.io.openssl cimport SSL_CTX, SSL_SESSION
+from fastgw._core.buf cimport Memory, memory_close, memory_open
+from fastgw._core.io.records cimport TLS_SEALED_MAX
 from fastgw._core.io.tls cimport (
+    TLS_OWN,
     TlsSession,
     TlsTerms,
     TlsWanted,
@@ -13,7 +16,6 @@ from fastgw._core.io.tls cimport (
     tls_client_is_verified,
     tls_close,
     tls_connect,
-    tls_error_text,
     tls_handshake,
     tls_is_resumed,
     tls_may_update_keys,
@@ -21,13 +23,15 @@ from fastgw._core.io.tls cimport (
     tls_push,
     tls_read,
     tls_rest,
+    tls_seal,
+    tls_settle,
     tls_shutdown,
     tls_ticket,
     tls_ticket_free,
     tls_trim,
     tls_waiting,
-    tls_write,
 )
+from fastgw._core.io.tls_text cimport tls_error_text
 
 cdef enum:
     _DOOR_NAMES = 8
@@ -35,6 +39,7 @@ cdef enum:
 cdef struct _DoorNames:
     uint32_t count
     uint32_t asked
+    bint own
     TlsTerms terms[_DOOR_NAMES]
     char names[_DOOR_NAMES][64]
 
@@ -43,6 +48,7 @@ cdef void _door_select(void *arg, const unsigned char *name, uint32_t length, Tl
     cdef _DoorNames *self = <_DoorNames *>arg
     cdef uint32_t number
     self.asked += 1
+    into.own_records = self.own
     for number in range(self.count):
         if strlen(self.names[number]) == length and memcmp(self.names[number], name, length) == 0:
             into[0] = self.terms[number]
@@ -51,10 +57,13 @@ cdef void _door_select(void *arg, const unsigned char *name, uint32_t length, Tl
 cdef class TlsDoor:
     """One session, as a client or as the server of some names.
 
-    `names` maps names to the address of a context, or to it and what else TlsTerms has, by name.
+    `names` maps names to the address of a context, or to it and what else TlsTerms has, by name. `own`: of other
+    names the terms are that OpenSSL may be let go by `settle`, once the handshake is over and pulled.
     """
     cdef TlsSession session
     cdef _DoorNames names
+    cdef Memory memory
+    cdef bytearray sealed
     cdef bytes server_name
     cdef bytes wanted_names
     cdef bytes lent
@@ -62,11 +71,14 @@ cdef class TlsDoor:
     cdef SSL_SESSION *kept
 
     def __cinit__(self, uintptr_t context, *, names=None, server_name=None, bint verify=False,
-                  TlsDoor earlier=None, wanted=None, bint common_name=False):
+                  TlsDoor earlier=None, wanted=None, bint common_name=False, bint own=False):
         cdef bint opened
         cdef TlsWanted wishes
         memset(&self.names, 0, sizeof(_DoorNames))
         memset(&wishes, 0, sizeof(TlsWanted))
+        memory_open(&self.memory)
+        self.names.own = own
+        self.sealed = bytearray()
         self.server_name = server_name
         if names is None:
             wishes.server_name = <const char *>self.server_name if self.server_name is not None else NULL
@@ -75,13 +87,13 @@ cdef class TlsDoor:
             if wanted is not None:
                 self.wanted_names = b"".join([name + b"\0" for name in wanted])
                 wishes.names = <const char *>self.wanted_names
-            opened = tls_connect(&self.session, <SSL_CTX *>context, &wishes,
+            opened = tls_connect(&self.session, &self.memory, <SSL_CTX *>context, &wishes,
                                  earlier.kept if earlier is not None else NULL)
         else:
             self.staples = []
             for name, terms in names.items():
                 self._add(name, terms)
-            opened = tls_accept(&self.session, <SSL_CTX *>context, _door_select, &self.names)
+            opened = tls_accept(&self.session, &self.memory, <SSL_CTX *>context, _door_select, &self.names)
         if not opened:
             raise MemoryError
 
@@ -96,6 +108,7 @@ cdef class TlsDoor:
         into.version_most = terms.get("version_most", 0)
         into.demand = terms.get("demand", 0)
         into.no_h2 = terms.get("no_h2", False)
+        into.own_records = terms.get("own_records", self.names.own)
         if "staple" in terms:
             staple = terms["staple"]
             self.staples.append(staple)
@@ -107,6 +120,7 @@ cdef class TlsDoor:
     def __dealloc__(self):
         tls_close(&self.session)
         tls_ticket_free(self.kept)
+        memory_close(&self.memory)
 
     def close(self):
         tls_close(&self.session)
@@ -124,9 +138,17 @@ cdef class TlsDoor:
         self.lent = sealed
         return tls_push(&self.session, sealed, len(sealed))
 
+    def settle(self):
+        """Returns whether the records are our own now."""
+        tls_settle(&self.session, self.lent, len(self.lent))
+        return self.session.layer == TLS_OWN
+
     def pull(self, uint32_t room=65536):
-        into = bytearray(room)
-        return bytes(into[:tls_pull(&self.session, into, room)])
+        """What `write` has sealed, then what waits to be sent unasked."""
+        cdef bytearray into = self.sealed[:room]
+        rest = bytearray(room - len(into))
+        del self.sealed[:room]
+        return bytes(into + rest[:tls_pull(&self.session, rest, len(rest))])
 
     def read(self, uint32_t room=262144):
         cdef uint32_t got
@@ -135,8 +157,10 @@ cdef class TlsDoor:
         return result, bytes(into[:got])
 
     def write(self, bytes data):
-        cdef uint32_t taken
-        result = tls_write(&self.session, data, len(data), &taken)
+        cdef uint32_t taken, sealed
+        into = bytearray(TLS_SEALED_MAX)
+        result = tls_seal(&self.session, data, len(data), into, TLS_SEALED_MAX, &taken, &sealed)
+        self.sealed += into[:sealed]
         return result, taken
 
     def shutdown(self):
@@ -171,7 +195,7 @@ cdef class TlsDoor:
 
     @property
     def waiting(self):
-        return tls_waiting(&self.session)
+        return len(self.sealed) + tls_waiting(&self.session)
 
     @property
     def named(self):

@@ -47,7 +47,7 @@ ctypedef struct Transport:
     Loop *loop
     Memory *memory
     uint8_t *net                # scratch of NET_SIZE octets, shared by all transports of a worker
-    TlsSession tls              # tls.ssl is NULL: cleartext
+    TlsSession tls              # its layer is TLS_NONE: cleartext
     Octets sealed               # sealed octets the socket has not taken yet
     Octets early                # the beginning of a PROXY header
     uint8_t *told               # where the client's address goes when that has come, PROXY_PEER_SIZE octets

@@ -4,17 +4,17 @@ Reading is one recv into the scratch of the worker, from which TLS opens its rec
 same scratch and hands it to one send. What the socket does not take waits in `sealed`, and until that is gone
 nothing more is sealed.
 """
-from libc.stdint cimport uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcmp, memcpy, memset, strlen
+from libc.stdlib cimport malloc
+from libc.string cimport memcpy, memset
 
 from fastgw._core.buf cimport (
-    Memory, Octets, memory_close, memory_open, octets_append, octets_close, octets_commit, octets_consume,
+    Memory, Octets, octets_append, octets_close, octets_commit, octets_consume,
     octets_open, octets_reserve)
-from fastgw._core.io.fingerprint cimport Fingerprint, fingerprint_close, fingerprint_feed, fingerprint_open
+from fastgw._core.io.fingerprint cimport fingerprint_feed
 from fastgw._core.io.loop cimport (
-    Loop, Source, Timer, loop_close, loop_forget, loop_open, loop_turn, loop_wake, loop_watch, timer_start,
+    Loop, Source, Timer, loop_forget, loop_watch, timer_start,
     timer_stop)
 from fastgw._core.io.proxy_protocol cimport (
     PROXY_BAD, PROXY_DONE, PROXY_HEADER_MAX, PROXY_MORE, PROXY_PEER_SIZE, ProxyHeader, ProxyResult, proxy_header)
@@ -25,10 +25,13 @@ from fastgw._core.io.sys cimport (
     SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, TCP_NODELAY, close, connect, errno, getsockopt, recv, send,
     setsockopt, shutdown, sockaddr, socket, socklen_t, ssize_t, strerror)
 from fastgw._core.io.openssl cimport SSL_CTX
+from fastgw._core.io.records cimport (
+    TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, TlsResult)
 from fastgw._core.io.tls cimport (
-    TLS_DONE, TLS_ENDED, TLS_FAILED, TLS_RECORD_MAX, TLS_SEALED_MAX, TLS_WANTS, SelectTerms,
-    TlsResult, TlsTerms, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_error_text, tls_handshake,
-    tls_may_update_keys, tls_pull, tls_push, tls_read, tls_rest, tls_shutdown, tls_trim, tls_waiting, tls_write)
+    TLS_NONE, SelectTerms, tls_accept, tls_alpn_is_h2, tls_close, tls_connect, tls_handshake,
+    tls_may_update_keys, tls_pull, tls_push, tls_read, tls_rest, tls_seal, tls_settle, tls_shutdown, tls_trim,
+    tls_waiting)
+from fastgw._core.io.tls_text cimport tls_error_text
 
 cdef enum:
     # Sealed octets that may wait: what one flush leaves, and what TLS itself has to say to a peer that does
@@ -86,7 +89,7 @@ cdef void _fail_recv(Transport *self, int number) noexcept nogil:
         _fail(self, failure, strerror(number))
     elif self.phase == TRANSPORT_HANDSHAKE:
         _fail(self, failure, "the peer closed the connection during the TLS handshake")
-    elif self.tls.ssl == NULL:
+    elif self.tls.layer == TLS_NONE:
         _fail(self, failure, "the peer closed the connection")
     else:
         _fail(self, failure, "the peer closed the connection without close_notify")
@@ -151,7 +154,7 @@ cdef bint transport_accept(Transport *self, Loop *loop, Memory *memory, uint8_t 
     if context != NULL:
         self.phase = TRANSPORT_HANDSHAKE
         _timer_set(self, handshake_timeout_ms)
-        if not tls_accept(&self.tls, context, select, arg):
+        if not tls_accept(&self.tls, memory, context, select, arg):
             transport_close(self)
             return False
     if told != NULL:
@@ -214,7 +217,7 @@ cdef void _connected(Transport *self) noexcept nogil:
         return
     self.phase = TRANSPORT_HANDSHAKE
     _timer_set(self, self.endpoint.handshake_timeout_ms)
-    if tls_connect(&self.tls, self.endpoint.context, &self.endpoint.wanted,
+    if tls_connect(&self.tls, self.memory, self.endpoint.context, &self.endpoint.wanted,
                    NULL if self.endpoint.earlier == NULL else self.endpoint.earlier[0]):
         _handshake(self)
     else:
@@ -248,7 +251,7 @@ cdef void _take_header(Transport *self) noexcept nogil:
     octets_close(&self.early)
     if header.named:
         memcpy(self.told, header.peer, PROXY_PEER_SIZE)
-    self.phase = TRANSPORT_OPEN if self.tls.ssl == NULL else TRANSPORT_HANDSHAKE
+    self.phase = TRANSPORT_OPEN if self.tls.layer == TLS_NONE else TRANSPORT_HANDSHAKE
     if self.phase == TRANSPORT_OPEN:
         timer_stop(self.loop, &self.timer)
 
@@ -268,7 +271,6 @@ cdef void _handshake(Transport *self) noexcept nogil:
     self.sni_seen = self.endpoint == NULL and self.tls.named
     self.phase = TRANSPORT_OPEN
     timer_stop(self.loop, &self.timer)
-    tls_trim(&self.tls)
 
 
 cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint *more) noexcept nogil:
@@ -294,7 +296,7 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
     # In the open phase that is transport_flush's business, so that the owner sees `blocked` end there.
     if self.sealed.length > 0 and self.phase == TRANSPORT_HANDSHAKE:
         _send_sealed(self)
-    if self.tls.ssl != NULL:
+    if self.tls.layer != TLS_NONE:
         # The part of a record that came earlier comes out together with what is asked for now.
         ask = room - TLS_RECORD_MAX if room > TLS_RECORD_MAX else 0
     if ask > NET_SIZE:
@@ -302,11 +304,11 @@ cdef uint32_t transport_fill(Transport *self, uint8_t *into, uint32_t room, bint
     if ask == 0:
         more[0] = True
         return 0
-    count = _recv(self, into if self.tls.ssl == NULL else self.net, ask)
+    count = _recv(self, into if self.tls.layer == TLS_NONE else self.net, ask)
     if count <= 0:
         return 0
     more[0] = count == ask
-    if self.tls.ssl == NULL:
+    if self.tls.layer == TLS_NONE:
         self.octets_in += <uint64_t>count
         return <uint32_t>count
     return _unseal(self, <uint32_t>count, into, room, more)
@@ -340,6 +342,7 @@ cdef uint32_t _unseal(Transport *self, uint32_t count, uint8_t *into, uint32_t r
         _handshake(self)
         if self.phase != TRANSPORT_OPEN or self.failure != TRANSPORT_FINE:
             return 0
+        tls_settle(&self.tls, self.net, count)
     result = tls_read(&self.tls, into, room, &got)
     self.octets_in += got
     if tls_waiting(&self.tls) > 0:
@@ -420,7 +423,7 @@ cdef void transport_flush(Transport *self, Octets *plain) noexcept nogil:
     if self.sealed.length > 0:
         _send_sealed(self)
     if self.sealed.length == 0 and self.lost == 0 and plain.length > 0 and not self.ending:
-        if self.tls.ssl == NULL:
+        if self.tls.layer == TLS_NONE:
             _flush_clear(self, plain)
         else:
             _flush_sealed(self, plain)
@@ -440,14 +443,15 @@ cdef void _flush_clear(Transport *self, Octets *plain) noexcept nogil:
 cdef void _flush_sealed(Transport *self, Octets *plain) noexcept nogil:
     """Seal into `net` record by record, and send whenever no further record would fit."""
     cdef uint32_t limit = plain.length if plain.length < FLUSH_SIZE else FLUSH_SIZE
-    cdef uint32_t done = 0, used = 0, taken
+    cdef uint32_t done = 0, used = 0, taken, sealed
     cdef TlsResult result = TLS_DONE
     while done < limit and self.sealed.length == 0 and self.lost == 0:
-        result = tls_write(&self.tls, plain.data + done, limit - done, &taken)
+        result = tls_seal(&self.tls, plain.data + done, limit - done, self.net + used, NET_SIZE - used, &taken,
+                          &sealed)
         if result != TLS_DONE:
             break
         done += taken
-        used += tls_pull(&self.tls, self.net + used, NET_SIZE - used)
+        used += sealed
         if NET_SIZE - used < TLS_SEALED_MAX:
             _send_net(self, used)
             used = 0
@@ -470,7 +474,7 @@ cdef void _send_net(Transport *self, uint32_t length) noexcept nogil:
 
 cdef void transport_rest(Transport *self) noexcept nogil:
     """Give back what an open transport that has nothing to do can do without; the next octets bring it again."""
-    if self.phase == TRANSPORT_OPEN and self.tls.ssl != NULL:
+    if self.phase == TRANSPORT_OPEN and self.tls.layer != TLS_NONE:
         tls_rest(&self.tls)
 
 
@@ -493,7 +497,7 @@ cdef void transport_end(Transport *self) noexcept nogil:
     if self.phase != TRANSPORT_OPEN or self.ending or self.failure != TRANSPORT_FINE:
         return
     self.ending = True
-    if self.tls.ssl != NULL:
+    if self.tls.layer != TLS_NONE:
         tls_shutdown(&self.tls)
         _send_unasked(self)
     else:
@@ -514,187 +518,3 @@ cdef void transport_close(Transport *self) noexcept nogil:
     if self.source.fd >= 0:
         close(self.source.fd)
     self.source.fd = -1
-
-
-# For tests and tools.
-
-cdef enum:
-    _DOOR_NAMES = 8
-
-cdef struct _DoorNames:
-    uint32_t count
-    char names[_DOOR_NAMES][64]
-    SSL_CTX *contexts[_DOOR_NAMES]
-
-
-cdef void _door_select(void *arg, const uint8_t *name, uint32_t length, TlsTerms *into) noexcept nogil:
-    cdef _DoorNames *self = <_DoorNames *>arg
-    cdef uint32_t number
-    for number in range(self.count):
-        if strlen(self.names[number]) == length and memcmp(self.names[number], name, length) == 0:
-            into.context = self.contexts[number]
-
-
-# A transport, what came in and what is to go out.
-cdef struct _DoorLine:
-    Transport transport
-    Endpoint endpoint
-    Octets taken
-    Octets plain
-    uint8_t *into
-    uint32_t room
-    bint echo
-    uint32_t ready_count
-    uint32_t fill_count
-    uint32_t changed_count
-
-
-cdef void _door_ready(Source *source, uint32_t events) noexcept nogil:
-    cdef _DoorLine *self = <_DoorLine *>source
-    cdef bint more = True
-    cdef uint32_t got
-    self.ready_count += 1
-    while more:
-        got = transport_fill(&self.transport, self.into, self.room, &more)
-        self.fill_count += 1
-        octets_append(&self.plain if self.echo else &self.taken, self.into, got)
-    transport_flush(&self.transport, &self.plain)
-
-
-cdef void _door_changed(Transport *transport) noexcept nogil:
-    (<_DoorLine *>transport).changed_count += 1
-
-
-cdef class Station:
-    """A loop with memory and scratch, on which lines run."""
-    cdef Loop loop
-    cdef Memory memory
-    cdef uint8_t *net
-    cdef uint8_t *into
-
-    def __cinit__(self):
-        memory_open(&self.memory)
-        self.net = <uint8_t *>malloc(NET_SIZE)
-        self.into = <uint8_t *>malloc(FILL_SIZE)
-        if self.net == NULL or self.into == NULL or loop_open(&self.loop) != 0:
-            raise MemoryError
-
-    def __dealloc__(self):
-        loop_close(&self.loop)
-        memory_close(&self.memory)
-        free(self.net)
-        free(self.into)
-
-    def turn(self, int longest_wait_ms=0):
-        cdef int handled
-        with nogil:
-            handled = loop_turn(&self.loop, longest_wait_ms)
-        return handled
-
-    def wake(self):
-        loop_wake(&self.loop)
-
-    @property
-    def lent(self):
-        """Octets of memory that lines hold."""
-        return self.memory.lent
-
-    @property
-    def timers(self):
-        return self.loop.timers
-
-
-cdef class Line:
-    """One transport on a station."""
-    cdef _DoorLine line
-    cdef _DoorNames names
-    cdef Station station
-    cdef bytes server_name
-    cdef uint8_t[28] told
-    cdef Fingerprint print_
-
-    def __cinit__(self, Station station, *, uint32_t room=FILL_SIZE, bint echo=False):
-        memset(&self.line, 0, sizeof(_DoorLine))
-        memset(&self.names, 0, sizeof(_DoorNames))
-        self.station = station
-        self.line.into = station.into
-        self.line.room = room
-        self.line.echo = echo
-        self.line.transport.source.ready = _door_ready
-        self.line.transport.changed = _door_changed
-        octets_open(&self.line.taken, &station.memory)
-        octets_open(&self.line.plain, &station.memory)
-
-    def __dealloc__(self):
-        if self.station is not None:
-            self.close()
-
-    def accept(self, int fd, uintptr_t context=0, *, names=None, uint32_t timeout_ms=5000,
-               bint told=False, bint look=False):
-        for name, address in (names or {}).items():
-            snprintf(self.names.names[self.names.count], 64, "%s", <const char *>name)
-            self.names.contexts[self.names.count] = <SSL_CTX *><uintptr_t>address
-            self.names.count += 1
-        begun = transport_accept(
-            &self.line.transport, &self.station.loop, &self.station.memory, self.station.net, fd, <SSL_CTX *>context,
-            _door_select, &self.names, self.told if told else NULL, timeout_ms)
-        fingerprint_open(&self.print_, &self.station.memory)
-        self.line.transport.print_ = &self.print_ if look else NULL
-        return begun
-
-    def connect(self, bytes address, uintptr_t context=0, *, server_name=None, bint verify=False,
-                uint32_t connect_timeout_ms=5000, uint32_t handshake_timeout_ms=5000):
-        """`address` is a struct sockaddr."""
-        cdef Endpoint *endpoint = &self.line.endpoint
-        self.server_name = server_name
-        memcpy(endpoint.address, <const uint8_t *>address, len(address))
-        endpoint.address_length = len(address)
-        endpoint.context = <SSL_CTX *>context
-        endpoint.wanted.server_name = <const char *>self.server_name if server_name is not None else NULL
-        endpoint.wanted.verify = verify
-        endpoint.connect_timeout_ms = connect_timeout_ms
-        endpoint.handshake_timeout_ms = handshake_timeout_ms
-        return transport_connect(&self.line.transport, &self.station.loop, &self.station.memory,
-                                 self.station.net, endpoint)
-
-    def send(self, bytes data):
-        octets_append(&self.line.plain, <const uint8_t *>data, len(data))
-        self.flush()
-
-    def flush(self):
-        transport_flush(&self.line.transport, &self.line.plain)
-
-    def take(self):
-        """What came in since the last call."""
-        taken = bytes(self.line.taken.data[:self.line.taken.length]) if self.line.taken.length else b""
-        octets_close(&self.line.taken)
-        return taken
-
-    def end(self):
-        transport_end(&self.line.transport)
-
-    def close(self):
-        transport_close(&self.line.transport)
-        octets_close(&self.line.taken)
-        octets_close(&self.line.plain)
-        fingerprint_close(&self.print_)
-
-    @property
-    def state(self):
-        """All a test may want to know, by name."""
-        cdef Transport *transport = &self.line.transport
-        return {
-            "told": bytes(self.told[:28]),
-            "ja4": bytes(self.print_.ja4[:36]).rstrip(b"\0") or None,
-            "phase": ("closed", "connecting", "handshake", "open", "told")[transport.phase],
-            "failure": ("fine", "peer_ended", "peer_reset", "connect_refused", "connect_timed_out",
-                        "connect_unreachable", "handshake_failed", "handshake_timed_out",
-                        "certificate_invalid", "alpn_not_h2", "proxy_header_wrong")[transport.failure],
-            "detail": transport.detail.decode(),
-            "blocked": bool(transport.blocked), "sni_seen": bool(transport.sni_seen),
-            "fd": transport.source.fd, "watched": transport.source.watched,
-            "sealed": transport.sealed.length, "plain": self.line.plain.length,
-            "octets_in": transport.octets_in, "octets_out": transport.octets_out,
-            "ready": self.line.ready_count, "fills": self.line.fill_count,
-            "changed": self.line.changed_count, "timers": self.station.timers,
-        }

@@ -7,7 +7,7 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
-from fastgw._core.buf cimport Octets, octets_close, octets_open, slots_take
+from fastgw._core.buf cimport octets_close, octets_open, slots_take
 from fastgw._core.clock cimport clock_wall
 from fastgw._core.inspect.bots cimport BotView, bots_score
 from fastgw._core.io.fingerprint cimport (

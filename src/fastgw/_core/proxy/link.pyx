@@ -22,7 +22,14 @@ from fastgw._core.h2.stream cimport Stream
 from fastgw._core.io.fingerprint cimport Fingerprint, fingerprint_close, fingerprint_open
 from fastgw._core.io.loop cimport Source, Timer, timer_start, timer_stop
 from fastgw._core.io.openssl cimport SSL_CTX
-from fastgw._core.io.tls cimport TLS_DEMANDS_NOTHING, TLS_REQUESTS, TLS_REQUIRES, TlsTerms, tls_is_resumed
+from fastgw._core.io.tls cimport (
+    TLS_DEMANDS_NOTHING,
+    TLS_OWN,
+    TLS_REQUESTS,
+    TLS_REQUIRES,
+    TlsTerms,
+    tls_is_resumed,
+)
 from fastgw._core.io.proxy_protocol cimport networks_hold
 from fastgw._core.io.transport cimport (
     FILL_SIZE,
@@ -57,7 +64,7 @@ cdef extern from *:
 
 cdef enum:
     _REST_AFTER_MS = 500    # without octets from the peer
-    _LINK_COST = 49152      # octets of one TLS connection beyond its struct: the SSL object and both HPACK tables
+    _LINK_COST = 24576      # octets of one connection beyond its struct: both HPACK tables and what is small
 
 
 cdef bint desk_is_full(const Desk *desk) noexcept nogil:
@@ -65,9 +72,9 @@ cdef bint desk_is_full(const Desk *desk) noexcept nogil:
     cdef uint64_t used
     if desk.room.limits.worker_memory == 0:
         return False
-    used = (desk.memory.lent + desk.links.live * (sizeof(Link) + _LINK_COST) + desk.room.streams.live * sizeof(Stream)
-            + desk.exchanges.live * sizeof(Exchange) + desk.link_facts.live * sizeof(LinkFacts)
-            + desk.stays.live * sizeof(AccessStay)
+    used = (desk.memory.lent + desk.memory.beside + desk.links.live * (sizeof(Link) + _LINK_COST)
+            + desk.room.streams.live * sizeof(Stream) + desk.exchanges.live * sizeof(Exchange)
+            + desk.link_facts.live * sizeof(LinkFacts) + desk.stays.live * sizeof(AccessStay)
             + desk.inspector.memory_size + desk.prints.live * sizeof(Fingerprint))
     return used > desk.room.limits.worker_memory
 
@@ -92,6 +99,7 @@ cdef void _select(void *arg, const uint8_t *name, uint32_t length, TlsTerms *int
     cdef Link *self = <Link *>arg
     cdef SnapshotUse *use = desk_snapshot(self.desk)
     cdef const CertificateRow *row = snapshot_certificate(use.data, name, length)
+    into.own_records = use.data.own_records
     if row == NULL:
         return
     self.certificate = row.key
@@ -223,6 +231,8 @@ cdef void _opened(Link *self) noexcept nogil:
         self.use = NULL
     if self.pool == NULL:
         self.tls_version = self.transport.tls.version
+        if self.transport.tls.layer == TLS_OWN:
+            self.desk.meter.connections_own_records += 1
         _give_age(self)
         if self.desk.draining:
             link_drain(self)

@@ -56,6 +56,7 @@ ctypedef struct Meter:
     uint64_t idle_closed
     uint64_t connections_drained    # of clients, told to go: by a drain or for their age
     uint64_t connections_aged       # for their age
+    uint64_t connections_own_records    # of clients, opened with records that OpenSSL has no part in
     uint64_t origin_connections_opened
     uint64_t origin_connections_open
     uint64_t origin_connections_failed

@@ -82,6 +82,7 @@ cdef dict meter_stats(const Meter *self):
         "idle_closed": self.idle_closed,
         "connections_drained": self.connections_drained,
         "connections_aged": self.connections_aged,
+        "connections_own_records": self.connections_own_records,
         "origin_connections_opened": self.origin_connections_opened,
         "origin_connections_open": self.origin_connections_open,
         "origin_connections_failed": self.origin_connections_failed,

@@ -151,6 +151,7 @@ ctypedef struct SnapshotData:
     uint32_t labels[LABELS_MAX]     # hostnames by their number of labels: what is 0 need not be looked up
     const CertificateRow *default_certificate   # NULL: TLS cannot be spoken
     SSL_CTX *front              # what connections are accepted with until their name is known; NULL: the default's
+    bint own_records            # connections of clients are opened and sealed without OpenSSL where they can be
     uint32_t demanding          # certificates whose names ask something of a handshake
     const OriginRow **warm      # origins with connections that are kept ready
     uint32_t warm_count

@@ -16,6 +16,7 @@ class Snapshot:
         gone: Iterable[int] = (),
         front: int = 0,
         front_keep: object = None,
+        own_records: bool = True,
     ) -> Self: ...
     @property
     def revision(self) -> int: ...

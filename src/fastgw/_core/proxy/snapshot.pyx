@@ -51,10 +51,11 @@ cdef class Snapshot:
     gone     numbers of endpoints that are in no snapshot any more
     front    address of the SSL_CTX that connections are accepted with until their name is known, 0: the default's;
              `front_keep` keeps it alive
+    own_records  may records of TLS be sealed and opened without OpenSSL?
     """
 
     def __cinit__(self, *, uint64_t revision, added=(), dropped=(), Snapshot before=None, Certificate default=None,
-                  gone=(), size_t front=0, front_keep=None):
+                  gone=(), size_t front=0, front_keep=None, bint own_records=True):
         cdef uint32_t number
         cdef uint32_t *numbers
         self.data = <SnapshotData *>calloc(1, sizeof(SnapshotData))
@@ -65,6 +66,7 @@ cdef class Snapshot:
         self.default = default
         self.data.front = <SSL_CTX *>front
         self.front_keep = front_keep
+        self.data.own_records = own_records
         if default is not None:
             self.data.default_certificate = &default.row
         added, dropped = list(added), list(dropped)
