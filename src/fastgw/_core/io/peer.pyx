@@ -5,7 +5,8 @@ out, and nothing is written beyond what it may have.
 """
 from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
-from libc.string cimport memcmp, memset, strlen
+from libc.stdlib cimport malloc
+from libc.string cimport memcmp, memcpy, memset, strlen
 
 from fastgw._core.buf cimport Memory, memory_close, memory_open, octets_append, octets_close, octets_open
 from fastgw._core.io.openssl cimport BIO, openssl

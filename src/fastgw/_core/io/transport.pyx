@@ -6,7 +6,6 @@ nothing more is sealed.
 """
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 from fastgw._core.buf cimport (
