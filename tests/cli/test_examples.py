@@ -82,6 +82,7 @@ SHOP = {
     ],
     "rule": [{"expression": 'grpc.service eq "shop.Admin" and not ip.src in $office', "action": "block"}],
     "lists": {"office": ["10.0.0.0/8"]},
+    "access": {"service_tokens": [{"id": "5a1e.access", "name": "billing", "secret_sha256": "ab" * 32}]},
 }
 OLD = {"name": "old.example", "grpc": "on"}
 
@@ -130,6 +131,7 @@ class Place:
             shutil.copyfile(leaf.key, folder / f"{stem}.key")
             (folder / f"{stem}.key").chmod(0o600)
         shutil.copyfile(ca.file, folder / "ca.pem")
+        shutil.copyfile(folder / "example.key", folder / "identity.key")
         (folder / "fastgw.toml").write_text(FILE)
         (folder / "recorded.bin").write_bytes(bytes.fromhex("000000040000000000"))
         (folder / "zone.json").write_text(json.dumps(SHOP))

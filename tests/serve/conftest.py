@@ -104,6 +104,9 @@ class FakeWorker:
     def listen(self, descriptor: int, *, tls: bool) -> None:
         self.sockets.append((socket.socket(fileno=descriptor), tls))
 
+    def hook(self, hooks: object) -> None:
+        """Nobody asks."""
+
     def publish(self, snapshot: FakeSnapshot) -> None:
         self.snapshots.append(snapshot)
 

@@ -103,9 +103,22 @@ def _is_json(text: str) -> bool:
 def whole_paths(document: Document, folder: Path) -> None:
     """Make paths absolute: whoever serves the zone works in another directory."""
     _whole(document, _FILES, folder)
+    _access_files(document.get("access"), folder)
     for key, names in _FILES_BELOW.items():
         below = document.get(key)
         for table in below if isinstance(below, list) else [below]:
+            if isinstance(table, dict):
+                _whole(table, names, folder)
+
+
+def _access_files(access: object, folder: Path) -> None:
+    """The same in [zone.access]."""
+    if not isinstance(access, dict):
+        return
+    below = (("jwt", ("jwks_file",)), ("certificates", ("ca", "crl")), ("identity", ("key",)))
+    for key, names in below:
+        found = access.get(key)
+        for table in found if isinstance(found, list) else [found]:
             if isinstance(table, dict):
                 _whole(table, names, folder)
 

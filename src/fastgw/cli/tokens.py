@@ -80,7 +80,7 @@ def create(
     """Make a service token called NAME in ZONE. Its secret is shown now and never again.
 
     \b
-    fastgw tokens create shop.example billing
+    fastgw tokens create shop.example nightly
     fastgw tokens create example.com billing --hours 24 --print
     """
     fresh = maker.create(name, None if forever else hours * _HOURS)

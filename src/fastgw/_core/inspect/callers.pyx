@@ -167,13 +167,14 @@ cdef Pair _pair(const Look *look, const FieldSection *section, _Parts *parts) no
 
 cdef void _bearer(Shown *token) noexcept nogil:
     """`Bearer TOKEN`, the word in any case (RFC 9110 section 11.1); another scheme shows no token."""
+    cdef const char *word = b"bearer"
     cdef const uint8_t *at = token.text
     cdef uint32_t number
     token.present = False
     if token.length < 7 or at[6] != c" ":
         return
     for number in range(6):
-        if at[number] | 0x20 != <uint8_t>b"bearer"[number]:
+        if at[number] | 0x20 != <uint8_t>word[number]:
             return
     number = _blank(at, 6, token.length)
     token.text += number
