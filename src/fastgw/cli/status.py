@@ -41,6 +41,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("zones", str(found["zones"])),
         ("connections", f"{found['connections']} from clients, {found['origin_connections']} to origins"),
         ("calls", f"{found['calls']} running, {found['calls_started']} so far"),
+        ("rules", f"held {found['rules']['held']} times, {found['rules']['denied']} calls denied"),
     ]
     store = found["store"]
     if store is not None:

@@ -47,7 +47,9 @@ class Desk:
 
     def _status(self) -> Answer:
         gateway = self._gateway
-        total = gateway.stats()["total"]
+        stats = gateway.stats()
+        total = stats["total"]
+        rules = [row for zone in stats["rules"].values() for row in zone.values()]
         last = self._reloader.last
         return {
             "ok": True,
@@ -66,6 +68,7 @@ class Desk:
             "origin_connections": total["origin_connections_open"],
             "calls": total["exchanges_open"],
             "calls_started": total["exchanges_started"],
+            "rules": {name: sum(row[name] for row in rules) for name in ("held", "denied")},
             "certificates": self._certificates()[:CERTIFICATES_SHOWN],
             "warnings": [str(warning) for warning in gateway.warnings],
             "last_reload": None
@@ -101,6 +104,10 @@ class Desk:
             for ends, name, file, names in sorted(rows)
         ]
 
+    def _rules(self) -> Answer:
+        """Zone -> id -> how often each rule that has held did, and how many calls it has denied."""
+        return {"ok": True, "rules": self._gateway.stats()["rules"]}
+
     def _reload(self) -> Answer:
         verdict = self._reloader.reload()
         if verdict.why:
@@ -119,6 +126,7 @@ class Desk:
         "reload": _reload,
         "drain": _drain,
         "certs": _certs,
+        "rules": _rules,
     }
 
 

@@ -58,6 +58,7 @@ from fastgw._core.rules.values cimport (
     LIST,
     MISSING,
     NO_ROOM,
+    TEXT,
     Value,
     address_compare,
     text_compare,
@@ -221,6 +222,14 @@ cdef inline bint _memo_holds(const Step *step, Memo *memo) noexcept nogil:
     return _holds(step, value)
 
 
+cdef inline bint _each_holds(const Step *step, const Value *value) noexcept nogil:
+    """The same for an element, whose text has no tag."""
+    cdef const Value *other = <const Value *>step.operand
+    if step.operation == TEXT_EQ and value.kind == TEXT:
+        return value.length == other.length and memcmp(value.at, other.at, other.length) == 0
+    return _holds(step, value)
+
+
 cdef const Step *_control(RuleRun *self, const Step *step, uint8_t *flags, uint32_t *at,
                           uint32_t *count) noexcept nogil:
     """The next step after one that asks no value: flags, and loops over the elements of arrays."""
@@ -286,7 +295,7 @@ cdef const Step *rules_next(RuleRun *self, const Step *step) noexcept nogil:
             if memo.value.kind == step.wanted:
                 answer = _memo_holds(step, memo)
             elif step.wanted == EACH:
-                answer = _holds(step, &(<const Value *>memo.value.at)[at])
+                answer = _each_holds(step, &(<const Value *>memo.value.at)[at])
             elif memo.value.kind == MISSING:
                 answer = step.operation == TEXT_NE or step.operation == INT_NE or step.operation == IP_NE
             else:

@@ -3,14 +3,12 @@ from typing import Protocol, Self
 
 from typing_extensions import disjoint_base
 
-from fastgw.rules.image import Image
-
 class _Matcher(Protocol):
     def capsule(self) -> object: ...
 
 @disjoint_base
 class Rules:
-    def __new__(cls, image: Image, matchers: Sequence[_Matcher] = ()) -> Self: ...
+    def __new__(cls, image: object, matchers: Sequence[_Matcher] = ()) -> Self: ...
     @property
     def rule_count(self) -> int: ...
     @property
