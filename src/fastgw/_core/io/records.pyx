@@ -3,7 +3,7 @@
 Knows the server's side of one suite, TLS_AES_128_GCM_SHA256, from the two traffic secrets on: application data,
 alerts, key updates. A client has nothing else to say any more.
 """
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove, strcmp, strlen

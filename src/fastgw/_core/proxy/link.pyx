@@ -70,8 +70,8 @@ cdef bint desk_is_full(const Desk *desk) noexcept nogil:
     cdef uint64_t used
     if desk.room.limits.worker_memory == 0:
         return False
-    used = (desk.memory.lent + desk.memory.beside + desk.links.live * (sizeof(Link) + _LINK_COST) + desk.room.streams.live * sizeof(Stream)
-            + desk.exchanges.live * sizeof(Exchange))
+    used = (desk.memory.lent + desk.memory.beside + desk.links.live * (sizeof(Link) + _LINK_COST)
+            + desk.room.streams.live * sizeof(Stream) + desk.exchanges.live * sizeof(Exchange))
     return used > desk.room.limits.worker_memory
 
 
