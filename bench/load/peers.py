@@ -143,6 +143,7 @@ def _all() -> tuple[Peer, ...]:
     relay = ("{port}", "{h2c_port}", "{origin}", "{origin_h2c}", "{cert}", "{key}")
     return (
         _fastgw("fastgw", 21310, "fastgw/fastgw.toml", cleartext=False),
+        _fastgw("fastgw-openssl", 21330, "fastgw/fastgw-openssl.toml", cleartext=False),
         _fastgw("fastgw-h2c", 21320, "fastgw/fastgw-h2c.toml", tls=False),
         _nghttpx("nghttpx", 21130, "nghttpx/options", cleartext=False),
         _nghttpx("nghttpx-h2c", 21135, "nghttpx/options-h2c", tls=False),

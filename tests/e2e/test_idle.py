@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from fastgw._core.io.records import ways
 from tests.support import frames
 from tests.support.calls import record, toml
 from tests.support.frames import message
@@ -14,7 +15,9 @@ from tests.support.raw import RawClient, h2_context
 from tests.support.served import SANITIZED, Served
 
 CONNECTIONS = 400
-MOST = 25.0  # KiB each: nearly 21 are OpenSSL's own, measured are 23.5
+MOST = (
+    7.0 if ways() else 25.0
+)  # KiB each: measured are 4.6, and 23.5 where OpenSSL keeps nearly 21 of its own
 REST = 1.0  # seconds; the gateway takes a connection for idle after half of one
 BODY = message(b"idle" * 25)
 

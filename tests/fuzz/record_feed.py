@@ -12,8 +12,8 @@ UPDATES = (b"\x18\0\0\x01\0", b"\x18\0\0\x01\x01")
 def sealed_of(script: bytes) -> bytes:
     """What a client says: records built of a word and content, or octets that are not sealed.
 
-    The word: bits 0-2 the type, 3 some padding, 4 a key update in the place of the content, 5 the key that follows
-    it, 6 damage, 7 not sealed. Then a length.
+    The word: bits 0-2 the type, 3 some padding, 4 a key update in the place of the content, 5 the key that
+    follows it, 6 damage, 7 not sealed. Then a length.
     """
     way = Way(CLIENT)
     out = []

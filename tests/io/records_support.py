@@ -1,4 +1,4 @@
-"""A client's records of TLS 1.3, sealed and opened by `cryptography`: the other opinion about RFC 8446 section 5."""
+"""A client's records of TLS 1.3, sealed and opened by `cryptography`: another opinion about RFC 8446."""
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM

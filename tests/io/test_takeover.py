@@ -107,7 +107,7 @@ def test_a_name_nobody_knows_is_no_reason_against_it(context):
 
 @pytest.mark.parametrize("cut", [*range(0, 200, 9), 4000, 4096, 4097, 4200, 5000])
 def test_what_comes_with_the_finished_message_is_ours_to_open(context, cut):
-    """The client's first octets, of any length and cut anywhere, in the same push as its last handshake message."""
+    """The client's first octets, cut anywhere, in the same push as its last handshake message."""
     door, peer = serve(context), Peer(python_client(version=THREE), server_name="origin.test")
     peer.step()
     door.push(peer.outgoing.read())
@@ -224,5 +224,5 @@ def test_a_failure_says_which_rule_was_broken(context):
     assert door.read() == (3, b"")
     assert door.error() == ("the peer sent a record that is not protected", False, False)
     peer.incoming.write(door.pull())
-    with pytest.raises(ssl.SSLError, match="(?i)unexpected.message"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)unexpected.message"):
         peer.step()

@@ -411,7 +411,7 @@ def test_a_forged_record(station, mode):
     until(lambda: line.state["failure"] != "fine", station.turn)
     assert line.state["failure"] == "peer_reset"
     assert any(word in line.state["detail"] for word in ("mac", "decryption", "does not open"))
-    with pytest.raises(ssl.SSLError, match="(?i)bad.record.mac"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)bad.record.mac"):
         until(lambda: False, peer.pump)
     finish(line, peer)
 

@@ -1,4 +1,4 @@
-"""Who seals the records of clients: what `record_layer` says, and clients of other making that notice nothing."""
+"""Who seals the records of clients: what `record_layer` says, and clients of many kinds notice nothing."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def test_the_switch_is_for_connections_that_come_later(origin, house, version):
 def test_the_file_says_so(tmp_path):
     for value in ("own", "openssl"):
         path = tmp_path / f"{value}.toml"
-        path.write_text(f'[server]\nlisten = ["h2c://127.0.0.1:0"]\nrecord_layer = "{value}"\n[[zone]]\nname = "gw.test"\n')
+        path.write_text(
+            f'[server]\nlisten = ["h2c://127.0.0.1:0"]\nrecord_layer = "{value}"\n[[zone]]\nname = "gw.test"'
+        )
         assert load(path).tls.record_layer == value
 
 

@@ -81,7 +81,7 @@ class ServerTls:
     """The gateway's words about TLS and what stands before it.
 
     ticket_rotation_ms  how long one key seals session tickets; 0: as long as the process lives
-    record_layer        who seals and opens the records of clients once the handshake is over, where there is a choice
+    record_layer        who seals the records of clients once the handshake is over, where there is a choice
     proxy_protocol      networks whose connections begin with a PROXY header
     origin_pull         shown to origins where the setting tls_client_auth is on
     origin_ca           the root of the built-in Origin CA, if the file exists
