@@ -165,8 +165,8 @@ cdef void _change_by_rules(Exchange *self, FieldSection *section, RequestHead *h
     cdef uint32_t length
     cdef Detour detour
     effects_detour(verdict, data, &detour)
-    self.authority = detour.authority
-    self.authority_length = detour.authority_length
+    self.asked_for = detour.authority
+    self.asked_for_length = detour.authority_length
     if detour.way > 0 or detour.mode > 0:
         # It has a row of its own in the index: the hostname with a mark behind it.
         length = hostname_normalize(head.authority.value, head.authority.value_length, name)

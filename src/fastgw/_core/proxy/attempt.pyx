@@ -290,10 +290,10 @@ cdef Stream *_ask(Exchange *self, Link *link, const EndpointRow *endpoint, Field
     link.conn.next_id += 2
     stream.owner = self
     stream.bodyless = self.is_head
-    if self.authority != NULL or endpoint.authority != NULL:
+    if self.asked_for != NULL or endpoint.authority != NULL:
         memset(&authority, 0, sizeof(Field))
-        authority.value = <const uint8_t *>(endpoint.authority if self.authority == NULL else self.authority)
-        authority.value_length = endpoint.authority_length if self.authority == NULL else self.authority_length
+        authority.value = <const uint8_t *>(endpoint.authority if self.asked_for == NULL else self.asked_for)
+        authority.value_length = endpoint.authority_length if self.asked_for == NULL else self.asked_for_length
         other = &authority
     head_request_put(&link.conn, stream, section, head, _timeout_field(self, &field, text), other,
                      endpoint.context != NULL, ends)

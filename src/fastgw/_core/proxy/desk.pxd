@@ -181,8 +181,8 @@ cdef struct Exchange:
     const ZoneRow *zone
     const RouteRow *route
     const OriginRow *row        # where it goes
-    const char *authority       # what the origin is told it is asked for, by a rule; NULL: as without
-    uint32_t authority_length
+    const char *asked_for       # what the origin is told it is asked for, by a rule; NULL: as without
+    uint32_t asked_for_length
     const EndpointRow *endpoint     # of this attempt; NULL: there was none
     Link *client_link           # good while `client` is not NULL
     Stream *client              # NULL: has ended or broken
