@@ -71,7 +71,7 @@ cdef uint8_t address_of(const uint8_t *socket_address, uint8_t *into, uint16_t *
     return 16
 
 
-cdef LinkFacts *factsfacts_of_link(Link *link) noexcept nogil:
+cdef LinkFacts *facts_of_link(Link *link) noexcept nogil:
     """What is known of the connection; NULL: there is no memory for it."""
     if link.facts == NULL:
         link.facts = <LinkFacts *>slots_take(&link.desk.link_facts)
@@ -82,7 +82,7 @@ cdef LinkFacts *_addressed(Link *link) noexcept nogil:
     """The same with our address: the kernel is asked once."""
     cdef uint8_t found[128]
     cdef socklen_t size = sizeof(found)
-    cdef LinkFacts *self = factsfacts_of_link(link)
+    cdef LinkFacts *self = facts_of_link(link)
     if self == NULL or self.addressed:
         return self
     self.addressed = True
