@@ -1,6 +1,6 @@
 """Writes down how real clients begin: their ClientHello, their first HTTP/2 frames, the heads of their calls.
 
-`python -m tests.support.recorder PORT CA FILE CLIENT SOURCE` serves one client until it goes, and writes FILE.
+`python -m tests.support.recorder PORT CA FILE CLIENT SOURCE` serves one client until it goes and writes FILE.
 A head that repeats is kept once. CA is written anew: the client is to trust it for `localhost`.
 """
 

@@ -38,6 +38,7 @@ class Inspection:
         managed: Rules | None = None,
         choices: Sequence[RuleEntry] = (),
         off: Iterable[int] = (),
+        numbers: int = 0,
     ) -> Self: ...
     @property
     def rule_count(self) -> int: ...
