@@ -39,6 +39,7 @@ class FakeSnapshot:
         gone: Any,
         front: int,
         front_keep: Any,
+        own_records: bool,
     ) -> None:
         self.front, self.front_keep = front, front_keep
         self.revision, self.default, self.gone = revision, default, gone
