@@ -19,8 +19,8 @@ ssl = "{ssl}"
 cert = {{ file = "{{cert}}", key = "{{key}}" }}
 trust_store = "{{ca}}"
 dns = [
-  {{ name = "@", content = "127.0.0.1", proxied = true, origin_port = {port}, origin_server_name = "{name}" }},
-  {{ name = "other", content = "127.0.0.1", proxied = true, origin_port = {other}, origin_server_name = "{name}" }},
+  {{ name = "@", content = "127.0.0.1", proxied = true, origin_port = {port}, {tail} }},
+  {{ name = "other", content = "127.0.0.1", proxied = true, origin_port = {other}, {tail} }},
 ]
 {more}
 """
@@ -37,7 +37,9 @@ def echo(gateway, origin, other, open_channel):
     """`echo(rules)`: a client of a zone with these rules, and a second origin as other.gw.test."""
 
     def start(more: str, ssl: str = "strict") -> Echo:
-        text = ZONE.format(name="origin.test", port=origin.port, other=other.port, more=more, ssl=ssl)
+        text = ZONE.format(
+            tail='origin_server_name = "origin.test"', port=origin.port, other=other.port, more=more, ssl=ssl
+        )
         return Echo(open_channel(gateway(toml=text).address))
 
     return start

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "serve": (*SHELF, "gateway", "serve"),
     "admin": (*SHELF, "gateway", "admin"),
     "cli": (*SHELF, "gateway", "serve", "explain", "why", "doctor", "admin", "cli"),
-    "": (*SHELF, "gateway"),
+    "": (*SHELF, "gateway", "hooks"),
     "__main__": ("cli",),
 }
 """Room -> what it may import. The last two are the package itself and `python -m fastgw`."""

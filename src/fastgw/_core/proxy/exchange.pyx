@@ -10,21 +10,9 @@ from libc.string cimport memcmp, memcpy, memset
 from fastgw._core.buf cimport chain_open, octets_open, slots_return, slots_take
 from fastgw._core.clock cimport clock_now, clock_wall
 from fastgw._core.h2.conn cimport (
-    CAUSE_GOAWAY,
-    CAUSE_LOST,
-    CAUSE_REFUSED,
-    CAUSE_RESET,
-    OUTBOX_HIGH,
-    Cause,
-    Conn,
-)
+    CAUSE_GOAWAY, CAUSE_LOST, CAUSE_REFUSED, CAUSE_RESET, OUTBOX_HIGH, Cause, Conn)
 from fastgw._core.h2.outbox cimport (
-    outbox_abort,
-    outbox_credit_connection,
-    outbox_credit_stream,
-    outbox_data,
-    outbox_trailers,
-)
+    outbox_abort, outbox_credit_connection, outbox_credit_stream, outbox_data, outbox_trailers)
 from fastgw._core.h2.stream cimport CLOSED, HALF_CLOSED_LOCAL, Stream
 from fastgw._core.proxy.admit cimport admit, admit_forget
 from fastgw._core.proxy.attempt cimport (
