@@ -216,6 +216,8 @@ class Gateway:
                     self._health = None
                 self._lookup.close()  # outside the lock, for which its thread may be waiting
                 self._lookup = Lookup(self._names_changed)
+                self._doorkeeper.close()
+                self._doorkeeper = Doorkeeper()
                 self._published = self._nothing()
             raise
 

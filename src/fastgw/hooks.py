@@ -23,6 +23,7 @@ from fastgw.policy.names import HostnameError, hostname
 BUDGET = 0.05  # seconds that a call waits for its hook
 BUDGET_MOST = 60.0
 REMEMBER_MOST = 3600.0
+LATE = 0.1  # seconds beyond the budget after which a coroutine is cancelled
 THREADS = 4  # that run hooks which are not coroutines
 CALLER_THREADS = 4  # that find out who calls, where that is asked; some of them may wait for an issuer's keys
 ABOUT_CALLERS = (1 << 64) - 1  # the number under which the core asks that
@@ -319,8 +320,8 @@ class Hooks:
         try:
             said = row.function(Head(question))
             assert inspect.isawaitable(said)
-            # Whoever waits has gone when the budget is over: nobody needs the answer then.
-            _answer(question, await asyncio.wait_for(said, row.budget_ms / 1000))
+            # The core gives up when the budget is over; a little later nobody needs the answer any more.
+            _answer(question, await asyncio.wait_for(said, row.budget_ms / 1000 + LATE))
         except TimeoutError:
             _fail(question)
         except Exception:

@@ -194,7 +194,9 @@ def test_a_token_judged_again(issuer: Issuer, judge: Judge, ring: KeyRing, tmp_p
     assert other.again(0, before).flaw == "WRONG_AUDIENCE"
 
 
-NOBODY = Judge(Access(jwt=(Jwt(ISSUER, (), Path("/nowhere")),)), KeyRing())
+_RING = KeyRing()
+NOBODY = Judge(Access(jwt=(Jwt(ISSUER, (), Path("/nowhere")),)), _RING)
+_RING.close()
 
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda octets: ".".join([b64(octets)] * 3)))

@@ -181,6 +181,7 @@ def test_without_an_answer(begin, on_failure, passes, how, caplog):
         assert total(gateway, "hooks_late") == 1
     else:
         assert total(gateway, "hooks_failed") == 1
+    assert total(gateway, "replies") == ({} if passes else {"hook_failed": 1})
 
 
 def test_a_client_that_leaves_is_forgotten(begin):

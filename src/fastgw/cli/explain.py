@@ -54,6 +54,7 @@ SHOWN = 40  # characters of an argument that is quoted in a complaint
     "--rules",
     "with_rules",
     is_flag=True,
+    envvar="FASTGW_EXPLAIN_RULES",
     show_envvar=True,
     help="For a call: what each rule of the zone says.",
 )

@@ -70,7 +70,12 @@ def list_(where: Where, zone: str, as_json: bool) -> None:
 )
 @click.option("--forever", is_flag=True, show_envvar=True, help="It is good until it is revoked.")
 @click.option(
-    "--print", "to_print", is_flag=True, show_envvar=True, help="Store nothing: print the table for a file."
+    "--print",
+    "to_print",
+    is_flag=True,
+    envvar="FASTGW_TOKENS_CREATE_PRINT",
+    show_envvar=True,
+    help="Store nothing: print the table for a file.",
 )
 @json_option
 @where_options
