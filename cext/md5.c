@@ -23,8 +23,8 @@ static void md5_block(uint32_t state[4], const uint8_t *block) {
   uint32_t c = state[2];
   uint32_t d = state[3];
   for (int at = 0; at < 16; at++) {
-    x[at] = (uint32_t)block[4 * at] | ((uint32_t)block[4 * at + 1] << 8) | ((uint32_t)block[4 * at + 2] << 16) |
-            ((uint32_t)block[4 * at + 3] << 24);
+    x[at] = (uint32_t)block[4 * at] | ((uint32_t)block[4 * at + 1] << 8) |
+            ((uint32_t)block[4 * at + 2] << 16) | ((uint32_t)block[4 * at + 3] << 24);
   }
   for (int at = 0; at < 64; at++) {
     const int round = at / 16;

@@ -12,8 +12,8 @@ static void sha1_block(uint32_t state[5], const uint8_t *block) {
   uint32_t w[80];
   uint32_t s[5];
   for (int at = 0; at < 16; at++) {
-    w[at] = ((uint32_t)block[4 * at] << 24) | ((uint32_t)block[4 * at + 1] << 16) | ((uint32_t)block[4 * at + 2] << 8) |
-            block[4 * at + 3];
+    w[at] = ((uint32_t)block[4 * at] << 24) | ((uint32_t)block[4 * at + 1] << 16) |
+            ((uint32_t)block[4 * at + 2] << 8) | block[4 * at + 3];
   }
   for (int at = 16; at < 80; at++) {
     w[at] = turn(w[at - 3] ^ w[at - 8] ^ w[at - 14] ^ w[at - 16], 1);

@@ -26,8 +26,8 @@ static void sha256_block(uint32_t state[8], const uint8_t *block) {
   uint32_t w[64];
   uint32_t s[8];
   for (int at = 0; at < 16; at++) {
-    w[at] = ((uint32_t)block[4 * at] << 24) | ((uint32_t)block[4 * at + 1] << 16) | ((uint32_t)block[4 * at + 2] << 8) |
-            block[4 * at + 3];
+    w[at] = ((uint32_t)block[4 * at] << 24) | ((uint32_t)block[4 * at + 1] << 16) |
+            ((uint32_t)block[4 * at + 2] << 8) | block[4 * at + 3];
   }
   for (int at = 16; at < 64; at++) {
     const uint32_t small = turn(w[at - 15], 7) ^ turn(w[at - 15], 18) ^ (w[at - 15] >> 3);
@@ -38,7 +38,8 @@ static void sha256_block(uint32_t state[8], const uint8_t *block) {
   for (int at = 0; at < 64; at++) {
     const uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
     const uint32_t most = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
-    const uint32_t one = s[7] + (turn(s[4], 6) ^ turn(s[4], 11) ^ turn(s[4], 25)) + choice + rounds[at] + w[at];
+    const uint32_t one =
+        s[7] + (turn(s[4], 6) ^ turn(s[4], 11) ^ turn(s[4], 25)) + choice + rounds[at] + w[at];
     const uint32_t two = (turn(s[0], 2) ^ turn(s[0], 13) ^ turn(s[0], 22)) + most;
     memmove(s + 1, s, 7 * sizeof(s[0]));
     s[4] += one;

@@ -252,12 +252,19 @@ class Hooks:
         for _ in range(CALLER_THREADS):
             self._callers.put(None)
         if self._own_loop is not None:
-            self._own_loop.call_soon_threadsafe(self._own_loop.stop)
+            asyncio.run_coroutine_threadsafe(self._end_loop(self._own_loop), self._own_loop)
         for thread in self._threads:
             thread.join(1.0)  # a hook that never returns is not waited for
         os.close(self._end_read)
         if self._own_loop is not None and not self._own_loop.is_running():
             self._own_loop.close()
+
+    async def _end_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel what still runs on our own loop, then end it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        loop.stop()
 
     def _thread(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

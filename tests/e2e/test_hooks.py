@@ -27,7 +27,7 @@ def begin(config_file, origin, open_channel):
     def start(hook=None, *, more: str = "", **terms):
         gateway = fastgw.Gateway(config_file(toml(record("@", origin.port)) + more))
         if hook is not None:
-            gateway.on_request(**terms)(hook)
+            gateway.on_request(**{"budget": 5, **terms})(hook)
         gateway.start()
         begun.append(gateway)
         return gateway, Echo(open_channel(host_and_port(gateway.addresses[0])))
@@ -120,17 +120,17 @@ def test_hooks_are_asked_in_order_and_the_first_denial_ends_it(config_file, orig
     order = []
     gateway = fastgw.Gateway(config_file(toml(record("@", origin.port))))
 
-    @gateway.on_request()
+    @gateway.on_request(budget=5)
     def first(head):
         order.append("first")
         return Pass(set={"x-by": "first"})
 
-    @gateway.on_request()
+    @gateway.on_request(budget=5)
     async def second(head):
         order.append("second " + head.get("x-by"))
         return Deny("NOT_FOUND", "no") if head.get("x-deny") else None
 
-    @gateway.on_request()
+    @gateway.on_request(budget=5)
     def third(head):
         order.append("third")
 
@@ -281,7 +281,7 @@ def test_coroutines_run_on_the_loop_that_started_the_gateway(config_file, origin
         gateway = fastgw.Gateway(config_file(toml(record("@", origin.port))))
         loops = []
 
-        @gateway.on_request()
+        @gateway.on_request(budget=5)
         async def hook(head):
             loops.append(asyncio.get_running_loop())
 
