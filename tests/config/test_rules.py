@@ -35,7 +35,6 @@ RATE = "ratelimit = {{ characteristics = [{0}], period = 60, requests_per_period
 def test_a_zone_that_asks_nothing() -> None:
     assert judged("") is NOTHING
     assert not judged("")
-    assert judged("reevaluate_on_change = true").reevaluate_on_change
 
 
 def test_each_action_with_what_it_needs() -> None:
@@ -123,10 +122,10 @@ def test_only_lists_that_are_asked_belong_to_the_zone() -> None:
 
 def test_managed_rules_and_bots() -> None:
     found = judged(
-        'managed = { enabled = true, overrides = { scanners = "log", x1 = "off" } }\n'
+        'managed = { enabled = true, overrides = { scanners = "log", protocol = "off" } }\n'
         "bots = { enabled = true }"
     )
-    assert found.managed == Managed(True, (("scanners", "log"), ("x1", "off")))
+    assert found.managed == Managed(True, (("scanners", "log"), ("protocol", "off")))
     assert found.bots
     assert found
 
@@ -303,7 +302,7 @@ def test_an_origin_of_one_zone_is_none_of_another() -> None:
             "binary-metadata",
             "must be base64",
         ),
-        ('managed = { overrides = { a = "off" } }', "questionable", "has no effect, as enabled is false"),
+        ('managed = { overrides = { path = "off" } }', "questionable", "has no effect, as enabled is false"),
         ('lists = { twice = ["a", "a"] }', "questionable", "has 1 items more than once"),
     ],
 )

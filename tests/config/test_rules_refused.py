@@ -167,6 +167,7 @@ REFUSED = {
     'user_agent = [{ value = "a", mode = "js_challenge" }]': 'mode is "js_challenge", which no gRPC client',
     'user_agent = [{ value = "a" }, { value = "a" }]': "user_agent[1].value is 'a', which stands further up",
     'managed = { overrides = { a = "challenge" } }': "managed.overrides.a must be one of",
+    'managed = { overrides = { injektion = "log" } }': "is neither a managed rule nor a group",
     'bots = { enabled = "on" }': "bots.enabled must be true or false",
     'lists = { "A" = [] }': "lists.A is no name of a list",
     'lists = { a = "x" }': "lists.a must be an array",

@@ -15,11 +15,12 @@ from fastgw.config.expressions import Lists, lists_of
 from fastgw.config.fields import kind_of
 from fastgw.config.firewall import Made, take_ip_access, take_lockdowns, take_user_agents
 from fastgw.config.lines import Path
-from fastgw.config.report import Report
+from fastgw.config.report import Report, did_you_mean
 from fastgw.config.ruletables import BotsTable, ManagedTable
 from fastgw.config.ruling import Ground, take_rules
 from fastgw.config.settings import take_settings
 from fastgw.config.tables import ZoneParts, zone_parts
+from fastgw.managed import GROUPS, RULES, unknown
 from fastgw.policy.inspection import NOTHING, Inspection, Managed, Phase, Phased, Rule
 from fastgw.policy.names import HostnameError, record_name
 from fastgw.policy.settings import Settings
@@ -28,7 +29,6 @@ LISTS_MOST = 100
 ITEMS_MOST = 100_000
 ITEM_MOST = 512
 
-_AGAIN = Inspection(reevaluate_on_change=True)
 _NAME = re.compile(r"[a-z0-9_]{1,50}")
 
 
@@ -76,7 +76,7 @@ def take_inspection(
     `served` are the names of its proxied records; paths are relative to `base`.
     """
     if not part.asked:
-        return _AGAIN if part.table.reevaluate_on_change else NOTHING
+        return NOTHING
     words = {key: value for key, value in part.asked.items() if key != "access"}
     found = NOTHING
     lists = report.lists
@@ -99,7 +99,7 @@ def take_inspection(
         where = (*part.path, "access")
         access = take_access(report, part.asked["access"], where, zone, settings, served, lists, base)
         found = replace(found, access=access)
-    return replace(found, reevaluate_on_change=True) if part.table.reevaluate_on_change else found
+    return found
 
 
 def _key(words: Mapping[str, Any], settings: Settings, zone: str, served: frozenset[str]) -> str:
@@ -168,7 +168,14 @@ def _managed(report: Report, data: object, path: Path) -> Managed:
         return Managed()
     if table.overrides and not table.enabled:
         report.warning((*path, "overrides"), "has no effect, as enabled is false", "write enabled = true")
-    return Managed(table.enabled, tuple(table.overrides.items()))
+    managed = Managed(table.enabled, tuple(table.overrides.items()))
+    for name in unknown(managed):
+        report.error(
+            (*path, "overrides", name),
+            "is neither a managed rule nor a group of them",
+            did_you_mean(name, [*GROUPS, *(rule.id for rule in RULES)]) or "see docs/managed.md",
+        )
+    return managed
 
 
 class _AnyList(dict[str, tuple[str, ...]]):

@@ -323,9 +323,6 @@ class ZoneWords(Table):
     managed: Annotated[ManagedTable, Field(description="the rules of the package")] = _NO_MANAGED
     bots: Annotated[BotsTable, Field(description="the score of clients")] = _NO_BOTS
     access: Annotated[AccessTable, Field(description="who may call")] = _NO_ACCESS
-    reevaluate_on_change: Annotated[
-        bool, Field(description="are running calls judged again, and cut, when rules change")
-    ] = False
     paused: Annotated[bool, Field(description="everything is carried and nothing inspected")] = False
     plan: Annotated[
         Plan,

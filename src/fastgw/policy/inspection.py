@@ -144,8 +144,6 @@ class Inspection:
     managed: Managed = field(default_factory=Managed)
     bots: bool = False
     """Is the score computed where no rule asks for it, for the log?"""
-    reevaluate_on_change: bool = False
-    """Are running calls judged again when rules change?"""
     access: Access = OPEN
 
     def __bool__(self) -> bool:
