@@ -1,4 +1,5 @@
 """The policies of a zone in numbers: made with the GIL, afterwards only read."""
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -66,6 +67,8 @@ def _named(text):
                    for one in text[:80])
 
 
+# What `kept` holds is looked at to the very end.
+@cython.no_gc_clear
 cdef class AccessTable:
     """The policies of one zone. `entry` is an AccessEntry; verdicts are looked up in `vault`."""
 

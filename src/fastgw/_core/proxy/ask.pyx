@@ -3,6 +3,7 @@
 A worker puts a question into the box and goes on with its other calls. A thread of Python's takes all that are there,
 answers each when it can, and the worker is woken. No lock is taken on either side.
 """
+cimport cython
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -128,6 +129,7 @@ cdef void _read_head(const Ask *ask, FieldSection *section) noexcept:
     stash_get(&stash, section)
 
 
+@cython.no_gc_clear
 cdef class Question:
     """One question: the head of a request that waits. Good until it is answered; unanswered it counts as failed."""
     cdef Ask *ask
@@ -248,6 +250,7 @@ cdef int _write_changes(Ask *self, list fields, uint32_t removals) except -1:
     return 0
 
 
+@cython.no_gc_clear
 cdef class Asks:
     """The reading end of the box. `workers` are those that ask; they live as long as this."""
 

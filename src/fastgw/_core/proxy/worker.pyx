@@ -369,6 +369,7 @@ cdef class Worker:
         if self.running or self.ended or self.desk.box != NULL:
             raise RuntimeError("hook() comes once, before run()")
         self.hooks = hooks
+        hooks.asks.workers.append(self)     # whoever holds a question holds the worker that asked it
         self.desk.hooks = hooks.rows
         self.desk.hook_count = hooks.count
         self.desk.box = hooks.asks.box
