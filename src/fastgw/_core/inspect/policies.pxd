@@ -90,7 +90,7 @@ cdef class AccessTable:
     cdef HeaderName pair
     cdef readonly Vault vault
     cdef public object owner    # lives as long as this
-    cdef list kept
+    cdef object kept
     cdef object __weakref__
 
     cdef bytes _key(self, KeyOf kind, int place, bytes digest)

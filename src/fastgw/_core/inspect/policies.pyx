@@ -87,6 +87,7 @@ cdef class AccessTable:
         _headers(self, entry)
         _tokens(self, entry.tokens)
         _all_applications(self, entry.applications)
+        self.kept = tuple(self.kept)    # a list in a cycle would be emptied before __dealloc__
 
     def __dealloc__(self):
         cdef uint32_t number, at, asked
