@@ -121,7 +121,7 @@ def compile_zone(zone: Zone, known: Known, server: ServerTls = NO_TLS) -> ZoneRo
         targets = targets_of(records, watched, demands, pull)
         # A lone target lends its name to the origin.
         label = targets[0].label if len(targets) == 1 else name
-        own = _shown(zone, name) if zone.tls.clients and terms_of(zone, name) != terms_of(zone) else ()
+        own = _shown(zone, name) if zone.tls.by_name and terms_of(zone, name) != terms_of(zone) else ()
         hosts.append(HostRow(name, True, origins.setdefault((label, targets), len(origins)), own))
         names.update((target.host, None) for target in targets if _to_resolve(target))
     rows = tuple(OriginRow(label, targets, zone.origin) for label, targets in origins)

@@ -11,7 +11,7 @@ from typing import Any
 from fastgw.config.load import load, load_text, with_zone, without_zone
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, Problem
-from fastgw.store.base import Document, Edit, Snapshot
+from fastgw.store.base import Document, Edit, Snapshot, is_object
 from fastgw.store.file import FileStore
 
 MANY = 100  # so many zones at once are judged as a whole, which is faster then
@@ -77,6 +77,7 @@ class Judge:
         self, config: Config, edits: Sequence[Edit], stored: Callable[[], Mapping[str, Document]]
     ) -> Config:
         """`config` after `edits`; `stored` tells which zones of the store are in it. Raise ConfigError."""
+        edits = [edit for edit in edits if not is_object(edit.zone)]
         if len(edits) > MANY:
             after = dict(stored())
             for edit in edits:

@@ -12,7 +12,7 @@ from fastgw.config.load import read_text
 from fastgw.config.store import store_of
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, FastgwError, Problem, StoreError
-from fastgw.store.base import Change, Document, Edit, StoredZone, zone_name
+from fastgw.store.base import Change, Document, Edit, StoredZone, is_object, zone_name
 from fastgw.store.file import FileStore
 from fastgw.store.judge import MANY, Judge
 from fastgw.store.sqlite import SqliteStore
@@ -144,7 +144,7 @@ class Zones:
         """Let `_config` follow what has been stored since `_seen`, zone by zone."""
         assert self._store is not None
         changes = self._store.changes(self._seen)
-        last = {change.zone: change for change in changes}
+        last = {change.zone: change for change in changes if not is_object(change.zone)}
         if len(last) > MANY:
             self._config, self.left_out = self._judge.usable(self._store.snapshot())
             last = {}
@@ -187,7 +187,7 @@ class Zones:
                     self._config, self._seen = judged[-1], revision
                     for edit in edits:
                         self.left_out.pop(edit.zone, None)
-                    what = edits[0].zone if len(edits) == 1 else f"{len(edits)} zones"
+                    what = edits[0].zone if len(edits) == 1 else f"{len(edits)} changes"
                     logger.info("revision %d: %s, %s by %s", revision, what, edits[0].op, actor)
             finally:
                 self._put_in_force()
