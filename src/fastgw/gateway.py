@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -187,7 +187,7 @@ class Gateway:
         change = self._change(self.config)
         snapshot = change.snapshot
         self._take(change)
-        log = self.config.access_log is not None
+        log = self.config.access_log is not None or self.config.admin is not None
         limits = dict(self.config.limits)
         balancers = [network_row(text) for text in self.config.tls.proxy_protocol]
         workers = [
@@ -200,7 +200,7 @@ class Gateway:
             )
             for number in range(count)
         ]
-        if self.config.access_log is not None:
+        if log:
             takes = [worker.take_finished for worker in workers]
             self._access_log = AccessLog(self.config.access_log, takes, self._zone_name, self._reap)
         # Nothing that can fail comes after this: who has connected will be served.
@@ -290,6 +290,23 @@ class Gateway:
         log = self._access_log
         if log is not None:
             log.reopen()
+
+    def tap(self, told: Callable[[list[str]], None]) -> Callable[[], None]:
+        """Show `told` the lines of finished calls from now on, on another thread; returns what ends that.
+
+        There are none if the configuration has neither an access log nor an admin API.
+        """
+        log = self._access_log
+        if log is None:
+            return lambda: None
+        with self._lock:
+            log.taps = (*log.taps, told)
+
+        def untap() -> None:
+            with self._lock:
+                log.taps = tuple(one for one in log.taps if one is not told)
+
+        return untap
 
     def drain(self) -> None:
         """Take no new connections and let running calls end; returns at once."""

@@ -19,6 +19,7 @@ class _Commands(LateGroup):
         "records",
         "settings",
         "certs",
+        "api-tokens",
         "status",
         "reload",
         "drain",
