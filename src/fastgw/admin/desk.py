@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from fastgw.admin.errors import (
     BAD_ROUTE,
+    CERTIFICATE_INVALID,
     INVALID,
     NOT_FOUND,
     READ_ONLY,
@@ -22,8 +23,9 @@ from fastgw.admin.errors import (
     refuse,
     translated,
 )
+from fastgw.admin.files import Files, Pair
 from fastgw.config.values import Config
-from fastgw.errors import FastgwError, StaleError
+from fastgw.errors import CertificateError, FastgwError, StaleError
 from fastgw.gateway import Gateway
 from fastgw.policy.zone import Zone
 from fastgw.store.base import Edit, Span, StoredZone
@@ -32,6 +34,7 @@ from fastgw.store.sqlite import SqliteStore
 from fastgw.store.tokens import Token
 from fastgw.store.tokens import get as get_token
 from fastgw.store.zones import Zones
+from fastgw.tls.material import read_material
 
 Result = TypeVar("Result")
 TRIES = 8  # how often a change is made anew because another process was faster
@@ -95,6 +98,28 @@ class Desk:
     def directory(self) -> Path:
         """Where files lie that were uploaded: beside the store, for its owner only."""
         return self.store.path.resolve().parent / "certificates"
+
+    @property
+    def files(self) -> Files:
+        """What lies there."""
+        return Files(self.directory)
+
+    @property
+    def base(self) -> Path:
+        """What relative paths in documents are relative to."""
+        source = self.zones.config.source
+        return Path.cwd() if source is None else source.resolve().parent
+
+    def judge_pair(self, pair: Pair) -> None:
+        """Does the key belong to the certificate? Raise ApiError."""
+        try:
+            read_material(pair.file, pair.key)
+        except CertificateError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            said = str(error).replace(str(pair.file), "the certificate").replace(str(pair.key), "the key")
+            raise refuse(
+                400, CERTIFICATE_INVALID, f"the {error.part} {said}{hint}", f"/{error.part}"
+            ) from None
 
     def names(self) -> dict[str, Zone | None]:
         """Every zone by its name, in order; None: it cannot be served."""

@@ -272,6 +272,9 @@ def coded(document: Callable[[], Document]) -> Callable[[Problem], Complaint]:
 
     def complaint(problem: Problem) -> Complaint:
         head, _, rest = problem.field.partition("]")
+        if problem.sentence.startswith("has no certificate"):
+            said = "the zone has no certificate yet, without which a name cannot be proxied: upload one"
+            return Complaint(DNS_INVALID, f"DNS Validation Error: {said} (custom_certificates)", "/proxied")
         if not head.startswith("dns["):
             return Complaint(DNS_INVALID, f"DNS Validation Error: {sentence_of(problem)}")
         key = rest.removeprefix(".")

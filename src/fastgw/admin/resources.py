@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from fastgw.admin.api import account, audit, dns_records, gateway, settings, tokens, zones
+from fastgw.admin.api import (
+    account,
+    audit,
+    client_authorities,
+    custom_certificates,
+    dns_records,
+    gateway,
+    hostnames,
+    origin_ca,
+    origin_pull,
+    settings,
+    tokens,
+    trust_stores,
+    zones,
+)
 from fastgw.admin.call import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -11,6 +25,12 @@ ROUTES: tuple[Route, ...] = (
     *zones.ROUTES,
     *settings.ROUTES,
     *dns_records.ROUTES,
+    *custom_certificates.ROUTES,
+    *origin_pull.ROUTES,
+    *trust_stores.ROUTES,
+    *hostnames.ROUTES,
+    *client_authorities.ROUTES,
+    *origin_ca.ROUTES,
     *audit.ROUTES,
     *gateway.ROUTES,
 )
