@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,6 +49,7 @@ class Gateway:
 
     def __init__(self, config: ConfigLike) -> None:
         self.config: Config = load(config)
+        self._written = config if isinstance(config, Mapping) else None
         self._drain_timeout_ms = self.config.drain_timeout_ms
         self._process = os.getpid()
         self._changing = threading.Lock()  # one start or publish at a time
@@ -307,6 +310,16 @@ class Gateway:
                 log.taps = tuple(one for one in log.taps if one is not told)
 
         return untap
+
+    def admin_app(self, store: str | Path | None = None) -> Any:
+        """The admin API of this gateway, to be mounted in a Starlette or FastAPI application.
+
+        `store`: the database of its zones and tokens; None: the one that the configuration names. What the
+        gateway was made of stays as it is; zones of the store come to it, now and with each change.
+        """
+        # The one look upwards, by name: the API needs packages that a gateway alone does without.
+        made = importlib.import_module("fastgw.admin").embedded(self, self._written, store)
+        return made
 
     def drain(self) -> None:
         """Take no new connections and let running calls end; returns at once."""

@@ -36,6 +36,10 @@ class Body(BaseModel):
         return list(dict.fromkeys(found))
 
 
+class Nothing(Body):
+    """An empty object."""
+
+
 class View(BaseModel):
     """What an answer says."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -64,6 +64,18 @@ class Found:
         return self.judged
 
 
+def _texts(value: object) -> Iterator[str]:
+    """All texts within."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
 class Desk:
     """The gateway and its zones. `drain`: orders the process to end; None: nobody may."""
 
@@ -120,6 +132,18 @@ class Desk:
             raise refuse(
                 400, CERTIFICATE_INVALID, f"the {error.part} {said}{hint}", f"/{error.part}"
             ) from None
+
+    def sweep(self) -> None:
+        """Let go of files that were uploaded by requests that came to nothing because the process ended."""
+        store = self.zones.store
+        if store is None:
+            return
+        documents = [zone.document for zone in store.snapshot().zones.values()]
+        used = {text for document in documents for text in _texts(document)}
+        used |= {
+            str(self.directory / f"{one.name.rpartition('/')[2]}.ca.pem") for one in store.objects("@mtls")
+        }
+        self.files.sweep(used)
 
     def names(self) -> dict[str, Zone | None]:
         """Every zone by its name, in order; None: it cannot be served."""

@@ -10,6 +10,7 @@ from fastgw.admin.api import (
     dns_records,
     gateway,
     hostnames,
+    load_balancers,
     origin_ca,
     origin_pull,
     settings,
@@ -31,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *hostnames.ROUTES,
     *client_authorities.ROUTES,
     *origin_ca.ROUTES,
+    *load_balancers.ROUTES,
     *audit.ROUTES,
     *gateway.ROUTES,
 )

@@ -38,6 +38,8 @@ class Judge:
     def file_alone(self) -> Config:
         """The file without any store."""
         assert self._file is not None
+        if self._file.given:
+            return load(self._file.data, self._server)
         return load_text(self._file.text, self._file.path, self._server)
 
     def together(self, stored: Mapping[str, Document]) -> Config:
@@ -94,6 +96,9 @@ class Judge:
     def _load(self, documents: list[Document]) -> Config:
         if self._file is None:
             return load({**_ALONE, "zone": documents})
+        if self._file.given:
+            data = {"store": {"kind": "sqlite"}, **self._file.data}
+            return load({**data, "zone": [*data.get("zone", ()), *documents]}, self._server)
         return load_text(self._file.text, self._file.path, self._server, stored=documents)
 
     def _named(self, problem: Problem, names: Sequence[str]) -> Problem:

@@ -29,6 +29,7 @@ class Zones:
     server   stands in for keys of its [server]
     store    the database; None: the one that the file names, if it does
     create   may the database be made?
+    data     what a file would say, as a dictionary, in place of `path`
 
     `publish` is called with each configuration that follows from a change, after it has been stored and
     before the change returns. All methods may be called from any thread.
@@ -41,11 +42,13 @@ class Zones:
         store: Path | None = None,
         *,
         create: bool = True,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         self._path = path
         self._server = server
         self._wanted = store
         self._create = create
+        self._data = data
         self._lock = threading.RLock()
         self._judge = Judge(None, None, store)
         self._store: SqliteStore | None = None
@@ -78,6 +81,8 @@ class Zones:
         """Read everything anew and publish it. Raise FastgwError; then all is as it was before."""
         with self._lock:
             file = None if self._path is None else FileStore(self._path, read_text(self._path))
+            if self._data is not None:
+                file = FileStore(Path("config"), "", self._data)
             choice = self._wanted
             if choice is None and file is not None:
                 choice = store_of(file.data, file.path.resolve().parent)

@@ -8,7 +8,8 @@ import ipaddress
 from pydantic import Field
 
 from fastgw.admin.api.zones import ACCOUNT_NAME, OWNER_ID
-from fastgw.admin.call import Call, Route, View
+from fastgw.admin.call import Call, Reply, Route, View
+from fastgw.admin.openapi import whole
 from fastgw.admin.query import DIRECTION, PAGING, Page, Param
 from fastgw.store.ids import ACCOUNT_ID
 from fastgw.store.tokens import time_text
@@ -65,6 +66,11 @@ def get_user(call: Call) -> UserView:
     return UserView(id=OWNER_ID, first_name=call.token.name, username=call.token.name)
 
 
+def description(call: Call) -> Reply:
+    """This API, as OpenAPI has it."""
+    return Reply(whole())
+
+
 def list_ips(call: Call) -> IpsView:
     """The addresses it listens at; where that is any address, the networks of all."""
     v4: set[str] = set()
@@ -94,5 +100,6 @@ ROUTES = (
     ),
     Route("GET", "/accounts/{account_id}", get_account, "", "Get the account", AccountView),
     Route("GET", "/user", get_user, "", "Who asks", UserView),
+    Route("GET", "/openapi.json", description, "", "The description of this API", enveloped=False),
     Route("GET", "/ips", list_ips, "", "Addresses of the gateway", IpsView),
 )

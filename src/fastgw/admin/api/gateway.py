@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastgw.admin.call import Body, Call, Reply, Route, View
+from fastgw.admin.call import Call, Nothing, Reply, Route, View
 from fastgw.admin.errors import READ_ONLY, refuse
 from fastgw.admin.query import Param
 
@@ -50,10 +50,6 @@ class DrainView(View):
 
     calls: int
     drain_timeout_s: float
-
-
-class Nothing(Body):
-    """An empty object."""
 
 
 def status(call: Call) -> StatusView:

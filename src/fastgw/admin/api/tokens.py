@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
 from fastgw.admin.api.zones import Id
-from fastgw.admin.call import Body, Call, Route, View
+from fastgw.admin.call import Body, Call, Nothing, Route, View
 from fastgw.admin.errors import INVALID, NOT_ALLOWED, missing, plainly, refuse, translated
 from fastgw.admin.query import PAGING, Page, Param
 from fastgw.errors import FastgwError
@@ -74,10 +74,6 @@ class TokenBody(Body):
     expires_on: AwareDatetime | None = None
     not_before: AwareDatetime | None = None
     status: Status | None = None
-
-
-class Nothing(Body):
-    """An empty object."""
 
 
 class GroupView(View):
