@@ -43,17 +43,18 @@ def embedded(
         zones.load()
     else:
         raise StoreError("the gateway does not run yet", "start it first")
-    Watch(zones).start()
+    Watch(zones, gateway).start()
     desk = Desk(gateway, zones)
     desk.sweep()
     return Admin(desk).app
 
 
 class Watch:
-    """Takes in what other processes store, as long as the program runs."""
+    """Takes in what other processes store, as long as the gateway runs."""
 
-    def __init__(self, zones: Zones) -> None:
+    def __init__(self, zones: Zones, gateway: Gateway) -> None:
         self._zones = zones
+        self._gateway = gateway
         self._thread = threading.Thread(target=self._run, name="fastgw-admin-store", daemon=True)
 
     def start(self) -> None:
@@ -61,10 +62,11 @@ class Watch:
         self._thread.start()
 
     def _run(self) -> None:
-        while self._zones.store is not None:
+        while self._gateway.running:
             with contextlib.suppress(FastgwError):
                 self._zones.poll()
             time.sleep(PERIOD)
+        self._zones.close()
 
 
 def serve_admin(

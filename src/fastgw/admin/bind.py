@@ -44,18 +44,24 @@ def exported(zone: str, records: Iterable[RecordView]) -> str:
             content = content if content.endswith(".") else f"{content}."
         elif record.type == "MX" and len(content.split()) == 1:
             content = f"{record.priority or 0} {content.removesuffix('.')}."
-        elif record.type == "TXT" and not content.startswith('"'):
-            content = " ".join(
-                f'"{part}"' for part in _pieces(content.replace("\\", "\\\\").replace('"', '\\"'))
-            )
+        elif record.type == "TXT":
+            content = quoted(content)
         tags = [f"cf-proxied:{str(record.proxied).lower()}"] if record.proxiable else []
-        for key, usual in _OWN_KEYS.items():
+        for key, usual in _OWN_KEYS.items() if record.proxiable else ():
             value = getattr(record, key)
             if value != usual:
                 tags.append(f"fastgw-{key}:{value}")
         said = f" ; cf_tags={','.join(tags)}" if tags else ""
         lines.append(f"{record.name}.\t{record.ttl}\tIN\t{record.type}\t{content}{said}")
     return "\n".join(lines) + "\n"
+
+
+def quoted(text: str) -> str:
+    """The text of a TXT record as a zone file has it; what stands in quotes is left as it is."""
+    if text.startswith('"'):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return " ".join(f'"{part}"' for part in _pieces(escaped))
 
 
 def _pieces(text: str) -> list[str]:
@@ -82,6 +88,8 @@ def imported(zone: str, text: str, *, proxied: bool) -> list[RecordBody]:
         if kind in _NAMES:
             content = content.removesuffix(".")
         said: dict[str, Any] = {"name": owner.replace("\\052", "*"), "type": kind, "content": content}
+        if kind == "MX":
+            said.update(content=data.exchange.to_text(omit_final_dot=True), priority=data.preference)
         if 60 <= ttl <= 86400 and ttl != 300:
             said["ttl"] = ttl
         said.update(_said(kind, str(getattr(data, "rdcomment", "") or ""), proxied))

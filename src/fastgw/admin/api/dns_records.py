@@ -19,6 +19,7 @@ from fastgw.admin.records import (
     RecordView,
     changed,
     coded,
+    kind_of,
     made,
     pick,
     placed,
@@ -286,8 +287,10 @@ def import_records(call: Call) -> Imported:
 
 
 def _key(zone: str, row: dict[str, Any]) -> tuple[str, str, str, int]:
-    content = str(row.get("content", "")).lower().removesuffix(".")
-    return record_name(str(row["name"]), zone), str(row.get("type", "")), content, row.get("origin_port", 443)
+    kind, content = kind_of(row), str(row.get("content", ""))
+    port = row.get("origin_port", 443) if kind in TARGETS else 0
+    content = bind.quoted(content) if kind == "TXT" else content.lower().removesuffix(".")
+    return record_name(str(row["name"]), zone), kind, content, port
 
 
 def dns_settings(call: Call) -> DnsSettings:

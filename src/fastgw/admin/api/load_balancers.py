@@ -295,7 +295,7 @@ def _verbs(kind: str, key: str, view: Callable[[Call, StoredZone], Any]) -> dict
 
     def change(call: Call) -> Any:
         call.desk.object(kind, call.path[key])
-        said = call.body.model_dump(exclude=_extra(call.body), exclude_unset=True)
+        said = _given(call.body)
         return view(call, _put(call, kind, call.path[key], lambda was: {**was, **said}))
 
     def remove(call: Call) -> Id:
@@ -327,6 +327,12 @@ def _verbs(kind: str, key: str, view: Callable[[Call, StoredZone], Any]) -> dict
         "remove": remove,
         "references": references,
     }
+
+
+def _given(body: Body) -> dict[str, Any]:
+    """What a request names, with all that belongs to it."""
+    said = body.model_dump(exclude=_extra(body))
+    return {key: value for key, value in said.items() if key in body.model_fields_set}
 
 
 def _extra(body: Body) -> set[str]:
@@ -404,7 +410,7 @@ def _edit(call: Call, change: Callable[[list[dict[str, Any]]], Any]) -> Any:
 
 
 def _said(call: Call, body: Body, *, changed_only: bool) -> dict[str, Any]:
-    said = body.model_dump(exclude=_extra(body), exclude_unset=changed_only)
+    said = _given(body) if changed_only else body.model_dump(exclude=_extra(body))
     if said.get("name"):
         said["name"] = full_name(said["name"], call.zone.name)
     return {**said, "modified_on": now_text()}
