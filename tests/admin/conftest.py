@@ -61,6 +61,7 @@ class Api:
         self.http = self.closing.enter_context(
             httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {self.token}"})
         )
+        self.bare = self.closing.enter_context(httpx.Client())
         self.account = self.sdk.accounts.list().result[0].id
 
     def clean(self) -> None:
@@ -121,9 +122,7 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def lasting(
-    tmp_path_factory: pytest.TempPathFactory, ca: Authority, origin_leaf: Leaf
-) -> Iterator[Api]:
+def lasting(tmp_path_factory: pytest.TempPathFactory, ca: Authority, origin_leaf: Leaf) -> Iterator[Api]:
     """One for all tests of a file: to start it takes longer than most of them."""
     with Origin(origin_leaf) as origin:
         made = Api(tmp_path_factory.mktemp("admin"), ca, origin)

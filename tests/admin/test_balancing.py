@@ -7,7 +7,9 @@ import pytest
 
 def pool(api, name: str = "first", **more):
     origins = [{"name": "a", "address": "127.0.0.1", "port": api.origin.port, "enabled": True, "weight": 1}]
-    return api.sdk.load_balancers.pools.create(account_id=api.account, name=name, **{"origins": origins, **more})
+    return api.sdk.load_balancers.pools.create(
+        account_id=api.account, name=name, **{"origins": origins, **more}
+    )
 
 
 def test_a_name_leads_to_its_pools(api):
@@ -61,7 +63,10 @@ def test_a_monitor_is_the_health_check_of_the_zone(api):
     )
     watched = pool(api, monitor=monitor.id)
     api.sdk.load_balancers.create(
-        zone_id=zone, name="lb.shop.test", default_pools=[watched.id], fallback_pool=watched.id,
+        zone_id=zone,
+        name="lb.shop.test",
+        default_pools=[watched.id],
+        fallback_pool=watched.id,
         steering_policy="least_connections",
     )
     policy = api.zones.config.zones[0].origin

@@ -62,7 +62,10 @@ def test_files_are_the_owners_alone_and_go_with_what_they_were_for(api):
     everything = api.http.get(f"/zones/{zone}/custom_certificates").text
     assert "PRIVATE KEY" not in everything
     other = api.ca.leaf("other.test")
-    wrong = {"certificate": other.certificate.read_text(), "private_key": api.leaf("shop.test").key.read_text()}
+    wrong = {
+        "certificate": other.certificate.read_text(),
+        "private_key": api.leaf("shop.test").key.read_text(),
+    }
     for bad in (wrong, {**wrong, "certificate": "nonsense"}, {**wrong, "private_key": "nonsense"}):
         with pytest.raises(cloudflare.BadRequestError) as caught:
             api.sdk.custom_certificates.create(zone_id=zone, **bad)
@@ -91,7 +94,9 @@ def test_terms_of_one_name(api):
 def test_roots_replace_the_public_ones(api):
     zone = api.zone()
     api.sdk.zones.settings.edit("ssl", zone_id=zone, value="strict")
-    api.record(zone, "named", extra_body={"origin_port": api.origin.port, "origin_server_name": "origin.test"})
+    api.record(
+        zone, "named", extra_body={"origin_port": api.origin.port, "origin_server_name": "origin.test"}
+    )
     assert api.refused("named.shop.test") is grpc.StatusCode.UNAVAILABLE, "the test CA is no public root"
     store = api.sdk.acm.custom_trust_store
     made = store.create(zone_id=zone, certificate=api.ca.pem.decode())

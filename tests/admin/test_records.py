@@ -50,7 +50,9 @@ def test_a_record_without_an_id_gets_one_that_stays(api):
 
     api.zones.write([Edit("shop.test", document)], "somebody")
     (one,) = list(api.sdk.dns.records.list(zone_id=zone, name={"exact": "plain.shop.test"}))
-    edited = api.sdk.dns.records.edit(one.id, zone_id=zone, name="plain", type="A", content="127.0.0.2", ttl=1)
+    edited = api.sdk.dns.records.edit(
+        one.id, zone_id=zone, name="plain", type="A", content="127.0.0.2", ttl=1
+    )
     assert (edited.id, edited.content) == (one.id, "127.0.0.2")
     assert [found.id for found in api.sdk.dns.records.list(zone_id=zone)].count(one.id) == 1
 
@@ -106,9 +108,14 @@ FILTERS = [
 def test_filters(api, query, labels):
     zone = api.zone()
     api.record(zone, "api", comment="hand made", tags=["team:payments"])
-    api.record(zone, "alias", type="CNAME", content="origin.other", proxied=False, extra_body={"origin_port": 443})
+    api.record(
+        zone, "alias", type="CNAME", content="origin.other", proxied=False, extra_body={"origin_port": 443}
+    )
     api.record(zone, "text", type="TXT", content="v=1", proxied=False, extra_body={"origin_port": 443})
-    found = [one.name.removesuffix("shop.test").removesuffix(".") for one in api.sdk.dns.records.list(zone_id=zone, **query)]
+    found = [
+        one.name.removesuffix("shop.test").removesuffix(".")
+        for one in api.sdk.dns.records.list(zone_id=zone, **query)
+    ]
     assert found == labels if "order" in query else sorted(found) == labels
 
 
@@ -131,7 +138,11 @@ def test_a_batch_is_one_revision_or_nothing(api):
         posts=[{"name": "posted", "type": "A", "content": "127.0.0.7", "ttl": 1}],
     )
     assert api.zones.store.revision == before + 1
-    assert [one[0].content for one in (done.patches, done.puts, done.posts)] == ["127.0.0.5", "127.0.0.6", "127.0.0.7"]
+    assert [one[0].content for one in (done.patches, done.puts, done.posts)] == [
+        "127.0.0.5",
+        "127.0.0.6",
+        "127.0.0.7",
+    ]
     names = {one.name for one in api.sdk.dns.records.list(zone_id=zone)}
     assert names == {"shop.test", "patched.shop.test", "put.shop.test", "posted.shop.test"}
     with pytest.raises(cloudflare.BadRequestError):
@@ -148,7 +159,14 @@ def test_a_zone_file_out_and_in_again(api):
     api.record(zone, "api", extra_body={"weight": 3})
     kinds = {"MX": "mail.shop.test", "TXT": 'quoted "text"; and more', "NS": "ns.other", "CNAME": "a.b.test"}
     for kind, content in kinds.items():
-        api.record(zone, kind.lower(), type=kind, content=content, proxied=False, priority=7 if kind == "MX" else None)
+        api.record(
+            zone,
+            kind.lower(),
+            type=kind,
+            content=content,
+            proxied=False,
+            priority=7 if kind == "MX" else None,
+        )
     text = api.sdk.dns.records.export(zone_id=zone)
     shown = {(one.name, one.type, one.proxied) for one in api.sdk.dns.records.list(zone_id=zone)}
     again = api.sdk.dns.records.import_(zone_id=zone, file=text)
@@ -159,13 +177,19 @@ def test_a_zone_file_out_and_in_again(api):
         zone_id=other, certificate=leaf.certificate.read_text(), private_key=leaf.key.read_text()
     )
     api.sdk.dns.records.import_(zone_id=other, file=text.replace("shop.test", "copy.test"))
-    copied = {(one.name.replace("copy", "shop"), one.type, one.proxied) for one in api.sdk.dns.records.list(zone_id=other)}
+    copied = {
+        (one.name.replace("copy", "shop"), one.type, one.proxied)
+        for one in api.sdk.dns.records.list(zone_id=other)
+    }
     assert copied == shown
     api.sdk.zones.settings.edit("grpc", zone_id=other, value="on")
     assert api.call("api.copy.test") == b"hello", "the port of the origin came along"
 
 
-@pytest.mark.parametrize("text", ["", "nonsense here", "@ IN A 999.1.1.1", "$INCLUDE /etc/passwd\n", "$GENERATE 1-99999999 a$ A 1.1.1.1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense here", "@ IN A 999.1.1.1", "$INCLUDE /etc/passwd\n", "$GENERATE 1-99999999 a$ A 1.1.1.1"],
+)
 def test_files_that_are_none(api, text):
     zone = api.zone()
     answer = api.http.post(f"/zones/{zone}/dns_records/import", files={"file": text})
@@ -179,7 +203,9 @@ def test_data_and_content_say_the_same(kind, data):
     word = st.text("abcdefghij.-", min_size=1, max_size=12)
     numbers = st.integers(0, 65535)
     said = {
-        part.removesuffix("'"): data.draw(word if part in ("target", "value", "tag") or "'" in part else st.one_of(numbers, word))
+        part.removesuffix("'"): data.draw(
+            word if part in ("target", "value", "tag") or "'" in part else st.one_of(numbers, word)
+        )
         for part in PARTS[kind]
     }
     content = content_of(kind, said)

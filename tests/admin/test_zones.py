@@ -73,7 +73,8 @@ def test_filters(api, query, names):
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("", 100400), ("a b.test", 1049), ("10.0.0.1", 1049), ("x" * 300, 1049), ("shop.test", 1061)]
+    ("name", "code"),
+    [("", 100400), ("a b.test", 1049), ("10.0.0.1", 1049), ("x" * 300, 1049), ("shop.test", 1061)],
 )
 def test_names_that_cannot_be(api, name, code):
     api.sdk.zones.create(account={"id": api.account}, name="shop.test")
@@ -87,11 +88,17 @@ def test_settings_one_by_one_several_and_all(api):
     every = api.http.get(f"/zones/{id_}/settings").json()["result"]
     assert {"grpc", "long_lived_grpc", "ssl", "ciphers", "min_tls_version"} <= {one["id"] for one in every}
     assert all(one["modified_on"] is None for one in every)
-    items = [{"id": "grpc", "value": "on"}, {"id": "ssl", "value": "strict"}, {"id": "proxy_read_timeout", "value": "120"}]
+    items = [
+        {"id": "grpc", "value": "on"},
+        {"id": "ssl", "value": "strict"},
+        {"id": "proxy_read_timeout", "value": "120"},
+    ]
     done = api.http.patch(f"/zones/{id_}/settings", json={"items": items}).json()["result"]
     assert [one["value"] for one in done] == ["on", "strict", 120]
     revision = api.gateway.revision
-    bad = api.http.patch(f"/zones/{id_}/settings", json={"items": [*items[:1], {"id": "ssl", "value": "flexible"}]})
+    bad = api.http.patch(
+        f"/zones/{id_}/settings", json={"items": [*items[:1], {"id": "ssl", "value": "flexible"}]}
+    )
     assert bad.status_code == 400, "gRPC cannot be carried without TLS toward the origin"
     assert api.gateway.revision == revision
     assert api.sdk.zones.settings.get("ssl", zone_id=id_).value == "strict", "none of several has happened"

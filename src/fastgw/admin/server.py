@@ -69,6 +69,7 @@ class AdminServer:
         self._sockets: list[socket.socket] = []
         self.addresses: list[str] = []
         self._path = place.socket
+        self._own: tuple[int, int] | None = None
         try:
             if place.listen is not None:
                 self._sockets.append(_bound(place.listen, follows))
@@ -77,6 +78,7 @@ class AdminServer:
                 self.addresses.append(f"{scheme}://{joined(host, port)}")
             if place.socket is not None:
                 self._sockets.append(_bound_path(place.socket, follows))
+                self._own = _identity(place.socket)
                 self.addresses.append(f"unix:{place.socket}")
             cert = place.cert
             config = uvicorn.Config(
@@ -131,9 +133,10 @@ class AdminServer:
 
     def _let_go(self) -> None:
         for one in self._sockets:
-            if self._path is not None and one.family == socket.AF_UNIX and one.fileno() >= 0:
-                _unlink_own(self._path, one)
             one.close()
+        if self._path is not None and self._own is not None and _identity(self._path) == self._own:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
 
 def _bound(place: tuple[str, int], follows: bool) -> socket.socket:
@@ -192,19 +195,12 @@ def _require_free(path: Path) -> None:
     raise StartupError(f"somebody else answers at the socket {path} of the admin API")
 
 
-def _unlink_own(path: Path, one: socket.socket) -> None:
-    """Unless a process that has taken over listens there."""
-    with contextlib.suppress(OSError):
-        if path.stat().st_ino and _listens_here(path, one):
-            path.unlink()
-
-
-def _listens_here(path: Path, one: socket.socket) -> bool:
-    """Is what answers at `path` this process?"""
-    one.close()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(os.fspath(path))
-        except OSError:
-            return True
-    return False
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """What tells our socket from that of a process that has taken the place over."""
+    if path is None:
+        return None
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
