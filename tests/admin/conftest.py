@@ -35,7 +35,7 @@ listen = "127.0.0.1:0"
 
 
 class Api:
-    """A gateway in this process, its API at `url`, and `sdk`, the unmodified client of the reference product."""
+    """A gateway in this process, its API at `url`; `sdk`: the unmodified client of the reference product."""
 
     def __init__(self, directory: Path, ca: Authority, origin: Origin, more: str = "") -> None:
         self.directory, self.ca, self.origin = directory, ca, origin

@@ -20,9 +20,9 @@ def shown(api, name: str, **terms) -> tuple[x509.Certificate, str]:
     context.set_alpn_protocols(["h2"])
     for key, value in terms.items():
         setattr(context, key, value)
-    with socket.create_connection((host, int(port)), timeout=5) as raw:
-        with context.wrap_socket(raw, server_hostname=name) as one:
-            return x509.load_der_x509_certificate(one.getpeercert(True)), one.version()
+    raw = socket.create_connection((host, int(port)), timeout=5)
+    with raw, context.wrap_socket(raw, server_hostname=name) as one:
+        return x509.load_der_x509_certificate(one.getpeercert(True)), one.version()
 
 
 def pems(leaf) -> dict[str, str]:

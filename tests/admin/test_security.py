@@ -226,8 +226,8 @@ def test_bodies_that_are_too_long(api):
 def test_paths_that_lead_nowhere(api, path):
     host, _, port = api.root.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), timeout=5) as raw:
-        request = f"GET /client/v4{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {api.token}\r\nconnection: close\r\n\r\n"
-        raw.sendall(request.encode())
+        head = ["host: x", f"authorization: Bearer {api.token}", "connection: close", "", ""]
+        raw.sendall("\r\n".join([f"GET /client/v4{path} HTTP/1.1", *head]).encode())
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     status = int(answer.split()[1])
     assert status in (307, 404), answer
@@ -267,8 +267,8 @@ def test_a_body_that_does_not_come(api, monkeypatch):
     monkeypatch.setattr("fastgw.admin.app.PATIENCE", 0.3)
     host, _, port = api.root.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), timeout=5) as raw:
-        head = f"POST /client/v4/zones HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {api.token}\r\ncontent-length: 50\r\n\r\n"
-        raw.sendall(head.encode())
+        head = ["host: x", f"authorization: Bearer {api.token}", "content-length: 50", "", ""]
+        raw.sendall("\r\n".join(["POST /client/v4/zones HTTP/1.1", *head]).encode())
         assert raw.recv(100).startswith(b"HTTP/1.1 408")
 
 

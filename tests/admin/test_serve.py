@@ -145,11 +145,8 @@ def test_every_answered_write_survives_a_kill(file, tmp_path):
         for one in writers:
             one.join()
     assert len(answered) > 10
-    with Served(file) as gateway:
-        with httpx.Client(headers=headers) as client:
-            found = client.get(
-                f"{url_of(gateway)}/zones/{zone}/dns_records", params={"per_page": 5000}
-            ).json()
+    with Served(file) as gateway, httpx.Client(headers=headers) as client:
+        found = client.get(f"{url_of(gateway)}/zones/{zone}/dns_records", params={"per_page": 5000}).json()
     kept = {one["id"] for one in found["result"]}
     assert set(answered) <= kept
     assert len(kept) - len(answered) <= 4, "besides, at most one that was not answered yet for each writer"
@@ -180,9 +177,9 @@ async def test_a_program_mounts_it(tmp_path, ca, origin):
         drained = await client.post("/gw/fastgw/v1/drain", json={})
         assert drained.status_code == 403, "the program ends it itself"
         await client.aclose()
-    with Gateway({**config, "store": {"kind": "file"}, "zone": [{"name": "declared.test"}]}) as gateway:
-        with pytest.raises(StoreError, match="needs a store"):
-            gateway.admin_app()
+    alone = {**config, "store": {"kind": "file"}, "zone": [{"name": "declared.test"}]}
+    with Gateway(alone) as gateway, pytest.raises(StoreError, match="needs a store"):
+        gateway.admin_app()
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ def imported(zone: str, text: str, *, proxied: bool) -> list[RecordBody]:
             content = content.removesuffix(".")
         said: dict[str, Any] = {"name": owner.replace("\\052", "*"), "type": kind, "content": content}
         if kind == "MX":
-            said.update(content=data.exchange.to_text(omit_final_dot=True), priority=data.preference)
+            preference, _, exchange = content.partition(" ")
+            said.update(content=exchange.removesuffix("."), priority=int(preference))
         if 60 <= ttl <= 86400 and ttl != 300:
             said["ttl"] = ttl
         said.update(_said(kind, str(getattr(data, "rdcomment", "") or ""), proxied))
