@@ -37,7 +37,6 @@ def _span(context: click.Context, option: click.Parameter, text: str | None) -> 
 @click.argument("name")
 @click.option(
     "--scope",
-    "scopes",
     multiple=True,
     required=True,
     show_envvar=True,
@@ -58,8 +57,8 @@ def _span(context: click.Context, option: click.Parameter, text: str | None) -> 
 def create(
     where: Where,
     name: str,
-    scopes: tuple[str, ...],
-    zones: tuple[str, ...],
+    scope: tuple[str, ...],
+    zone: tuple[str, ...],
     expires: float | None,
     as_json: bool,
 ) -> None:
@@ -75,8 +74,8 @@ def create(
     request = {
         "do": "tokens.create",
         "name": name,
-        "scopes": list(scopes),
-        "zones": list(zones) or None,
+        "scopes": list(scope),
+        "zones": list(zone) or None,
         "expires_on": expires,
     }
     token = where.ask(request)["token"]
