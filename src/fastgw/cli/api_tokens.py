@@ -44,7 +44,6 @@ def _span(context: click.Context, option: click.Parameter, text: str | None) -> 
 )
 @click.option(
     "--zone",
-    "zones",
     multiple=True,
     show_envvar=True,
     help="Only in this zone; again for more. Default: all.",
