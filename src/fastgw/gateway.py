@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -53,6 +55,7 @@ class Gateway:
 
     def __init__(self, config: ConfigLike) -> None:
         self.config: Config = load(config)
+        self._written = config if isinstance(config, Mapping) else None
         self._drain_timeout_ms = self.config.drain_timeout_ms
         self._process = os.getpid()
         self._changing = threading.Lock()  # one start or publish at a time
@@ -242,7 +245,7 @@ class Gateway:
         change = self._change(self.config)
         snapshot = change.snapshot
         self._take(change)
-        log = self.config.access_log is not None
+        log = self.config.access_log is not None or self.config.admin is not None
         limits = {name: value for name, value in self.config.limits if name not in PER_PROCESS}
         balancers = [network_row(text) for text in self.config.tls.proxy_protocol]
         workers = [
@@ -258,7 +261,7 @@ class Gateway:
         self._hooks = hooks.Hooks(self._hook_rows, self._loop, self._doorkeeper.answer)
         for worker in workers:
             worker.hook(self._hooks.core)
-        if self.config.access_log is not None:
+        if log:
             takes = [worker.take_finished for worker in workers]
             self._access_log = AccessLog(
                 self.config.access_log, takes, self._zone_name, self._reap, self._rules.name
@@ -355,6 +358,33 @@ class Gateway:
         log = self._access_log
         if log is not None:
             log.reopen()
+
+    def tap(self, told: Callable[[list[str]], None]) -> Callable[[], None]:
+        """Show `told` the lines of finished calls from now on, on another thread; returns what ends that.
+
+        There are none if the configuration has neither an access log nor an admin API.
+        """
+        log = self._access_log
+        if log is None:
+            return lambda: None
+        with self._lock:
+            log.taps = (*log.taps, told)
+
+        def untap() -> None:
+            with self._lock:
+                log.taps = tuple(one for one in log.taps if one is not told)
+
+        return untap
+
+    def admin_app(self, store: str | Path | None = None) -> Any:
+        """The admin API of this gateway, to be mounted in a Starlette or FastAPI application.
+
+        `store`: the database of its zones and tokens; None: the one that the configuration names. What the
+        gateway was made of stays as it is; zones of the store come to it, now and with each change.
+        """
+        # The one look upwards, by name: the API needs packages that a gateway alone does without.
+        made = importlib.import_module("fastgw.admin").embedded(self, self._written, store)
+        return made
 
     def drain(self) -> None:
         """Take no new connections and let running calls end; returns at once."""

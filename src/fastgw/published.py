@@ -285,6 +285,9 @@ class Published:
         special = [supplies.certificate(one) for row in rows.hosts for one in row.certificates]
         toward = tuple(entries.used.values())
         certificates = [made.certificate for made in shown.values()]
+        if len(certificates) > 1:
+            # Of two that bear one name the block takes the later; here the one in front goes first.
+            certificates = [certificates[0], *reversed(certificates)]
         block = ZoneBlock(entries.zone, entries.hosts, entries.origins, certificates, self._endpoints, toward)
         return Built(
             zone=zone,

@@ -152,7 +152,10 @@ class Place:
         self._served.__exit__(None, None, None)
 
     def begin_anew(self) -> None:
-        """The zones that examples talk about: shop.example, which was changed twice, and old.example."""
+        """What examples talk about: shop.example, which was changed twice, old.example, and the token ci."""
+        for token in ask(self.control, {"do": "tokens.list"})["tokens"]:
+            self._must({"do": "tokens.delete", "token": token["id"]})
+        self._must({"do": "tokens.create", "name": "ci", "scopes": ["dns:write"]})
         for row in ask(self.control, {"do": "zones.list"})["zones"]:
             if row["source"] == "store" and row["name"] not in (SHOP["name"], OLD["name"]):
                 self._must({"do": "zones.delete", "zone": row["name"]})

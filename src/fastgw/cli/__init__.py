@@ -21,6 +21,7 @@ class _Commands(LateGroup):
         "rules",
         "tokens",
         "certs",
+        "api-tokens",
         "status",
         "reload",
         "drain",

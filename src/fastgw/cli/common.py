@@ -24,7 +24,7 @@ Answer = dict[str, Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Those that change something make the database if it is missing.
-_MAKING = ("zones.put", "zones.import")
+_MAKING = ("zones.put", "zones.import", "tokens.create")
 
 
 class Group(click.Group):
@@ -47,13 +47,17 @@ class LateGroup(Group):
     names: tuple[str, ...] = ()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in self.names if importlib.util.find_spec(f"fastgw.cli.{name}") is not None]
+        return [name for name in self.names if importlib.util.find_spec(_module(name)) is not None]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command = getattr(importlib.import_module(f"fastgw.cli.{name}"), name)
+        command = getattr(importlib.import_module(_module(name)), name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
+
+
+def _module(name: str) -> str:
+    return f"fastgw.cli.{name.replace('-', '_')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,18 @@ def _serve_file(
     def again() -> None:
         zones.load()
 
-    _run(inherited, around, config, again, Keep(zones=zones, watch=path if around.watch else None))
+    admin = None
+    if config.admin is not None:
+        try:
+            from fastgw.admin import serve_admin
+
+            admin = serve_admin
+        except ImportError as error:
+            raise StartupError(
+                f"[admin] needs packages that are not installed ({error.name}): pip install 'fastgw[admin]'"
+            ) from None
+    watched = path if around.watch else None
+    _run(inherited, around, config, again, Keep(zones=zones, watch=watched, admin=admin))
 
 
 def _serve_local(

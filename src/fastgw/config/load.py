@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fastgw.config.admin import take_admin
 from fastgw.config.check import check_limits, check_one, check_server, check_zones
 from fastgw.config.checks import advise
 from fastgw.config.collector import undisturbed
@@ -188,7 +189,7 @@ def _judged(
     """The configuration as far as it can be used; the report says whether it can."""
     apart: dict[str, Any] = {"server": {}, "log": {}, "store": {}, "limits": {}, "lists": {}}
     apart["zone"] = [_PLACEHOLDER]
-    top = report.table(FileTable, {**data, **apart}, ())
+    top = report.table(FileTable, {**{key: data[key] for key in data if key != "admin"}, **apart}, ())
     assert top is not None
     server = report.table(ServerTable, data.get("server", {}), ("server",)) or ServerTable()
     log = report.table(LogTable, data.get("log", {}), ("log",)) or LogTable()
@@ -196,7 +197,9 @@ def _judged(
     listen = check_server(report, server, data)
     store = take_store(report, data.get("store", {}), base)
     report.lists = take_lists(report, data["lists"], ("lists",)) if "lists" in data else {}
-    parts = _zones(report, data.get("zone", []), storing=storing or store is not None)
+    storing = storing or store is not None
+    admin = take_admin(report, data.get("admin"), base, storing=storing)
+    parts = _zones(report, data.get("zone", []), storing=storing)
     judged = check_zones(report, parts, listen, base)
     if report.deep and not report.failed:
         advise(report, judged, by_name(record for one in judged for record in one.zone.records))
@@ -215,6 +218,7 @@ def _judged(
         source=source,
         store=store,
         lists=tuple(report.lists.items()),
+        admin=admin,
         warnings=report.sorted(),
     )
     return config, judged

@@ -28,7 +28,7 @@ from fastgw.config.ruletables import (
     UserAgentTable,
 )
 from fastgw.config.settings import SettingsTable
-from fastgw.config.tls import CertsField, CertTable, ClientCertsField, Network, PullField
+from fastgw.config.tls import CertsField, CertTable, ClientCertsField, HostnamesField, Network, PullField
 from fastgw.policy import limits
 from fastgw.policy.catalogue import Plan
 from fastgw.policy.limits import Limit
@@ -47,6 +47,7 @@ from fastgw.policy.tls import TICKET_ROTATION_MS, RecordLayer
 
 WORKERS_MAX = 256
 STORE_NAME = "fastgw.db"
+DEFAULT_ADMIN = "127.0.0.1:8099"
 DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
 Group = Literal["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"]
 DEFAULT_GROUPS: tuple[Group, ...] = ("X25519", "P-256")
@@ -137,6 +138,29 @@ class StoreTable(Table):
         Field(description="file: only here; sqlite: also in a database that commands change"),
     ] = "file"
     path: Annotated[Text | None, Field(description=f'of the database; default: "{STORE_NAME}"')] = None
+
+
+def _admin_listen(value: object) -> object:
+    return value if value == "none" else _listen(value) if "://" not in str(value) else _no_scheme(value)
+
+
+def _no_scheme(value: object) -> object:
+    hint = 'write "HOST:PORT"; with a cert it is https, else http'
+    raise ComplaintError(f"is {value!r}, but no scheme is written here", hint)
+
+
+class AdminTable(Table):
+    """[admin]: the API through which other programs see and change what is served."""
+
+    listen: Annotated[
+        str,
+        BeforeValidator(_admin_listen),
+        Field(description='"HOST:PORT"; beyond this machine only with a cert; "none": only the socket'),
+    ] = DEFAULT_ADMIN
+    socket: Annotated[
+        Text | None, Field(description="a unix socket too, for the owner and the group of the process")
+    ] = None
+    cert: Annotated[CertTable | None, Field(description="listen speaks TLS and shows this")] = None
 
 
 def _limit(row: Limit) -> Any:
@@ -236,6 +260,9 @@ class RecordWords(Table):
     settings: RecordSettingsTable = Field(
         default_factory=lambda: _NO_RECORD_SETTINGS, description="kept, for DNS"
     )
+    id: Annotated[Text | None, Field(description="kept: what the admin API calls it")] = None
+    created_on: Annotated[str, Field(description="kept, by the admin API")] = ""
+    modified_on: Annotated[str, Field(description="kept, by the admin API")] = ""
 
     @functools.cached_property
     def record(self) -> Record:
@@ -296,6 +323,7 @@ class ZoneWords(Table):
     ] = None
     certs: CertsField = Field(default_factory=list)
     client_certs: ClientCertsField = Field(default_factory=list)
+    hostname: HostnamesField = Field(default_factory=list)
     origin_pull: PullField = Field(default_factory=list)
     crl: Annotated[
         Text | None,
@@ -328,6 +356,9 @@ class ZoneWords(Table):
         Plan,
         Field(description="kept, for those who ask for it; every plan may do everything"),
     ] = "free"
+    api: Annotated[
+        dict[str, Any], Field(description="kept: what the admin API remembers of the zone, such as times")
+    ] = Field(default_factory=dict)
 
 
 class ZoneTable(ZoneWords, _ZoneName):
@@ -341,6 +372,9 @@ class FileTable(Table):
     server: Annotated[ServerTable, Field(description="where to listen")] = ServerTable()
     log: Annotated[LogTable, Field(description="what is written down")] = LogTable()
     store: Annotated[StoreTable, Field(description="where zones are kept besides this file")] = StoreTable()
+    admin: Annotated[
+        AdminTable | None, Field(description="the admin API, which is off without this table")
+    ] = None
     limits: LimitsTable = Field(default=LimitsTable(), description="what peers may ask")  # type: ignore[valid-type]
     lists: ListsField = Field(
         default={}, description="addresses, numbers or texts by a name that rules of all zones write as $name"

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fastgw.config.fields import ComplaintError, Table, Text
+from fastgw.config.fields import ComplaintError, OnOff, Table, Text
 from fastgw.config.lines import Path
 from fastgw.errors import CertificateError
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.policy.names import HostnameError, record_name
-from fastgw.policy.settings import Settings
+from fastgw.policy.settings import Settings, TlsVersion
 from fastgw.policy.tls import (
     CIPHERS,
     EXPIRY_DAYS,
     ClientCertificates,
     ClientRule,
+    HostTerms,
     PullRule,
     ServerTls,
     ZoneTls,
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from fastgw.config.report import Report
 
 # Of most zones, that say nothing about TLS.
-_WORDS = frozenset({"certs", "client_certs", "origin_pull", "crl", "origin_ca", "legacy_cn_match"})
+_WORDS = frozenset(
+    {"certs", "client_certs", "hostname", "origin_pull", "crl", "origin_ca", "legacy_cn_match"}
+)
 _NOTHING = ZoneTls()
 
 
@@ -70,6 +73,17 @@ class PullTable(Table):
     )
 
 
+class HostnameTable(Table):
+    """[[zone.hostname]]: a name that asks of handshakes what its zone does not."""
+
+    name: Annotated[Text, Field(description="a name of the zone, as its record has it")]
+    min_tls_version: Annotated[
+        TlsVersion | None, Field(description="instead of the zone's setting of that name")
+    ] = None
+    ciphers: Annotated[list[Text] | None, Field(description="instead of the zone's")] = None
+    http2: Annotated[OnOff | None, Field(description="instead of the zone's")] = None
+
+
 def _network(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -88,6 +102,9 @@ CertsField = Annotated[
 ]
 ClientCertsField = Annotated[
     list[ClientCertsTable], Field(description="whose clients are asked for a certificate")
+]
+HostnamesField = Annotated[
+    list[HostnameTable], Field(description="names that ask of handshakes what the zone does not")
 ]
 PullField = Annotated[list[PullTable], Field(description="the gateway's own certificate toward origins")]
 
@@ -142,8 +159,40 @@ def take_tls(
     certificates = tuple(
         _files(report, (*path, "certs", index), row, base, "clients") for index, row in enumerate(table.certs)
     )
-    _check_terms(report, part, settings, bool(clients or certificates))
-    return ZoneTls(certificates, tuple(clients), tuple(pulls), crl, table.origin_ca, table.legacy_cn_match)
+    hosts = _hosts(report, part, name, settings, served)
+    _check_terms(report, part, settings, bool(clients or certificates or hosts))
+    return ZoneTls(
+        certificates, tuple(clients), tuple(pulls), crl, table.origin_ca, table.legacy_cn_match, hosts
+    )
+
+
+def _hosts(
+    report: Report, part: Any, zone: str, settings: Settings, served: Sequence[str]
+) -> tuple[HostTerms, ...]:
+    """The names with terms of their own, judged."""
+    found: list[HostTerms] = []
+    for index, row in enumerate(part.table.hostname):
+        where = (*part.path, "hostname", index)
+        names = _hostnames(report, (*where, "name"), [row.name], zone, served)
+        if not names:
+            continue
+        if any(one.hostname == names[0] for one in found):
+            report.error((*where, "name"), f"is {names[0]}, which is there twice", "put all in one table")
+            continue
+        if row.min_tls_version == "1.3" and settings.tls_1_3 == "off":
+            sentence = 'is "1.3", but tls_1_3 is "off" in the zone'
+            report.error((*where, "min_tls_version"), sentence, "no client could connect")
+        for cipher in row.ciphers or ():
+            if cipher not in CIPHERS:
+                sentence = f"names {cipher}, which HTTP/2 prohibits or this gateway does not have"
+                hint = f"RFC 9113 appendix A leaves {', '.join(CIPHERS)}"
+                report.error((*where, "ciphers"), sentence, hint)
+        ciphers = None if row.ciphers is None else tuple(row.ciphers)
+        h2 = None if row.http2 is None else row.http2 == "on"
+        if h2 is False:
+            report.warning((*where, "http2"), f'is "off": nobody can connect to {names[0]}')
+        found.append(HostTerms(names[0], row.min_tls_version, ciphers, h2))
+    return tuple(found)
 
 
 def check_staple(report: Report, path: Path, files: CertificateFiles) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastgw.config.admin import AdminPlace
 from fastgw.config.model import DEFAULT_GROUPS, Group
 from fastgw.errors import Problem
 from fastgw.policy.limits import DEFAULTS, LimitValues
@@ -46,4 +47,5 @@ class Config:
     source: Path | None = None
     store: Path | None = None
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    admin: AdminPlace | None = None
     warnings: tuple[Problem, ...] = ()

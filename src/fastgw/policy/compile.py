@@ -132,7 +132,7 @@ def compile_zone(zone: Zone, known: Known, server: ServerTls = NO_TLS) -> ZoneRo
     routes = compile_routes(zone.routes, settings.idle_ms, zone.retry, settings.messages)
     hosts: list[HostRow] = []
     origins: dict[tuple[str, tuple[TargetRow, ...]], int] = {}
-    clients, pulls = zone.tls.clients, zone.tls.origin_pull
+    by_hostname, pulls = zone.tls.by_name, zone.tls.origin_pull
     demands = demands_of(zone, pull_of(zone, "", server.origin_pull))
     watched = Watched(known)
     for name, records in by_name(zone.records).items():
@@ -146,7 +146,7 @@ def compile_zone(zone: Zone, known: Known, server: ServerTls = NO_TLS) -> ZoneRo
         targets = targets_of(records, watched, zone.name, demands)
         # A lone target lends its name to the origin.
         label = targets[0].label if len(targets) == 1 else name
-        own = _shown(zone, name) if clients and terms_of(zone, name) != terms_of(zone) else ()
+        own = _shown(zone, name) if by_hostname and terms_of(zone, name) != terms_of(zone) else ()
         hosts.append(HostRow(name, True, origins.setdefault((label, targets), len(origins)), own))
     if zone.inspection.phases and not zone.paused:
         hosts += _variants(zone, [host for host in hosts if host.proxied], watched, server, origins)

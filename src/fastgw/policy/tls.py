@@ -57,6 +57,16 @@ class PullRule:
 
 
 @dataclass(frozen=True, slots=True)
+class HostTerms:
+    """What one name asks of a handshake, where that differs from its zone; None: it does not."""
+
+    hostname: str
+    min_tls_version: str | None = None
+    ciphers: tuple[str, ...] | None = None
+    http2: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ZoneTls:
     """A zone's words about TLS that are no settings.
 
@@ -66,6 +76,7 @@ class ZoneTls:
     crl              revoked certificates of origins
     origin_ca        are origins believed that the built-in Origin CA has issued a certificate to?
     legacy_cn_match  does the common name of an origin's certificate count, if it lists no names?
+    hosts            names with terms of their own
     """
 
     certificates: tuple[CertificateFiles, ...] = ()
@@ -74,6 +85,12 @@ class ZoneTls:
     crl: Path | None = None
     origin_ca: bool = True
     legacy_cn_match: bool = False
+    hosts: tuple[HostTerms, ...] = ()
+
+    @property
+    def by_name(self) -> bool:
+        """May a name ask for something that its zone does not?"""
+        return bool(self.clients or self.hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +130,9 @@ class Shown:
     terms: Terms = Terms()
 
 
+_NOTHING_OWN = HostTerms("")
+
+
 def terms_of(zone: Zone, hostname: str = "") -> Terms:
     """What `hostname` asks; without one, what all names of the zone do that ask for nothing of their own.
 
@@ -120,9 +140,13 @@ def terms_of(zone: Zone, hostname: str = "") -> Terms:
     """
     settings = zone.settings
     rule = _most_specific(zone.tls.clients, hostname)
-    least = TLS_1_3 if settings.min_tls_version == "1.3" else TLS_1_2
+    own = next((one for one in zone.tls.hosts if hostname and one.hostname == hostname), _NOTHING_OWN)
+    version = own.min_tls_version or settings.min_tls_version
+    least = TLS_1_3 if version == "1.3" else TLS_1_2
     most = TLS_1_2 if settings.tls_1_3 == "off" and least == TLS_1_2 else TLS_1_3
-    return Terms(least, most, settings.ciphers, settings.http2, rule.certificates if rule else None)
+    ciphers = settings.ciphers if own.ciphers is None else own.ciphers
+    h2 = settings.http2 if own.http2 is None else own.http2
+    return Terms(least, most, ciphers, h2, rule.certificates if rule else None)
 
 
 def pull_of(zone: Zone, hostname: str, everywhere: CertificateFiles | None) -> CertificateFiles | None:

@@ -23,11 +23,14 @@ Take = Callable[[int], list[dict[str, object]]]
 
 
 class AccessLog:
-    """Drains the rings of finished calls into a file, or into standard output for `-`."""
+    """Drains the rings of finished calls into a file, or into standard output for `-`; None: nowhere.
+
+    `taps` are shown the lines too.
+    """
 
     def __init__(
         self,
-        path: str,
+        path: str | None,
         takes: Iterable[Take],
         zone_name: Callable[[int], str],
         each_turn: Callable[[], None],
@@ -39,12 +42,15 @@ class AccessLog:
         self._each_turn = each_turn
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fastgw-access-log", daemon=True)
-        self._own = path != "-"  # then it is ours to close
-        self._path = path
+        self._own = path not in ("-", None)  # then it is ours to close
+        self._path = path or ""
+        self.taps: tuple[Callable[[list[str]], None], ...] = ()
         self._reopen = False
         self._broken = False
         try:
-            self._file: IO[str] = open(path, "a", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
+            self._file: IO[str] | None = None if path is None else sys.stdout
+            if self._own:
+                self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             raise StartupError(f"the access log {path} cannot be written: {why}") from None
@@ -59,7 +65,7 @@ class AccessLog:
         if self._thread.is_alive():
             self._thread.join()
         self._write_all()
-        if self._own:
+        if self._own and self._file is not None:
             self._file.close()
 
     def reopen(self) -> None:
@@ -73,14 +79,16 @@ class AccessLog:
         except OSError as error:
             logger.error("the access log cannot be opened anew: %s; the old one is kept", error.strerror)
             return
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         self._file = fresh
 
     def _run(self) -> None:
         while not self._ended.wait(PERIOD):
             if self._reopen:
                 self._open_anew()
-            self._write_all()
+            if self._file is not None or self.taps:
+                self._write_all()
             self._each_turn()
 
     def _write_all(self) -> None:
@@ -92,10 +100,16 @@ class AccessLog:
                     break
 
     def _write(self, calls: list[dict[str, object]]) -> None:
-        if not calls:
+        taps = self.taps
+        if not calls or (self._file is None and not taps):
+            return
+        lines = [self._line(call) for call in calls]
+        for tap in taps:
+            tap(lines)
+        if self._file is None:
             return
         try:
-            self._file.write("".join(self._line(call) for call in calls))
+            self._file.write("".join(lines))
             self._file.flush()
             self._broken = False
         except OSError as error:

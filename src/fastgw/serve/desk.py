@@ -114,11 +114,15 @@ class Desk:
             return refused(verdict.why, kind="config")
         return {"ok": True, "revision": verdict.revision, "warnings": list(verdict.warnings)}
 
-    def _drain(self) -> Answer:
-        calls = self._gateway.stats()["total"]["exchanges_open"]
+    def drain(self) -> None:
+        """As SIGTERM does, once."""
         if not self.draining:
             self.draining = True
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def _drain(self) -> Answer:
+        calls = self._gateway.stats()["total"]["exchanges_open"]
+        self.drain()
         return {"ok": True, "calls": calls, "drain_timeout_s": self._gateway.drain_timeout}
 
     _verbs: Mapping[str, Callable[[Desk], Answer]] = {

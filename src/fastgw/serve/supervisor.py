@@ -36,12 +36,14 @@ class Keep:
     control   where commands find it; None: nowhere. `or_none`: it can do without if that place is taken
     zones     where its configuration comes from, if it may change by single zones
     watch     a file whose change is a reload
+    admin     begins to serve the admin API and returns what ends that; False: it is the first process
     """
 
     control: Path | None = None
     or_none: bool = False
     zones: Zones | None = None
     watch: Path | None = None
+    admin: Callable[[Gateway, Zones, Callable[[], object], bool], Callable[[], None]] | None = None
 
 
 def supervise(
@@ -76,6 +78,10 @@ def supervise(
             store = StoreWatch(keep.zones)
             closing.callback(store.close)
             store.start()
+        end_admin: Callable[[], None] = lambda: None  # noqa: E731
+        if keep.admin is not None and keep.zones is not None:
+            end_admin = keep.admin(gateway, keep.zones, desk.drain, inherited.succeeds)
+            closing.callback(end_admin)
         if control is not None:
             control.show()
         ready(gateway)
@@ -89,6 +95,7 @@ def supervise(
         if asked:
             desk.draining = True
             notifier.stopping()
+            end_admin()
             _drain(gateway, pipe, notifier)
         return asked
 

@@ -16,6 +16,7 @@ Judge = Callable[[Sequence["Edit"]], None]
 
 Op = Literal["put", "delete", "rollback"]
 ANONYMOUS = "unknown"
+OBJECT = "@"  # in front of the name of what is kept beside the zones, as in "@tokens/3f…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """When something came and when it was last changed: seconds since 1970."""
+
+    created: float
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
-    """A change that is wanted. `document` None: the zone goes.
+    """A change that is wanted. `document` None: the zone goes. `zone` may be the name of an object, too.
 
     `expect_revision`: that of the zone's last change as the author knows it, 0 if there is none; None: any.
     """
@@ -79,6 +88,11 @@ class Store(Protocol):
 
     def write(self, edits: Sequence[Edit], *, actor: str, judge: Judge | None = None) -> int:
         """Make all edits or none; the revision after them."""
+
+
+def is_object(name: str) -> bool:
+    """Is it the name of something beside the zones: a token, a pool of endpoints?"""
+    return name.startswith(OBJECT)
 
 
 def zone_name(text: object) -> str:

@@ -19,10 +19,13 @@ class FileStore:
     What is wrong with the text is for fastgw.config to say: here a zone that cannot be read is no zone.
     """
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path, text: str, data: Mapping[str, Any] | None = None) -> None:
         self.path = path
         self.text = text
-        self.data: Mapping[str, Any] = {}
+        self.data: Mapping[str, Any] = data or {}
+        self.given = data is not None  # by a program, as a dictionary; there is no file then
+        if self.given:
+            return
         with contextlib.suppress(tomllib.TOMLDecodeError):
             self.data = tomllib.loads(text)
 

@@ -11,7 +11,7 @@ from typing import Any
 from fastgw.config.load import load, load_text, with_zone, without_zone
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, Problem
-from fastgw.store.base import Document, Edit, Snapshot
+from fastgw.store.base import Document, Edit, Snapshot, is_object
 from fastgw.store.file import FileStore
 
 MANY = 100  # so many zones at once are judged as a whole, which is faster then
@@ -38,6 +38,8 @@ class Judge:
     def file_alone(self) -> Config:
         """The file without any store."""
         assert self._file is not None
+        if self._file.given:
+            return load(self._file.data, self._server)
         return load_text(self._file.text, self._file.path, self._server)
 
     def together(self, stored: Mapping[str, Document]) -> Config:
@@ -77,6 +79,7 @@ class Judge:
         self, config: Config, edits: Sequence[Edit], stored: Callable[[], Mapping[str, Document]]
     ) -> Config:
         """`config` after `edits`; `stored` tells which zones of the store are in it. Raise ConfigError."""
+        edits = [edit for edit in edits if not is_object(edit.zone)]
         if len(edits) > MANY:
             after = dict(stored())
             for edit in edits:
@@ -93,6 +96,9 @@ class Judge:
     def _load(self, documents: list[Document]) -> Config:
         if self._file is None:
             return load({**_ALONE, "zone": documents})
+        if self._file.given:
+            data = {"store": {"kind": "sqlite"}, **self._file.data}
+            return load({**data, "zone": [*data.get("zone", ()), *documents]}, self._server)
         return load_text(self._file.text, self._file.path, self._server, stored=documents)
 
     def _named(self, problem: Problem, names: Sequence[str]) -> Problem:

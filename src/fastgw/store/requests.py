@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastgw.errors import ConfigError, StaleError, StoreError
-from fastgw.store.base import Change, Edit, StoredZone, zone_name
+from fastgw.store import tokens
+from fastgw.store.base import Change, Document, Edit, StoredZone, zone_name
+from fastgw.store.ids import zone_id
 from fastgw.store.zones import Zones
 
 Request = Mapping[str, Any]
@@ -112,6 +114,49 @@ def _rollback(zones: Zones, request: Request, actor: str) -> Answer:
     return {**done, "to": revision, "warnings": _warnings(zones, name)}
 
 
+def _tokens_list(zones: Zones, request: Request, actor: str) -> Answer:
+    return {"tokens": [dict(tokens.shown(token)) for token in tokens.tokens(zones)]}
+
+
+def _tokens_create(zones: Zones, request: Request, actor: str) -> Answer:
+    scopes, names = request.get("scopes"), request.get("zones")
+    if not isinstance(scopes, list) or not all(isinstance(one, str) for one in scopes):
+        raise StoreError("a token needs scopes, in an array")
+    if names is not None and (not isinstance(names, list) or not names):
+        raise StoreError("zones of a token are their names, in an array")
+    where = (tokens.EVERYWHERE,) if names is None else tuple(_known_zone(zones, name) for name in names)
+    ends = request.get("expires_on")
+    policy = tokens.Policy(tokens.judged_scopes(scopes), where)
+    wanted = tokens.Token("", _text(request, "name"), "", (policy,), expires_on=ends)
+    made, value = tokens.create(zones, wanted, actor)
+    return {"token": {**tokens.shown(made), "value": value}}
+
+
+def _known_zone(zones: Zones, name: object) -> str:
+    return zone_id(zones.get(zone_name(name))[0].name)
+
+
+def _tokens_rotate(zones: Zones, request: Request, actor: str) -> Answer:
+    token = _token(zones, request)
+    return {"token": {"id": token.id, "value": tokens.rotate(zones, token, actor)}}
+
+
+def _tokens_delete(zones: Zones, request: Request, actor: str) -> Answer:
+    token = _token(zones, request)
+    tokens.remove(zones, token, actor)
+    return {"token": {"id": token.id, "name": token.name}}
+
+
+def _token(zones: Zones, request: Request) -> tokens.Token:
+    """By its id, or by its name if only one is called that."""
+    text = _text(request, "token")
+    found = [one for one in tokens.tokens(zones) if text in (one.id, one.name)]
+    if len(found) != 1:
+        what = "there is no token" if not found else "there are several tokens"
+        raise StoreError(f"{what} {text!r}", "fastgw api-tokens list shows their ids")
+    return found[0]
+
+
 def _head(zone: StoredZone, declared: bool) -> Answer:
     return {"name": zone.name, "source": "file" if declared else "store", "revision": zone.revision}
 
@@ -132,9 +177,16 @@ def _row(change: Change) -> Answer:
         "actor": change.actor,
         "op": change.op,
         "zone": change.zone,
-        "before": change.before,
-        "after": change.after,
+        "before": _without_secret(change.before),
+        "after": _without_secret(change.after),
     }
+
+
+def _without_secret(document: Document | None) -> Document | None:
+    """The hash of a token is nobody's business."""
+    if document is None or "hash" not in document:
+        return document
+    return {key: value for key, value in document.items() if key != "hash"}
 
 
 def _text(request: Request, key: str) -> str:
@@ -168,4 +220,8 @@ _VERBS: dict[str, Callable[[Zones, Request, str], Answer]] = {
     "zones.import": _import,
     "zones.history": _history,
     "zones.rollback": _rollback,
+    "tokens.list": _tokens_list,
+    "tokens.create": _tokens_create,
+    "tokens.rotate": _tokens_rotate,
+    "tokens.delete": _tokens_delete,
 }

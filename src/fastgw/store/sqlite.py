@@ -14,7 +14,19 @@ from typing import Any, NoReturn
 from pydantic_core import from_json
 
 from fastgw.errors import StaleError, StoreError
-from fastgw.store.base import Change, Document, Edit, Judge, Snapshot, StoredZone, encoded, zone_name
+from fastgw.store.base import (
+    OBJECT,
+    Change,
+    Document,
+    Edit,
+    Judge,
+    Snapshot,
+    Span,
+    StoredZone,
+    encoded,
+    is_object,
+    zone_name,
+)
 
 APPLICATION = 0x66677A31  # "fgz1" in the header of the file: it is ours
 BUSY_MS = 5000  # how long a write may wait for that of another process
@@ -41,6 +53,13 @@ MIGRATIONS = (
         BEGIN SELECT RAISE(ABORT, 'the log of changes is append-only'); END;
     CREATE TRIGGER changes_stay BEFORE UPDATE ON changes
         BEGIN SELECT RAISE(ABORT, 'the log of changes is append-only'); END;
+    """,
+    """
+    CREATE TABLE objects (
+        name TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        document TEXT NOT NULL
+    ) WITHOUT ROWID;
     """,
 )
 _COLUMNS = "revision, at, actor, op, zone, before, after"
@@ -111,10 +130,61 @@ class SqliteStore:
 
     def history(self, zone: str | None = None, most: int = 100) -> list[Change]:
         """The last changes, newest first."""
-        where, values = ("", ()) if zone is None else ("WHERE zone = ?", (zone_name(zone),))
+        named = zone if zone is None or is_object(zone) else zone_name(zone)
+        where, values = ("", ()) if named is None else ("WHERE zone = ?", (named,))
         query = f"SELECT {_COLUMNS} FROM changes {where} ORDER BY revision DESC LIMIT ?"
         with self._lock, self._sentences():
             return [self._change(row) for row in self._db.execute(query, (*values, most))]
+
+    def object(self, name: str) -> StoredZone | None:
+        """What is kept beside the zones under `name`, which begins with @."""
+        with self._lock, self._sentences():
+            row = self._row(name)
+            return None if row is None else StoredZone(name, self._document(row[1]), row[0])
+
+    def objects(self, prefix: str) -> list[StoredZone]:
+        """All whose name begins so, by name."""
+        query = (
+            "SELECT name, revision, document FROM objects WHERE name >= ? AND name < ? || char(1114111) "
+            "ORDER BY name"
+        )
+        with self._lock, self._sentences():
+            rows = self._db.execute(query, (prefix, prefix)).fetchall()
+            return [StoredZone(row[0], self._document(row[2]), row[1]) for row in rows]
+
+    def span(self, zone: str) -> Span | None:
+        """Since when the zone or object is there, and its last change; None: it is not."""
+        with self._lock, self._sentences():
+            row = self._db.execute(
+                "SELECT min(at), max(at) FROM changes WHERE zone = :zone AND revision > ifnull("
+                "(SELECT max(revision) FROM changes WHERE zone = :zone AND after IS NULL), 0)",
+                {"zone": zone},
+            ).fetchone()
+            return None if row[0] is None else Span(float(row[0]), float(row[1]))
+
+    def log(
+        self,
+        *,
+        zone: str | None = None,
+        actor: str | None = None,
+        op: str | None = None,
+        since: float | None = None,
+        before: float | None = None,
+        newest_first: bool = True,
+        most: int = 100,
+        skip: int = 0,
+    ) -> tuple[list[Change], int]:
+        """A page of the changes that fit all that is given, and how many fit."""
+        conditions = {"zone = ?": zone, "actor = ?": actor, "op = ?": op, "at >= ?": since, "at <= ?": before}
+        wanted = {text: value for text, value in conditions.items() if value is not None}
+        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        order = "DESC" if newest_first else "ASC"
+        query = f"SELECT {_COLUMNS} FROM changes {where} ORDER BY revision {order} LIMIT ? OFFSET ?"
+        with self._lock, self._sentences(), self._transaction("DEFERRED"):
+            count = self._db.execute(f"SELECT count(*) FROM changes {where}", tuple(wanted.values()))
+            rows = self._db.execute(query, (*wanted.values(), most, skip))
+            total = int(count.fetchone()[0])
+            return [self._change(row) for row in rows], total
 
     def written_elsewhere(self) -> bool:
         """Has another connection committed since this was last asked? Cheap: some microseconds."""
@@ -183,11 +253,12 @@ class SqliteStore:
             "INSERT INTO changes (at, actor, op, zone, before, after) VALUES (?, ?, ?, ?, ?, ?)",
             (time.time(), actor, edit.op, edit.zone, before, after),
         )
+        table = _table(edit.zone)
         if after is None:
-            self._db.execute("DELETE FROM zones WHERE name = ?", (edit.zone,))
+            self._db.execute(f"DELETE FROM {table} WHERE name = ?", (edit.zone,))
         else:
             self._db.execute(
-                "INSERT INTO zones (name, revision, document) VALUES (?, ?, ?) ON CONFLICT (name) "
+                f"INSERT INTO {table} (name, revision, document) VALUES (?, ?, ?) ON CONFLICT (name) "
                 "DO UPDATE SET revision = excluded.revision, document = excluded.document",
                 (edit.zone, cursor.lastrowid, after),
             )
@@ -252,7 +323,8 @@ class SqliteStore:
         return int(row[0] or 0)
 
     def _row(self, zone: str) -> tuple[int, str] | None:
-        found = self._db.execute("SELECT revision, document FROM zones WHERE name = ?", (zone,)).fetchone()
+        query = f"SELECT revision, document FROM {_table(zone)} WHERE name = ?"
+        found = self._db.execute(query, (zone,)).fetchone()
         return None if found is None else (int(found[0]), str(found[1]))
 
     @contextlib.contextmanager
@@ -329,7 +401,13 @@ class SqliteStore:
         )
 
 
+def _table(name: str) -> str:
+    return "objects" if is_object(name) else "zones"
+
+
 def _check_revision(edit: Edit, row: tuple[int, str] | None) -> None:
+    if row is None and edit.op == "delete" and is_object(edit.zone):
+        raise StaleError(f"{edit.zone.removeprefix(OBJECT)} is not there any more")
     if row is None and edit.op == "delete":
         raise StoreError(f"there is no zone {edit.zone} in the store", "fastgw zones list shows them")
     found = 0 if row is None else row[0]

@@ -13,7 +13,7 @@ from fastgw.config.load import read_text
 from fastgw.config.store import store_of
 from fastgw.config.values import Config
 from fastgw.errors import ConfigError, FastgwError, Problem, StoreError
-from fastgw.store.base import Change, Document, Edit, StoredZone, zone_name
+from fastgw.store.base import Change, Document, Edit, StoredZone, is_object, zone_name
 from fastgw.store.file import FileStore
 from fastgw.store.judge import MANY, Judge
 from fastgw.store.sqlite import SqliteStore
@@ -30,6 +30,7 @@ class Zones:
     server   stands in for keys of its [server]
     store    the database; None: the one that the file names, if it does
     create   may the database be made?
+    data     what a file would say, as a dictionary, in place of `path`
 
     `publish` is called with each configuration that follows from a change, after it has been stored and
     before the change returns. All methods may be called from any thread.
@@ -42,11 +43,13 @@ class Zones:
         store: Path | None = None,
         *,
         create: bool = True,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         self._path = path
         self._server = server
         self._wanted = store
         self._create = create
+        self._data = data
         self._lock = threading.RLock()
         self._judge = Judge(None, None, store)
         self._store: SqliteStore | None = None
@@ -79,6 +82,8 @@ class Zones:
         """Read everything anew and publish it. Raise FastgwError; then all is as it was before."""
         with self._lock, undisturbed():
             file = None if self._path is None else FileStore(self._path, read_text(self._path))
+            if self._data is not None:
+                file = FileStore(Path("config"), "", self._data)
             choice = self._wanted
             if choice is None and file is not None:
                 choice = store_of(file.data, file.path.resolve().parent)
@@ -145,7 +150,7 @@ class Zones:
         """Let `_config` follow what has been stored since `_seen`, zone by zone."""
         assert self._store is not None
         changes = self._store.changes(self._seen)
-        last = {change.zone: change for change in changes}
+        last = {change.zone: change for change in changes if not is_object(change.zone)}
         if len(last) > MANY:
             self._config, self.left_out = self._judge.usable(self._store.snapshot())
             last = {}
@@ -188,7 +193,7 @@ class Zones:
                     self._config, self._seen = judged[-1], revision
                     for edit in edits:
                         self.left_out.pop(edit.zone, None)
-                    what = edits[0].zone if len(edits) == 1 else f"{len(edits)} zones"
+                    what = edits[0].zone if len(edits) == 1 else f"{len(edits)} changes"
                     logger.info("revision %d: %s, %s by %s", revision, what, edits[0].op, actor)
             finally:
                 self._put_in_force()

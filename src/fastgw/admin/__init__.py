@@ -1,0 +1,84 @@
+"""The admin API: zones seen and changed over HTTP, in the manner of the reference product."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+
+from fastgw.admin.app import Admin
+from fastgw.admin.desk import Desk
+from fastgw.admin.server import AdminServer
+from fastgw.errors import FastgwError, StoreError
+from fastgw.gateway import Gateway
+from fastgw.store.zones import Zones
+
+PERIOD = 0.05  # seconds between two looks at what other processes have stored
+
+logger = logging.getLogger("fastgw")
+
+
+def embedded(
+    gateway: Gateway, written: Mapping[str, Any] | None, store: str | Path | None = None
+) -> Starlette:
+    """The API of a gateway that belongs to a program: an application to be mounted. Raise FastgwError."""
+    place = gateway.config.store if store is None else Path(store)
+    if place is None:
+        raise StoreError(
+            "the admin API needs a store, where its tokens and zones are kept",
+            'name one: gateway.admin_app(store="fastgw.db"), or [store] kind = "sqlite" in the configuration',
+        )
+    source = gateway.config.source
+    if source is None and written is None:
+        raise StoreError("the gateway was made of a Config", "make it of a path or of a dictionary")
+    zones = Zones(source, None, place, data=None if source is not None else written)
+    if gateway.running:
+        zones.publish = gateway.publish
+        zones.load()
+    else:
+        raise StoreError("the gateway does not run yet", "start it first")
+    Watch(zones, gateway).start()
+    desk = Desk(gateway, zones)
+    desk.sweep()
+    return Admin(desk).app
+
+
+class Watch:
+    """Takes in what other processes store, as long as the gateway runs."""
+
+    def __init__(self, zones: Zones, gateway: Gateway) -> None:
+        self._zones = zones
+        self._gateway = gateway
+        self._thread = threading.Thread(target=self._run, name="fastgw-admin-store", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while self._gateway.running:
+            with contextlib.suppress(FastgwError):
+                self._zones.poll()
+            time.sleep(PERIOD)
+        self._zones.close()
+
+
+def serve_admin(
+    gateway: Gateway, zones: Zones, drain: Callable[[], object], follows: bool
+) -> Callable[[], None]:
+    """Serve the API of this gateway where its configuration says; returns what ends that."""
+    place = gateway.config.admin
+    assert place is not None
+    desk = Desk(gateway, zones, drain)
+    desk.sweep()
+    server = AdminServer(Admin(desk).app, place, follows=follows)
+    server.start()
+    for address in server.addresses:
+        logger.info("admin API at %s", address if address.startswith("unix:") else f"{address}/client/v4")
+    return server.close

@@ -1,0 +1,39 @@
+"""The table of resources: what the admin API can be asked. A new one is plugged in here."""
+
+from __future__ import annotations
+
+from fastgw.admin.api import (
+    account,
+    audit,
+    client_authorities,
+    custom_certificates,
+    dns_records,
+    gateway,
+    hostnames,
+    load_balancers,
+    origin_ca,
+    origin_pull,
+    settings,
+    tokens,
+    trust_stores,
+    zones,
+)
+from fastgw.admin.call import Route
+
+ROUTES: tuple[Route, ...] = (
+    *account.ROUTES,
+    *tokens.ROUTES,
+    *zones.ROUTES,
+    *settings.ROUTES,
+    *dns_records.ROUTES,
+    *custom_certificates.ROUTES,
+    *origin_pull.ROUTES,
+    *trust_stores.ROUTES,
+    *hostnames.ROUTES,
+    *client_authorities.ROUTES,
+    *origin_ca.ROUTES,
+    *load_balancers.ROUTES,
+    *audit.ROUTES,
+    *gateway.ROUTES,
+)
+"""Of two paths that fit, the first one answers."""
