@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
 
 from fastgw.config.fields import ComplaintError, DurationText, Table, duration_ms, kind_of, switch
 from fastgw.policy.catalogue import CATALOGUE, Setting
@@ -103,8 +103,9 @@ def _listed(row: Setting) -> Any:
             raise ComplaintError(f"has {doubles[0]!r} twice", "keep one of them")
         return value
 
-    shown: dict[str, Any] = {"items": {"type": "string", "enum": list(known)}, "uniqueItems": True}
-    return Annotated[list[str], BeforeValidator(judge), Field(json_schema_extra=shown)]
+    items = {"type": "string", "enum": list(known)}
+    shown = WithJsonSchema({"type": "array", "items": items, "uniqueItems": True})
+    return Annotated[list[str], BeforeValidator(judge), shown]
 
 
 def _unset() -> None:
