@@ -16,7 +16,7 @@ static const uint32_t sines[64] = {
 
 static const uint8_t turns[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
 
-static void md5_block(uint32_t state[4], const uint8_t *block) {
+static void md5_block(uint32_t *state, const uint8_t *block) {
   uint32_t x[16];
   uint32_t a = state[0];
   uint32_t b = state[1];
@@ -59,33 +59,13 @@ static void md5_block(uint32_t state[4], const uint8_t *block) {
 void md5_open(Md5 *self) {
   static const uint32_t begin[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
   memcpy(self->state, begin, sizeof(begin));
-  self->length = 0;
+  self->blocks.length = 0;
 }
 
 void md5_feed(Md5 *self, const uint8_t *at, size_t length) {
-  while (length > 0) {
-    const size_t held = (size_t)(self->length % 64);
-    const size_t some = length < 64 - held ? length : 64 - held;
-    memcpy(self->block + held, at, some);
-    self->length += some;
-    at += some;
-    length -= some;
-    if (self->length % 64 == 0) {
-      md5_block(self->state, self->block);
-    }
-  }
+  blocks_feed(&self->blocks, self->state, md5_block, at, length);
 }
 
 void md5_close(Md5 *self, uint8_t digest[16]) {
-  static const uint8_t padding[64] = {0x80};
-  const uint64_t bits = self->length * 8;
-  uint8_t size[8];
-  for (int at = 0; at < 8; at++) {
-    size[at] = (uint8_t)(bits >> (8 * at));
-  }
-  md5_feed(self, padding, 1 + (size_t)((119 - self->length % 64) % 64));
-  md5_feed(self, size, sizeof(size));
-  for (int at = 0; at < 16; at++) {
-    digest[at] = (uint8_t)(self->state[at / 4] >> (8 * (at % 4)));
-  }
+  blocks_close(&self->blocks, self->state, md5_block, 0, digest, 16);
 }

@@ -5,10 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blocks.h"
+
 typedef struct {
   uint32_t state[5];
-  uint64_t length; /* octets so far */
-  uint8_t block[64];
+  Blocks blocks;
 } Sha1;
 
 void sha1_open(Sha1 *self);

@@ -22,12 +22,11 @@ static inline uint32_t turn(uint32_t word, int bits) {
   return (word >> bits) | (word << (32 - bits));
 }
 
-static void sha256_block(uint32_t state[8], const uint8_t *block) {
+static void sha256_block(uint32_t *state, const uint8_t *block) {
   uint32_t w[64];
   uint32_t s[8];
   for (int at = 0; at < 16; at++) {
-    w[at] = ((uint32_t)block[4 * at] << 24) | ((uint32_t)block[4 * at + 1] << 16) |
-            ((uint32_t)block[4 * at + 2] << 8) | block[4 * at + 3];
+    w[at] = blocks_word(block + 4 * at);
   }
   for (int at = 16; at < 64; at++) {
     const uint32_t small = turn(w[at - 15], 7) ^ turn(w[at - 15], 18) ^ (w[at - 15] >> 3);
@@ -52,36 +51,15 @@ static void sha256_block(uint32_t state[8], const uint8_t *block) {
 
 void sha256_open(Sha256 *self) {
   memcpy(self->state, begin, sizeof(begin));
-  self->length = 0;
+  self->blocks.length = 0;
 }
 
 void sha256_feed(Sha256 *self, const uint8_t *at, size_t length) {
-  while (length > 0) {
-    const size_t held = (size_t)(self->length % 64);
-    const size_t some = length < 64 - held ? length : 64 - held;
-    memcpy(self->block + held, at, some);
-    self->length += some;
-    at += some;
-    length -= some;
-    if (held + some == 64) {
-      sha256_block(self->state, self->block);
-    }
-  }
+  blocks_feed(&self->blocks, self->state, sha256_block, at, length);
 }
 
 void sha256_close(Sha256 *self, uint8_t digest[32]) {
-  static const uint8_t padding[64] = {0x80};
-  const uint64_t bits = self->length * 8;
-  const size_t held = (size_t)(self->length % 64);
-  uint8_t tail[8];
-  for (int at = 0; at < 8; at++) {
-    tail[at] = (uint8_t)(bits >> (56 - 8 * at));
-  }
-  sha256_feed(self, padding, held < 56 ? 56 - held : 120 - held);
-  sha256_feed(self, tail, sizeof(tail));
-  for (int at = 0; at < 32; at++) {
-    digest[at] = (uint8_t)(self->state[at / 4] >> (24 - 8 * (at % 4)));
-  }
+  blocks_close(&self->blocks, self->state, sha256_block, 1, digest, 32);
 }
 
 static void hmac_pad(const uint8_t key[64], uint8_t with, uint8_t pad[64]) {

@@ -5,10 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "blocks.h"
+
 typedef struct {
   uint32_t state[8];
-  uint64_t length; /* octets so far */
-  uint8_t block[64];
+  Blocks blocks;
 } Sha256;
 
 void sha256_open(Sha256 *self);

@@ -6,98 +6,55 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, strlen
 
+from fastgw._core.io.der cimport (
+    DER_EXTENSIONS,
+    DER_OBJECT,
+    DER_SEQUENCE,
+    DER_SET,
+    Der,
+    der_expect,
+    der_extension,
+    der_is_id_ce,
+    der_next,
+    der_open,
+)
 from fastgw._core.io.sys cimport AF_INET, AF_INET6, inet_ntop, inet_pton
 
 cdef enum:
-    _INTEGER = 0x02
-    _OCTET_STRING = 0x04
-    _OBJECT = 0x06
     _UTF8 = 0x0c
     _PRINTABLE = 0x13
     _IA5 = 0x16
-    _BOOLEAN = 0x01
-    _SEQUENCE = 0x30
-    _SET = 0x31
-    _VERSION = 0xa0             # [0] of TBSCertificate
-    _EXTENSIONS = 0xa3          # [3]
     _DNS_NAME = 0x82            # [2] of GeneralName
     _ADDRESS = 0x87             # [7]
     _LISTED = 3                 # names that are repeated in a message
 
 
-ctypedef struct _Der:
-    const uint8_t *at
-    uint32_t left
-
-
-cdef bint _next(_Der *self, uint8_t *tag, _Der *content) noexcept nogil:
-    """Take one element off the front; False if there is no whole one. Lengths of up to three octets."""
-    cdef uint32_t length, octets
-    cdef uint32_t head = 2
-    if self.left < 2:
-        return False
-    tag[0] = self.at[0]
-    length = self.at[1]
-    if length & 0x80:
-        octets = length & 0x7f
-        if octets == 0 or octets > 3 or self.left < 2 + octets:
-            return False
-        length = 0
-        while head < 2 + octets:
-            length = length << 8 | self.at[head]
-            head += 1
-    if length > self.left - head:
-        return False
-    content.at = self.at + head
-    content.left = length
-    self.at += head + length
-    self.left -= head + length
-    return True
-
-
-cdef inline bint _expect(_Der *self, uint8_t wanted, _Der *content) noexcept nogil:
-    cdef uint8_t tag = 0
-    return _next(self, &tag, content) and tag == wanted
-
-
-cdef inline bint _is_id_ce(const _Der *oid, uint8_t arc, uint8_t number) noexcept nogil:
-    """Is it 2.5.`arc`.`number`?"""
-    return oid.left == 3 and oid.at[0] == 0x55 and oid.at[1] == arc and oid.at[2] == number
-
-
-cdef bint _common_name(_Der subject, CertificateNames *into) noexcept nogil:
-    cdef _Der relative, pair, oid, value
+cdef bint _common_name(Der subject, CertificateNames *into) noexcept nogil:
+    cdef Der relative, pair, oid, value
     cdef uint8_t tag = 0
     while subject.left > 0:
-        if not _expect(&subject, _SET, &relative):
+        if not der_expect(&subject, DER_SET, &relative):
             return False
         while relative.left > 0:
-            if not _expect(&relative, _SEQUENCE, &pair) or not _expect(&pair, _OBJECT, &oid):
+            if not der_expect(&relative, DER_SEQUENCE, &pair) or not der_expect(&pair, DER_OBJECT, &oid):
                 return False
-            if not _next(&pair, &tag, &value):
+            if not der_next(&pair, &tag, &value):
                 return False
-            if _is_id_ce(&oid, 4, 3) and (tag == _UTF8 or tag == _PRINTABLE or tag == _IA5):
+            if der_is_id_ce(&oid, 4, 3) and (tag == _UTF8 or tag == _PRINTABLE or tag == _IA5):
                 into.common = value.at
                 into.common_length = value.left
     return True
 
 
-cdef bint _alternative_names(_Der extensions, CertificateNames *into) noexcept nogil:
-    cdef _Der listed, one, oid, value
-    cdef uint8_t tag = 0
-    if not _expect(&extensions, _SEQUENCE, &listed):
+cdef bint _alternative_names(Der extensions, CertificateNames *into) noexcept nogil:
+    cdef Der listed, one, oid, value
+    if not der_expect(&extensions, DER_SEQUENCE, &listed):
         return False
     while listed.left > 0:
-        if not _expect(&listed, _SEQUENCE, &one) or not _expect(&one, _OBJECT, &oid):
+        if not der_extension(&listed, &oid, &value):
             return False
-        if not _next(&one, &tag, &value):
-            return False
-        if tag == _BOOLEAN and not _next(&one, &tag, &value):
-            return False
-        if tag != _OCTET_STRING:
-            return False
-        if _is_id_ce(&oid, 29, 17):
-            if not _expect(&value, _SEQUENCE, &one):
+        if der_is_id_ce(&oid, 29, 17):
+            if not der_expect(&value, DER_SEQUENCE, &one):
                 return False
             into.alternative = one.at
             into.alternative_length = one.left
@@ -106,30 +63,22 @@ cdef bint _alternative_names(_Der extensions, CertificateNames *into) noexcept n
 
 cdef bint certificate_names(const uint8_t *der, uint32_t length, CertificateNames *into) noexcept nogil:
     """Where the names of this certificate are; False if it is none. The slices live as long as `der`."""
-    cdef _Der whole, inner, part
+    cdef Der rest, part
     cdef uint8_t tag = 0
     cdef uint32_t _number
-    whole.at = der
-    whole.left = length
     into.alternative = into.common = NULL
     into.alternative_length = into.common_length = 0
-    if not _expect(&whole, _SEQUENCE, &inner) or not _expect(&inner, _SEQUENCE, &whole):
-        return False
-    if not _next(&whole, &tag, &part):
-        return False
-    if tag == _VERSION and not _next(&whole, &tag, &part):
-        return False
-    if tag != _INTEGER:
+    if not der_open(der, length, &rest, &part):
         return False
     for _number in range(4):    # signature, issuer, validity, subject
-        if not _expect(&whole, _SEQUENCE, &part):
+        if not der_expect(&rest, DER_SEQUENCE, &part):
             return False
     if not _common_name(part, into):
         return False
-    while whole.left > 0:       # the key, unique identifiers, extensions
-        if not _next(&whole, &tag, &part):
+    while rest.left > 0:        # the key, unique identifiers, extensions
+        if not der_next(&rest, &tag, &part):
             return False
-        if tag == _EXTENSIONS:
+        if tag == DER_EXTENSIONS:
             return _alternative_names(part, into)
     return True
 
@@ -176,7 +125,7 @@ cdef bint certificate_is_for(const CertificateNames *self, const char *wanted, b
     cdef uint8_t[16] address
     cdef uint32_t size = <uint32_t>strlen(wanted)
     cdef uint32_t octets = 0
-    cdef _Der names, one
+    cdef Der names, one
     cdef uint8_t tag = 0
     if inet_pton(AF_INET, wanted, address) == 1:
         octets = 4
@@ -184,7 +133,7 @@ cdef bint certificate_is_for(const CertificateNames *self, const char *wanted, b
         octets = 16
     names.at = self.alternative
     names.left = self.alternative_length
-    while names.left > 0 and _next(&names, &tag, &one):
+    while names.left > 0 and der_next(&names, &tag, &one):
         if tag == _ADDRESS and octets > 0 and one.left == octets and memcmp(one.at, address, octets) == 0:
             return True
         if tag == _DNS_NAME and octets == 0 and _covers(one.at, one.left, <const uint8_t *>wanted, size):
@@ -214,14 +163,14 @@ cdef uint32_t certificate_list(const CertificateNames *self, char *into, uint32_
     Nothing, if it lists none.
     """
     cdef char text[64]
-    cdef _Der names, one
+    cdef Der names, one
     cdef uint8_t tag = 0
     cdef uint32_t at = 0
     cdef uint32_t count = 0
     into[0] = 0
     names.at = self.alternative
     names.left = self.alternative_length
-    while names.left > 0 and _next(&names, &tag, &one):
+    while names.left > 0 and der_next(&names, &tag, &one):
         if tag == _ADDRESS:
             if one.left != 4 and one.left != 16:
                 continue

@@ -9,20 +9,25 @@ from libc.stdlib cimport malloc
 from libc.string cimport memcmp, memcpy, memset, strlen
 
 from fastgw._core.buf cimport Memory, memory_close, memory_open, octets_append, octets_close, octets_open
+from fastgw._core.io.der cimport (
+    DER_EXTENSIONS,
+    DER_OBJECT,
+    DER_OCTET_STRING,
+    DER_SEQUENCE,
+    DER_SET,
+    Der,
+    der_expect,
+    der_extension,
+    der_is_id_ce,
+    der_next,
+    der_open,
+)
 from fastgw._core.io.openssl cimport BIO, openssl
 from fastgw._core.io.tls cimport TLS_OWN
 
 cdef enum:
-    _INTEGER = 0x02
-    _OCTET_STRING = 0x04
-    _OBJECT = 0x06
     _UTC_TIME = 0x17
     _GENERAL_TIME = 0x18
-    _BOOLEAN = 0x01
-    _SEQUENCE = 0x30
-    _SET = 0x31
-    _VERSION = 0xa0             # [0] of TBSCertificate
-    _EXTENSIONS = 0xa3          # [3]
     _KEY_ID = 0x80              # [0] of AuthorityKeyIdentifier
     _SERIAL = 0x82              # [2]
     _KINDS = 16                 # of parts of names that have a short name
@@ -31,20 +36,16 @@ cdef enum:
     _AUTHORITY_KEY = 35         # 2.5.29.35
 
 
-ctypedef struct _Der:
-    const uint8_t *at
-    uint32_t left
-
 ctypedef struct _Certificate:
     # Slices of the DER.
-    _Der serial
-    _Der issuer
-    _Der before
-    _Der after
-    _Der subject
-    _Der key_id
-    _Der issuer_key_id
-    _Der issuer_serial
+    Der serial
+    Der issuer
+    Der before
+    Der after
+    Der subject
+    Der key_id
+    Der issuer_key_id
+    Der issuer_serial
 
 ctypedef struct _Kind:
     const char *oid
@@ -96,48 +97,18 @@ cdef uint32_t peer_random(const TlsSession *session, uint8_t *into) noexcept nog
 # ---- DER
 
 
-cdef bint _next(_Der *self, uint8_t *tag, _Der *content) noexcept nogil:
-    """Take one element off the front; False if there is no whole one. Lengths of up to three octets."""
-    cdef uint32_t length, octets
-    cdef uint32_t head = 2
-    if self.left < 2:
-        return False
-    tag[0] = self.at[0]
-    length = self.at[1]
-    if length & 0x80:
-        octets = length & 0x7f
-        if octets == 0 or octets > 3 or self.left < 2 + octets:
-            return False
-        length = 0
-        while head < 2 + octets:
-            length = length << 8 | self.at[head]
-            head += 1
-    if length > self.left - head:
-        return False
-    content.at = self.at + head
-    content.left = length
-    self.at += head + length
-    self.left -= head + length
-    return True
-
-
-cdef inline bint _expect(_Der *self, uint8_t wanted, _Der *content) noexcept nogil:
-    cdef uint8_t tag = 0
-    return _next(self, &tag, content) and tag == wanted
-
-
-cdef void _key_ids(_Certificate *self, _Der value, uint8_t which) noexcept nogil:
+cdef void _key_ids(_Certificate *self, Der value, uint8_t which) noexcept nogil:
     """The content of one of the two extensions about keys (RFC 5280 sections 4.2.1.1 and 4.2.1.2)."""
-    cdef _Der listed, one
+    cdef Der listed, one
     cdef uint8_t tag = 0
     if which == _SUBJECT_KEY:
-        if _expect(&value, _OCTET_STRING, &one):
+        if der_expect(&value, DER_OCTET_STRING, &one):
             self.key_id = one
         return
-    if not _expect(&value, _SEQUENCE, &listed):
+    if not der_expect(&value, DER_SEQUENCE, &listed):
         return
     while listed.left > 0:
-        if not _next(&listed, &tag, &one):
+        if not der_next(&listed, &tag, &one):
             return
         if tag == _KEY_ID:
             self.issuer_key_id = one
@@ -145,50 +116,34 @@ cdef void _key_ids(_Certificate *self, _Der value, uint8_t which) noexcept nogil
             self.issuer_serial = one
 
 
-cdef void _extensions(_Certificate *self, _Der whole) noexcept nogil:
-    cdef _Der listed, one, oid, value
-    cdef uint8_t tag = 0
-    if not _expect(&whole, _SEQUENCE, &listed):
+cdef void _extensions(_Certificate *self, Der whole) noexcept nogil:
+    cdef Der listed, oid, value
+    if not der_expect(&whole, DER_SEQUENCE, &listed):
         return
-    while listed.left > 0:
-        if (not _expect(&listed, _SEQUENCE, &one) or not _expect(&one, _OBJECT, &oid)
-                or not _next(&one, &tag, &value)):
-            return
-        if tag == _BOOLEAN and not _next(&one, &tag, &value):
-            return
-        if (tag == _OCTET_STRING and oid.left == 3 and oid.at[0] == 0x55 and oid.at[1] == 29
-                and (oid.at[2] == _SUBJECT_KEY or oid.at[2] == _AUTHORITY_KEY)):
+    while listed.left > 0 and der_extension(&listed, &oid, &value):
+        if der_is_id_ce(&oid, 29, _SUBJECT_KEY) or der_is_id_ce(&oid, 29, _AUTHORITY_KEY):
             _key_ids(self, value, oid.at[2])
 
 
 cdef bint _read(_Certificate *self, const uint8_t *der, uint32_t length) noexcept nogil:
     """Where all of it stands; False if it is no certificate."""
-    cdef _Der whole, inner, part
+    cdef Der whole, part
     cdef uint8_t tag = 0
     memset(self, 0, sizeof(_Certificate))
-    whole.at = der
-    whole.left = length
-    if not _expect(&whole, _SEQUENCE, &inner) or not _expect(&inner, _SEQUENCE, &whole):
+    if not der_open(der, length, &whole, &self.serial):
         return False
-    if not _next(&whole, &tag, &part):
+    if not der_expect(&whole, DER_SEQUENCE, &part) or not der_expect(&whole, DER_SEQUENCE, &self.issuer):
         return False
-    if tag == _VERSION and not _next(&whole, &tag, &part):
+    if not der_expect(&whole, DER_SEQUENCE, &part) or not der_expect(&whole, DER_SEQUENCE, &self.subject):
         return False
-    if tag != _INTEGER:
+    if not der_next(&part, &tag, &self.before) or (tag != _UTC_TIME and tag != _GENERAL_TIME):
         return False
-    self.serial = part
-    if not _expect(&whole, _SEQUENCE, &part) or not _expect(&whole, _SEQUENCE, &self.issuer):
-        return False
-    if not _expect(&whole, _SEQUENCE, &part) or not _expect(&whole, _SEQUENCE, &self.subject):
-        return False
-    if not _next(&part, &tag, &self.before) or (tag != _UTC_TIME and tag != _GENERAL_TIME):
-        return False
-    if not _next(&part, &tag, &self.after) or (tag != _UTC_TIME and tag != _GENERAL_TIME):
+    if not der_next(&part, &tag, &self.after) or (tag != _UTC_TIME and tag != _GENERAL_TIME):
         return False
     while whole.left > 0:       # the key, unique identifiers, extensions
-        if not _next(&whole, &tag, &part):
+        if not der_next(&whole, &tag, &part):
             return False
-        if tag == _EXTENSIONS:
+        if tag == DER_EXTENSIONS:
             _extensions(self, part)
     return True
 
@@ -239,7 +194,7 @@ cdef bint peer_base64(Octets *into, const uint8_t *octets, uint32_t length) noex
     return True
 
 
-cdef bint _put_oid(Octets *into, const _Der *oid) noexcept nogil:
+cdef bint _put_oid(Octets *into, const Der *oid) noexcept nogil:
     """Numbers with dots between them; one that does not fit 32 bits ends it."""
     cdef uint32_t at, begin
     cdef uint32_t number = 0
@@ -263,7 +218,7 @@ cdef bint _put_oid(Octets *into, const _Der *oid) noexcept nogil:
     return True
 
 
-cdef bint _put_value(Octets *into, const _Der *value, bint legacy) noexcept nogil:
+cdef bint _put_value(Octets *into, const Der *value, bint legacy) noexcept nogil:
     """A part of a name, with escapes where RFC 2253 section 2.4 wants them; what is not ASCII always is one."""
     cdef uint32_t at
     cdef uint8_t octet
@@ -285,12 +240,12 @@ cdef bint _put_value(Octets *into, const _Der *value, bint legacy) noexcept nogi
     return True
 
 
-cdef bint _put_pair(Octets *into, _Der pair, bint legacy) noexcept nogil:
+cdef bint _put_pair(Octets *into, Der pair, bint legacy) noexcept nogil:
     """Type and value of one part: CN=example, or the numbers of a type that has no short name."""
-    cdef _Der oid, value
+    cdef Der oid, value
     cdef uint8_t tag = 0
     cdef uint32_t number
-    if not _expect(&pair, _OBJECT, &oid) or not _next(&pair, &tag, &value):
+    if not der_expect(&pair, DER_OBJECT, &oid) or not der_next(&pair, &tag, &value):
         return True
     for number in range(_KINDS):
         if _kinds[number].size == oid.left and memcmp(_kinds[number].oid, oid.at, oid.left) == 0:
@@ -299,15 +254,15 @@ cdef bint _put_pair(Octets *into, _Der pair, bint legacy) noexcept nogil:
     return _put_oid(into, &oid) and _put(into, b"=", 1) and _put_value(into, &value, legacy)
 
 
-cdef bint _put_name(Octets *into, _Der name, bint legacy) noexcept nogil:
+cdef bint _put_name(Octets *into, Der name, bint legacy) noexcept nogil:
     """A name: its parts in order with slashes, or the last one first with commas."""
-    cdef _Der parts[_PARTS]
-    cdef _Der relative, pair
+    cdef Der parts[_PARTS]
+    cdef Der relative, pair
     cdef uint32_t count = 0
     cdef uint32_t at, number
     cdef bint first
     while name.left > 0:
-        if count == _PARTS or not _expect(&name, _SET, &relative):
+        if count == _PARTS or not der_expect(&name, DER_SET, &relative):
             return True
         parts[count] = relative
         count += 1
@@ -315,7 +270,7 @@ cdef bint _put_name(Octets *into, _Der name, bint legacy) noexcept nogil:
         number = at if legacy else count - 1 - at
         relative = parts[number]
         first = True
-        while relative.left > 0 and _expect(&relative, _SEQUENCE, &pair):
+        while relative.left > 0 and der_expect(&relative, DER_SEQUENCE, &pair):
             if legacy and not _put(into, b"/", 1):
                 return False
             if not legacy and (at > 0 or not first) and not _put(into, b"," if first else b"+", 1):
@@ -330,7 +285,7 @@ cdef const char **_MONTHS = [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"J
                              b"Dec"]
 
 
-cdef bint _put_time(Octets *into, _Der time) noexcept nogil:
+cdef bint _put_time(Octets *into, Der time) noexcept nogil:
     """YYMMDDHHMMSSZ, or with four digits of the year (RFC 5280 section 4.1.2.5); nothing if it is another form."""
     cdef uint32_t numbers[6]
     cdef uint32_t at
