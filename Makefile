@@ -124,10 +124,11 @@ $(PY):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastgw needs Python 3.11 or newer; say which: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 
-# What is listed in pyproject.toml, without the package itself: tools, test partners, run-time libraries.
+# What is listed in pyproject.toml, all extras too, without the package itself: tools, test partners, run-time libraries.
 $(VENV)/.tools: pyproject.toml | $(PY)
 	$(PY) -m pip install -q $$($(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	  print(*(r.replace(" ", "") for r in p["dependencies"] + p["optional-dependencies"]["dev"]))')
+	  print(*(r.replace(" ", "") for rows in (p["dependencies"], *p["optional-dependencies"].values()) for r in rows \
+	  if not r.startswith(p["name"] + "[")))')
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.tools $(SOURCES)
