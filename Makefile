@@ -10,7 +10,7 @@ PYTEST = $(PY) -m pytest
 # What `make asan` leaves out: those read sources. And `make asan-short`: where no compiled code runs, or only what
 # runs elsewhere too; where processes come and go, their Python origins are what is slow.
 UNSANITIZED = tests/guards
-UNSANITIZED_SHORT = tests/access tests/bench tests/chaos tests/cli tests/config tests/doctor tests/managed tests/policy tests/probe \
+UNSANITIZED_SHORT = tests/access tests/admin tests/bench tests/chaos tests/cli tests/config tests/dashboard tests/doctor tests/managed tests/policy tests/probe \
   tests/store tests/why tests/rules/test_oracle.py tests/e2e/test_replacement.py tests/e2e/test_systemd.py tests/serve/test_lookup.py
 
 # How long `make fuzz` looks, all targets together, and how many run at a time.

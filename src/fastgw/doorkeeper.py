@@ -137,6 +137,9 @@ class Door:
             return AskedEntry(AskedKind.TOKEN_FACT, fact=self.judge.asked[one])
         if one.kind in OF_CERTIFICATES:
             return AskedEntry(AskedKind.CERTIFICATE_FACT, fact=self.judge.asked[one])
+        if one.kind == "country":
+            letters = [int.from_bytes(value.encode()) for value in one.values if len(value) == 2]
+            return AskedEntry(AskedKind.COUNTRY, tokens=letters)
         return AskedEntry(AskedKind.NEVER)
 
 

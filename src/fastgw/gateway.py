@@ -488,7 +488,7 @@ class Gateway:
         """The change is in force, or about to be."""
         self._revision = change.snapshot.revision
         self._check(self._published.take(change))
-        if any(one.stamps for one in (*change.made, *change.gone)):
+        if change.atlas is not None or any(one.stamps for one in (*change.made, *change.gone)):
             self._upkeep.watch(self._published.files)
 
     def _check(self, checks: Checks) -> None:

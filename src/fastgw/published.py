@@ -19,6 +19,7 @@ from fastgw.doorkeeper import Door, Doorkeeper
 from fastgw.entries import Found, Made, Supplies, build
 from fastgw.inspected import Inspected, Inspections, LimitCounters, RuleBook
 from fastgw.managed import SET
+from fastgw.places import Atlas, atlas
 from fastgw.policy import chains
 from fastgw.policy.access import OPEN, Access
 from fastgw.policy.compile import ZoneRows, compile_zone
@@ -62,6 +63,7 @@ class Change:
     made: list[Built]
     gone: list[Built]
     same: list[tuple[Built, Zone]]
+    atlas: Atlas | None = None
 
     @property
     def guarded(self) -> bool:
@@ -109,11 +111,12 @@ class Published:
         self._files: dict[Path, int] = {}  # how many zones are made with a file
         self._askers: dict[str, set[str]] = {}  # name -> zones whose rows depend on its records
         self._waiting: dict[str, set[str]] = {}  # name -> zones that had it resolved
+        self._atlas: Atlas | None = None  # where addresses are
         self._contexts: dict[int, int] = {}  # id of a context -> zones that use it
         self._checks: dict[int, dict[str, HealthTarget]] = {}  # number -> zones that have it checked, and how
 
     def change(self, config: Config, revision: int) -> Change:
-        """The snapshot for `config`. Raise CertificateError."""
+        """The snapshot for `config`. Raise CertificateError, StartupError."""
         looked = self._lookup.revision
         zones, touched, left = self._differing(config.zones)
         stale, same = self._stale(config, zones, touched, left)
@@ -127,6 +130,7 @@ class Published:
         gone = [self._built[name] for name in (*left, *(zone.name for zone in order)) if name in self._built]
         news = {one.zone.name: one for one in made}
         default = self._default(config.zones, news)
+        places = atlas(config.geoip, self._atlas)
         front, keep = (0, None) if default is None else self._front(config, news)
         snapshot = Snapshot(
             revision=revision,
@@ -138,14 +142,15 @@ class Published:
             front=front,
             front_keep=keep,
             own_records=config.tls.record_layer == "own",
+            places=None if places is None else places.places,
         )
-        return Change(snapshot, config.zones, zones, _about(config), looked, made, gone, same)
+        return Change(snapshot, config.zones, zones, _about(config), looked, made, gone, same, places)
 
     def take(self, change: Change) -> Checks:
         """`change`, the last one made, is in force."""
         self.snapshot, self._about = change.snapshot, change.about
         self._zones, self._by_name = change.zones, change.by_name
-        self.looked = change.looked
+        self.looked, self._atlas = change.looked, change.atlas
         for built, zone in change.same:
             built.zone = zone
         touched: set[int] = set()
@@ -177,7 +182,7 @@ class Published:
     @property
     def files(self) -> Collection[Path]:
         """Where a change would matter."""
-        return self._files.keys()
+        return self._files.keys() if self._atlas is None else self._files.keys() | set(self._atlas.files)
 
     # what differs
 

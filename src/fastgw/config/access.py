@@ -246,9 +246,11 @@ class _Judge:
             values = [one.lower().removeprefix("@") for one in values]
         elif kind == "country":
             values = [one.upper() for one in values]
-            self.report.warning(
-                where, "is never known: there is no database of addresses", "write ip", rule="never-known"
-            )
+            if not self.report.places:
+                hint = "name one in [server] geoip, or write ip"
+                self.report.warning(
+                    where, "is never known: there is no database of addresses", hint, rule="never-known"
+                )
         elif kind == "ip":
             networks = [network_of(self.report, (*where, index), one) for index, one in enumerate(values)]
             values = [str(one) for one in networks if one is not None]

@@ -115,11 +115,11 @@ def judge_expression(
             )
             _complain(report, path, RuleError(wrong, expression, start, start + len(name) + 1, hint=hint))
             return None
-    if asked.unknown:
+    if asked.unknown and not report.places:
         report.warning(
             path,
             f"asks for {', '.join(asked.unknown)}, which is never known: there is no database of addresses",
-            "write networks, as in ip.src in {192.0.2.0/24}",
+            "name one in [server] geoip, or write networks, as in ip.src in {192.0.2.0/24}",
             rule="never-known",
         )
     return asked

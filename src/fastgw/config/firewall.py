@@ -32,7 +32,7 @@ _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _AS = re.compile(r"(?:[Aa][Ss])?(\d{1,10})")
 _PASSES = Skip(phases=("http_request_firewall_custom", "http_ratelimit", "http_request_firewall_managed"))
 _PASSES_COUNTRY = Skip(phases=("http_request_firewall_custom", "http_ratelimit"))
-_UNKNOWN_HINT = "write the networks instead"
+_UNKNOWN_HINT = "name one in [server] geoip, or write the networks instead"
 
 
 @dataclass(slots=True)
@@ -100,12 +100,13 @@ def _origin(report: Report, table: IpAccessTable, path: Path) -> Network | int |
 
 
 def _never(report: Report, path: Path, found: _Kind, what: str) -> _Kind:
-    report.warning(
-        path,
-        f"names a {what}, which is never known: there is no database of addresses",
-        _UNKNOWN_HINT,
-        rule="never-known",
-    )
+    if not report.places:
+        report.warning(
+            path,
+            f"names a {what}, which is never known: there is no database of addresses",
+            _UNKNOWN_HINT,
+            rule="never-known",
+        )
     return found
 
 

@@ -173,6 +173,18 @@ def examine(source: Mapping[str, Any] | str | Path, text: str | None = None) -> 
     return Verdict(None if report.failed else config, report.sorted(), places)
 
 
+def take_geoip(report: Report, named: list[str], base: Path) -> tuple[Path, ...]:
+    """The databases of addresses; rules may ask for what they say."""
+    found = tuple(base / Path(name).expanduser() for name in named)
+    report.places = bool(found)
+    for number, path in enumerate(found):
+        if not path.is_file():
+            report.error(
+                ("server", "geoip", number), f"is {path}, which is no file", "write the path of an .mmdb file"
+            )
+    return found
+
+
 def _judge(
     data: Mapping[str, Any], report: Report, base: Path, source: Path | None, *, storing: bool = False
 ) -> Config:
@@ -196,6 +208,7 @@ def _judged(
     limits = report.table(LimitsTable, data.get("limits", {}), ("limits",)) or LimitsTable()
     listen = check_server(report, server, data)
     store = take_store(report, data.get("store", {}), base)
+    geoip = take_geoip(report, server.geoip, base)
     report.lists = take_lists(report, data["lists"], ("lists",)) if "lists" in data else {}
     storing = storing or store is not None
     admin = take_admin(report, data.get("admin"), base, storing=storing)
@@ -218,6 +231,7 @@ def _judged(
         source=source,
         store=store,
         lists=tuple(report.lists.items()),
+        geoip=geoip,
         admin=admin,
         warnings=report.sorted(),
     )

@@ -116,6 +116,14 @@ class ServerTable(Table):
         list[Network],
         Field(description="load balancers whose connections begin with a PROXY header, v1 or v2"),
     ] = Field(default=[])
+    geoip: Annotated[
+        list[Text],
+        Field(
+            max_length=4,
+            description="databases of addresses in the MaxMind DB format: countries, networks, cities;"
+            " what several know the first one says",
+        ),
+    ] = Field(default=[])
     origin_pull_cert: Annotated[
         CertTable | None,
         Field(description="shown to origins that ask, where the setting tls_client_auth is on"),

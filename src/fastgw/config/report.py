@@ -80,6 +80,7 @@ class Report:
         self.deep = deep  # are notes wanted, and what takes its time to find?
         self.failed = False  # is there an error among the problems?
         self.errors = 0
+        self.places = False  # is there a database of addresses?
         self.lists: Mapping[str, tuple[str, ...]] = {}  # of [lists], for all zones
         self.inspections: dict[str, Inspection] = {}  # that are good, by what is written
         self.known: dict[Hashable, Any] = {}  # tables that are good, by what is written

@@ -33,7 +33,8 @@ class Config:
 
     `limits` are numbers by the core's key, every limit of the catalogue once. `store`: the database that
     [store] names, whose zones are among `zones` only if somebody has put them there.
-    `lists` are those of [lists], for zones that come later.
+    `lists` are those of [lists], for zones that come later. `geoip`: databases of addresses, the first that
+    knows something is believed.
     """
 
     zones: tuple[Zone, ...]
@@ -47,5 +48,6 @@ class Config:
     source: Path | None = None
     store: Path | None = None
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    geoip: tuple[Path, ...] = ()
     admin: AdminPlace | None = None
     warnings: tuple[Problem, ...] = ()

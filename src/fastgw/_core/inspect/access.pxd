@@ -2,6 +2,7 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from fastgw._core.inspect.callers cimport Caller, ClientIdentity
+from fastgw._core.inspect.places cimport PlacesData
 from fastgw._core.inspect.policies cimport AccessRow
 from fastgw._core.rules.facts cimport RuleFacts, RuleText
 from fastgw._core.wire.fields cimport FieldSection
@@ -33,6 +34,7 @@ ctypedef struct AccessCall:
     uint8_t shown               # which of its tokens is the proof
     uint32_t token              # number of the service token; of BY_SERVICE_TOKEN
     bint assertion_wanted
+    const PlacesData *places    # set by who calls; NULL: nobody knows where addresses are
     uint8_t assertion[32]       # key of what the origin is told
 
 cdef AccessVerdict access_judge(const AccessRow *row, const RuleFacts *facts, const ClientIdentity *who,

@@ -29,10 +29,12 @@ from fastgw._core.inspect.paths cimport (
     path_is_within,
     path_read,
 )
+from fastgw._core.inspect.places cimport PlacesData, places_country
 from fastgw._core.inspect.policies cimport (
     ANY_SERVICE_TOKEN,
     BYPASS,
     CERTIFICATE_FACT,
+    COUNTRY,
     DENY,
     EVERYONE,
     NETWORK,
@@ -91,6 +93,7 @@ ctypedef struct _Case:
     const AccessRow *row
     const Caller *caller
     const RuleText *client
+    const PlacesData *places    # NULL: nobody knows where addresses are
     uint64_t now_ms
     uint32_t token              # number of the service token that was shown and is good; _NO_TOKEN
     uint64_t token_ends_ms
@@ -216,12 +219,16 @@ cdef bint _is_among(const uint32_t *numbers, uint32_t count, uint32_t wanted) no
 
 cdef _Truth _holds(_Case *case, const AskedRow *asked) noexcept nogil:
     """Does one thing that is asked hold of this caller?"""
+    cdef uint16_t country
     if asked.kind == EVERYONE:
         return _YES
     if asked.kind == NETWORK:
         if case.client.at == NULL:
             return _NO
         return <_Truth>address_set_has(&asked.networks, case.client.at, 4 if case.client.length == 4 else 6)
+    if asked.kind == COUNTRY:
+        country = places_country(case.places, case.client.at, case.client.length) if case.client.at != NULL else 0
+        return <_Truth>(country != 0 and _is_among(asked.tokens, asked.count, country))
     if asked.kind == TOKEN_FACT:
         return _fact(case, asked, 0, case.row.look.header_count)
     if asked.kind == CERTIFICATE_FACT:
@@ -437,6 +444,7 @@ cdef AccessVerdict access_judge_again(const AccessRow *row, const RuleText *host
     case.row = row
     case.caller = &call.caller
     case.client = client
+    case.places = call.places
     case.now_ms = now_ms
     case.pair_flaw = NULL
     _look_up_pair(&case)
@@ -478,7 +486,7 @@ cdef AccessVerdict access_judge(const AccessRow *row, const RuleFacts *facts, co
                                 uint64_t now_ms, AccessCall *call, char *text) noexcept nogil:
     """Judge a call by its head. Not to be called where access_applies says no.
 
-    `facts` needs section, head, hostname and client; `who` may be NULL; `now_ms` is the wall clock.
+    `facts` needs section, head, hostname and client, `call` its places; `who` may be NULL; `now_ms` is the wall clock.
     """
     cdef RuleText path
     path.at = NULL

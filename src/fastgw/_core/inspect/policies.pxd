@@ -16,6 +16,7 @@ cpdef enum AskedKind:
     ANY_SERVICE_TOKEN
     TOKEN_FACT                  # something that is known of a signed token once it is judged
     CERTIFICATE_FACT
+    COUNTRY                     # the client is in one of these: two letters, the first in the high octet
     NEVER                       # nothing fits
 
 cpdef enum PolicyDecision:

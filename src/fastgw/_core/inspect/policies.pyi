@@ -13,7 +13,8 @@ class AskedKind(IntEnum):
     ANY_SERVICE_TOKEN = 3
     TOKEN_FACT = 4
     CERTIFICATE_FACT = 5
-    NEVER = 6
+    COUNTRY = 6
+    NEVER = 7
 
 class PolicyDecision(IntEnum):
     ALLOW = 0

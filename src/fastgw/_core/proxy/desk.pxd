@@ -7,6 +7,7 @@ from fastgw._core.h2.settings cimport Settings
 from fastgw._core.h2.stream cimport Stream
 from fastgw._core.inspect.access cimport AccessCall
 from fastgw._core.inspect.gate cimport Inspector, Verdict
+from fastgw._core.inspect.places cimport Place
 from fastgw._core.inspect.rows cimport RuleRow
 from fastgw._core.io.fingerprint cimport Fingerprint
 from fastgw._core.io.loop cimport Loop, Source, Timer
@@ -66,6 +67,8 @@ cdef struct LinkFacts:
     uint8_t server[16]          # the address the client connected to
     uint8_t server_length       # 4 or 16; 0: it has none
     uint16_t server_port
+    uint64_t placed             # number of the databases that were asked where it is; 0: none was
+    Place place
     bint certified              # the next two are known
     Octets certificate          # what the client's says, see PeerTexts; empty: it showed none
     PeerTexts texts

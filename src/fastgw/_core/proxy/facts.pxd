@@ -19,6 +19,7 @@ cpdef enum TextFact:            # those of the catalogue of fields that are know
     CERTIFICATE_TEXTS = 10      # the first of PEER_TEXTS of them
     JA3 = 26
     JA4 = 27
+    PLACE_FIRST = 29            # the first of PLACE_TEXTS
 
 cpdef enum NumberFact:
     SERVER_PORT = 0
@@ -32,6 +33,8 @@ cpdef enum NumberFact:
     CERT_TOO_LARGE = 8
     CERT_CHAIN_TOO_LARGE = 9
     BOT_SCORE = 10
+    PLACE_ASNUM = 16
+    PLACE_IN_UNION = 17
 
 cdef const RuleFacts *facts_of(const InspectionData *asked, Exchange *exchange, Link *link,
                                const FieldSection *section, const RequestHead *head, const uint8_t *hostname,

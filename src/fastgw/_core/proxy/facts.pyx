@@ -10,6 +10,15 @@ from libc.string cimport memcmp, memcpy, memset
 from fastgw._core.buf cimport octets_close, octets_open, slots_take
 from fastgw._core.clock cimport clock_wall
 from fastgw._core.inspect.bots cimport BotView, bots_score
+from fastgw._core.inspect.places cimport (
+    PLACE_TEXTS,
+    Place,
+    PlacesData,
+    place_asnum,
+    place_in_union,
+    place_text,
+    places_find,
+)
 from fastgw._core.io.fingerprint cimport (
     FINGERPRINT_DONE,
     FINGERPRINT_WAITS,
@@ -95,6 +104,41 @@ cdef LinkFacts *_addressed(Link *link) noexcept nogil:
 cdef inline void _text(RuleText *into, const void *at, uint32_t length) noexcept nogil:
     into.at = <const uint8_t *>at
     into.length = length
+
+
+cdef const PlacesData *_placed(Link *link, const Place **into) noexcept nogil:
+    """The databases in force and what they say of the client: asked once, and again when there are others. Or NULL."""
+    cdef const PlacesData *places = link.desk.current.data.places if link.desk.current != NULL else NULL
+    cdef LinkFacts *self
+    cdef uint8_t address[16]
+    cdef uint16_t port
+    cdef uint8_t length
+    if places == NULL:
+        return NULL
+    self = facts_of_link(link)
+    if self == NULL:
+        return NULL
+    if self.placed != places.number:
+        length = address_of(link.peer, address, &port)
+        places_find(places, address, length, &self.place)
+        self.placed = places.number
+    into[0] = &self.place
+    return places
+
+
+cdef void _place_text(RuleText *into, uint32_t number, Link *link) noexcept nogil:
+    cdef const Place *place = NULL
+    cdef const PlacesData *places = _placed(link, &place)
+    if places != NULL:
+        into.at = place_text(places, place, number, &into.length)
+
+
+cdef int64_t _place_number(uint32_t number, Link *link) noexcept nogil:
+    cdef const Place *place = NULL
+    cdef const PlacesData *places = _placed(link, &place)
+    if places == NULL:
+        return INT64_MIN
+    return place_asnum(places, place) if number == PLACE_ASNUM else place_in_union(places, place)
 
 
 cdef LinkFacts *_certified(Link *link) noexcept nogil:
@@ -186,6 +230,8 @@ cdef void _link_text(CallFacts *self, uint32_t number, Link *link) noexcept nogi
         into.at = <const uint8_t *>peer_cipher(&link.transport.tls, &into.length)
     elif TLS_CLIENT_RANDOM <= number <= TLS_CIPHERS_SHA1 or number == JA3 or number == JA4:
         _print_text(into, number, link)
+    elif PLACE_FIRST <= number < PLACE_FIRST + <uint32_t>PLACE_TEXTS:
+        _place_text(into, number - PLACE_FIRST, link)
     elif CERTIFICATE_TEXTS <= number < CERTIFICATE_TEXTS + <uint32_t>PEER_TEXTS:
         _certificate_text(into, number - CERTIFICATE_TEXTS, link)
 
@@ -228,6 +274,8 @@ cdef int64_t _number(Link *link, uint32_t number) noexcept nogil:
         if facts == NULL:
             return INT64_MIN
         return facts.texts.too_large if number == CERT_TOO_LARGE else facts.texts.chain_too_large
+    if number == PLACE_ASNUM or number == PLACE_IN_UNION:
+        return _place_number(number, link)
     if number == HELLO_LENGTH and link.print_ != NULL and link.print_.state == FINGERPRINT_DONE:
         return link.print_.hello_length
     return INT64_MIN

@@ -170,6 +170,7 @@ cdef Guarded guard_judge(Exchange *self, FieldSection *section, RequestHead *hea
         facts.client.length = address_of(self.client_link.peer, client, &port)
         facts.client.at = client if facts.client.length > 0 else NULL
         _identity(self, hostname, facts.hostname.length, &who)
+        call.places = self.desk.current.data.places
         verdict = access_judge(row, &facts, &who, now_ms, call, text)
         if verdict == TO_BE_ASKED:
             self.guard_rounds += 1
@@ -262,6 +263,7 @@ cdef bint guard_look_again(Exchange *self) noexcept nogil:
         client.length = stay.client_length
         path.at, path.length = stay.path.data, stay.path.length
         stay.number, stay.epoch = row.number, access_epoch(row)
+        stay.call.places = self.desk.current.data.places if self.desk.current != NULL else NULL
         verdict = access_judge_again(row, &hostname, &client, &path, now_ms, &stay.call, text)
     if verdict != ADMITTED and not (verdict == TO_BE_ASKED and stay.call.assertion_wanted):
         snprintf(text, sizeof(text), b"zone %s: what this stream was admitted by does not count any more",

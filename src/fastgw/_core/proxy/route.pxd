@@ -1,6 +1,7 @@
 """The snapshot: hostname -> record -> zone -> what is to be done, compiled, frozen, without Python."""
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from fastgw._core.inspect.places cimport PlacesData
 from fastgw._core.inspect.policies cimport AccessRow
 from fastgw._core.inspect.rows cimport InspectionRow
 from fastgw._core.io.openssl cimport SSL_CTX
@@ -151,6 +152,7 @@ ctypedef struct SnapshotData:
     uint32_t labels[LABELS_MAX]     # hostnames by their number of labels: what is 0 need not be looked up
     const CertificateRow *default_certificate   # NULL: TLS cannot be spoken
     SSL_CTX *front              # what connections are accepted with until their name is known; NULL: the default's
+    const PlacesData *places    # where addresses are; NULL: nobody knows
     bint own_records            # connections of clients are opened and sealed without OpenSSL where they can be
     uint32_t demanding          # certificates whose names ask something of a handshake
     const OriginRow **warm      # origins with connections that are kept ready

@@ -1,4 +1,5 @@
 """A snapshot as Python holds it: blocks, and the indices over them."""
+from fastgw._core.inspect.places cimport Places
 from fastgw._core.proxy.route cimport SnapshotData
 from fastgw._core.proxy.rows cimport Certificate, ZoneBlock
 
@@ -14,6 +15,7 @@ cdef class Snapshot:
     cdef dict warm              # blocks whose origins want connections kept ready, by the name of the zone
     cdef Certificate default    # None: there is none
     cdef object front_keep      # what keeps data.front alive
+    cdef Places places
     cdef tuple kept             # once released: the blocks
 
     cdef void _close(self) noexcept

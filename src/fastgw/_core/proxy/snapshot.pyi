@@ -1,6 +1,7 @@
 from collections.abc import Iterable
 from typing import Self, final
 
+from fastgw._core.inspect.places import Places
 from fastgw._core.proxy.rows import Certificate, ZoneBlock
 
 @final
@@ -16,6 +17,7 @@ class Snapshot:
         gone: Iterable[int] = (),
         front: int = 0,
         front_keep: object = None,
+        places: Places | None = None,
         own_records: bool = True,
     ) -> Self: ...
     @property

@@ -9,6 +9,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 
 from fastgw._core.clock cimport clock_now
+from fastgw._core.inspect.places cimport Places
 from fastgw._core.io.openssl cimport SSL_CTX
 from fastgw._core.io.tls cimport TLS_1_2
 from fastgw._core.proxy.facts cimport BOT_SCORE, HELLO_LENGTH, JA3, TLS_CLIENT_RANDOM
@@ -51,11 +52,13 @@ cdef class Snapshot:
     gone     numbers of endpoints that are in no snapshot any more
     front    address of the SSL_CTX that connections are accepted with until their name is known, 0: the default's;
              `front_keep` keeps it alive
+    places   where addresses are, None: nobody knows
     own_records  may records of TLS be sealed and opened without OpenSSL?
     """
 
     def __cinit__(self, *, uint64_t revision, added=(), dropped=(), Snapshot before=None, Certificate default=None,
-                  gone=(), size_t front=0, front_keep=None, bint own_records=True):
+                  gone=(), size_t front=0, front_keep=None, bint own_records=True,
+                  Places places=None):
         cdef uint32_t number
         cdef uint32_t *numbers
         self.data = <SnapshotData *>calloc(1, sizeof(SnapshotData))
@@ -67,6 +70,9 @@ cdef class Snapshot:
         self.data.front = <SSL_CTX *>front
         self.front_keep = front_keep
         self.data.own_records = own_records
+        self.places = places
+        if places is not None:
+            self.data.places = &places.data
         if default is not None:
             self.data.default_certificate = &default.row
         added, dropped = list(added), list(dropped)

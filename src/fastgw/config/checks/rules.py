@@ -109,7 +109,7 @@ _RULES = (
         "never-known",
         "warning",
         "A rule asks where an address is, which is never known: there is no database of addresses.",
-        "Write networks.",
+        "Name a database in [server] geoip, or write networks.",
         "spec 6",
     ),
     Rule("response-for-http", "note", "A response has a type that only HTTP clients see.", "", "spec 6"),
