@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from bench import exact
-from bench.load.workshop import MissingError, alone
+from bench.load.workshop import MissingError
 from tests.support.needs import missing
 
 
 def test_two_workers_admit_the_limit_within_a_hundredth() -> None:
     """Within one period, so that time has no part in it. `python -m bench.exact` looks at many periods."""
     try:
-        with alone():
-            count = exact.measure(limit=10_000, period=60, seconds=1.5)
+        count = exact.measure(limit=10_000, period=60, seconds=1.5)
     except MissingError as error:
         missing(str(error))
     print(count)
