@@ -29,7 +29,7 @@ CHAOS_SECONDS ?= 120
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale rfc dist wheel clean
+.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale bench-exact rfc dist wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -102,6 +102,9 @@ bench-reload: build ## 1000 calls/s and a reload every 0.1 s: does a call fail, 
 
 bench-scale: build ## ten thousand zones: from a store, compile, publish, change, hold and look up
 	@$(PY) -m bench.scale
+
+bench-exact: build ## how exactly a rate limit counts under all the load there can be (SECONDS=30)
+	@$(PY) -m bench.exact --seconds $(or $(SECONDS),30)
 
 rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 	$(PY) -m tests.support.rfc

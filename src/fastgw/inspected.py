@@ -51,7 +51,8 @@ _ACTIONS = {
 }
 
 
-_SCORED = 1 << NUMBER_FACTS.index("cf.bot_management.score")
+_SCORE = "cf.bot_management.score"
+_SCORED = 1 << NUMBER_FACTS.index(_SCORE)
 
 Choices = tuple[tuple[Way, ...], tuple[str, ...]]
 
@@ -78,12 +79,14 @@ class Inspected:
     rules  those that are on, by their number in the program; a rate limit that counts other calls than those
            it is about has two numbers, of which the second counts: what it has refused is not counted
     values  expressions whose values rules want -> their number
+    scored  is the score of the client computed for each call?
     """
 
     core: core.Inspection
     rules: tuple[Rule, ...]
     managed: tuple[ManagedRow, ...]
     values: Mapping[str, int]
+    scored: bool = False
 
     @property
     def keys(self) -> tuple[tuple[str, bool], ...]:
@@ -158,13 +161,14 @@ class Inspections:
         ]
         rules = self._loaded(image)
         numbers = _SCORED if asked.bots else 0
+        scored = asked.bots or any(_SCORE in text for text in (*values, *(text for _, text, _ in flat)))
         if asked.managed.enabled and self._managed:
             choices, off = self._choices(asked.managed)
             made = core.Inspection(rules, entries, self._managed_program(), choices, off, numbers)
         else:
             made = core.Inspection(rules, entries, numbers=numbers)
         managed = self._managed if asked.managed.enabled else ()
-        return Inspected(made, tuple(rule for rule, _, _ in flat), managed, values)
+        return Inspected(made, tuple(rule for rule, _, _ in flat), managed, values, scored)
 
     def _loaded(self, image: Image) -> Rules:
         matchers = []

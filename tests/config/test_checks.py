@@ -87,6 +87,10 @@ PAIRS = {
         ruled('action = "block"\nresponse = { content = "{}", content_type = "application/json" }'),
         ruled('action = "block"\nresponse = { content = "no" }'),
     ),
+    "window-above-limit": (
+        ruled(RATED.format("octets_per_period").replace("= 5 ", "= 524_287 ")),
+        ruled(RATED.format("octets_per_period").replace("= 5 ", "= 524_288 ")),
+    ),
     "binary-metadata": (
         ruled('phase = "transform"\nheaders.a-bin = { operation = "set", value = "YQ" }'),
         ruled('phase = "transform"\nheaders.a-bin = { operation = "remove" }'),
@@ -250,3 +254,14 @@ def test_sarif(place):
     assert location["region"] == {"startLine": 7}
     last = run["results"][-1]["locations"][0]["physicalLocation"]
     assert last == {"artifactLocation": {"uri": "config"}}
+
+
+def test_the_window_that_is_compared_is_the_one_that_is_set():
+    limited = ruled(RATED.format("octets_per_period").replace("= 5 ", "= 32_768 "))
+    small, large = (
+        f"{limited}[limits]\nstream_window = 65535\n",
+        f"{limited}[limits]\nstream_window = 65537\n",
+    )
+    found = [[problem.rule for problem in examine("fastgw.toml", text).problems] for text in (small, large)]
+    assert found[0].count("window-above-limit") == 0
+    assert found[1].count("window-above-limit") == 1

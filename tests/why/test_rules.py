@@ -163,3 +163,32 @@ def test_octets_have_no_address() -> None:
     result = CliRunner().invoke(group, ["explain", "--ip", "127.0.0.1", "00"])
     assert result.exit_code == 2
     assert "--ip is about a call" in result.output
+
+
+SCORED = Rule("robots", "cf.bot_management.score lt 60", "block")
+
+
+@pytest.mark.parametrize(
+    ("agent", "reason", "by"), [("curl/8", "agent_tool", "robots"), ("grpc-go/1.85.0", None, None)]
+)
+def test_the_score_and_its_reasons_are_told(gateway, origin, agent, reason, by) -> None:
+    """A rule is judged by the score that is told."""
+    config = gateway(origin).gateway.config
+    zones = tuple(
+        dataclasses.replace(zone, inspection=Inspection((phased(CUSTOM, SCORED),))) for zone in config.zones
+    )
+    config = dataclasses.replace(config, zones=zones)
+    steps = explain(config, Request("gw.test", "/a/A", (("user-agent", agent),)))
+    (step,) = [step for step in steps if step.id == "rules"]
+    assert step.facts["denied_by"] == by
+    assert f"bot score {step.facts['bot_score']} by the head alone" in step.says
+    assert step.facts["bot_reasons"][:1] == ([] if reason is None else [reason])
+    assert (reason or "nothing against it") in step.says
+    denial = answer(steps)
+    assert denial is None or "score" not in denial.message, "clients are not told"
+
+
+def test_a_score_that_nobody_asks_for_is_not_told(house: House) -> None:
+    steps = explain(house.gateway.config, Request("gw.test", "/a/A", ()))
+    (step,) = [step for step in steps if step.id == "rules"]
+    assert "bot_score" not in step.facts

@@ -113,7 +113,7 @@ def with_zone(config: Config, table: Mapping[str, Any], *, deep: bool = False) -
     names = ZoneNames(config.zones)
     judged = None if parts is None else check_one(report, parts, names, config.listen, base)
     if judged is not None and deep:
-        advise(report, [judged], names)
+        advise(report, [judged], names, dict(config.limits)["stream_window"])
     if report.failed or judged is None:
         raise ConfigError(report.sorted())
     place = names.place(judged.zone.name)
@@ -214,11 +214,12 @@ def _judged(
     admin = take_admin(report, data.get("admin"), base, storing=storing)
     parts = _zones(report, data.get("zone", []), storing=storing)
     judged = check_zones(report, parts, listen, base)
-    if report.deep and not report.failed:
-        advise(report, judged, by_name(record for one in judged for record in one.zone.records))
     access = _access_log(report, log, base)
     values = check_limits(report, limits)
     tls = take_server_tls(report, server, base)
+    if report.deep and not report.failed:
+        known = by_name(record for one in judged for record in one.zone.records)
+        advise(report, judged, known, dict(values)["stream_window"])
     config = Config(
         zones=tuple([one.zone for one in judged]),
         listen=listen,

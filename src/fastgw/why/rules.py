@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fastgw._core.inspect.bots import TABLE, BotReason
+from fastgw._core.inspect.bots import score as score_of
 from fastgw._core.inspect.door import Trial
 from fastgw._core.rules.door import Head
 from fastgw.inspected import PHASES, Inspected, Inspections, left_out
@@ -32,13 +34,21 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What rules have said. `denied_by`: None if the call goes on; `response`: what its owner has written."""
+    """What rules have said.
+
+    denied_by  None if the call goes on
+    response   what its owner has written
+    score      of the client, by its head alone: how it opened its connection is not known; None: nobody asks
+    reasons    name and meaning of what took points off the score, the heaviest first
+    """
 
     text: str
     denied_by: str | None
     response: Response | None
     phases: list[dict[str, object]]
     held: list[str]
+    score: int | None
+    reasons: dict[str, str]
 
 
 def ask(
@@ -52,15 +62,22 @@ def ask(
     inspected = Inspections().of(asked)
     if inspected is None:
         return None
+    octets = [(name.encode(), value.encode(errors="surrogateescape")) for name, value in fields]
+    score, reasons = score_of(octets) if inspected.scored else (None, [])
+    numbers = {
+        NUMBER_FACTS.index("cf.edge.server_port"): caller.port,
+        NUMBER_FACTS.index("cf.edge.client_tcp"): 1,
+        NUMBER_FACTS.index("cf.bot_management.score"): score or 0,
+    }
     head = Head(
-        [(name.encode(), value.encode(errors="surrogateescape")) for name, value in fields],
+        octets,
         hostname.encode(),
         caller.address or None,
         None,
         caller.tls,
         int(time.time() * 1000),
         {TEXT_FACTS.index("cf.tls_version"): b"TLSv1.3"} if caller.tls else {},
-        {NUMBER_FACTS.index("cf.edge.server_port"): caller.port, NUMBER_FACTS.index("cf.edge.client_tcp"): 1},
+        numbers,
         {TEXT_FACTS.index("cf.zone.name"): zone.encode()},
     )
     outcome, held, verdict = Trial(inspected.core, zone).ask(head)
@@ -76,6 +93,8 @@ def ask(
         response=response,
         phases=_phases(asked, inspected, own, theirs),
         held=[(inspected.managed if managed else inspected.rules)[number].id for number, managed, _ in held],
+        score=score,
+        reasons={name: TABLE[BotReason[name.upper()]][1] for name in reasons},
     )
 
 

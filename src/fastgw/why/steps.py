@@ -320,17 +320,26 @@ def _rules(way: _Way) -> Step | None:
     if said is None:
         return None
     facts: Facts = {"held": said.held, "denied_by": said.denied_by, "phases": said.phases}
+    scored = ""
+    if said.score is not None:
+        facts |= {"bot_score": said.score, "bot_reasons": list(said.reasons)}
+        why = (
+            "; ".join(f"{name}, {meaning}" for name, meaning in said.reasons.items()) or "nothing against it"
+        )
+        scored = f"; bot score {said.score} by the head alone ({why})"
     count = sum(len(phase["rules"]) for phase in said.phases)  # type: ignore[arg-type, misc]
     if said.denied_by is None:
         held = f"; held: {', '.join(said.held)}" if said.held else ", none of which holds"
-        return Step("rules", f"{_counted(count)} of zone {zone.name}{held}", facts)
+        return Step("rules", f"{_counted(count)} of zone {zone.name}{held}{scored}", facts)
     http, grpc, _ = TABLE[LocalReply.RULE_BLOCKED]
     message = said.text
     if said.response is not None:
         http = said.response.status_code
         grpc = grpc if said.response.grpc_status is None else said.response.grpc_status
         message = said.response.content or message
-    return Step("rules", said.text, facts, Denial(LocalReply.RULE_BLOCKED.name.lower(), http, grpc, message))
+    return Step(
+        "rules", said.text + scored, facts, Denial(LocalReply.RULE_BLOCKED.name.lower(), http, grpc, message)
+    )
 
 
 def _counted(count: int) -> str:

@@ -112,6 +112,13 @@ _RULES = (
         "Name a database in [server] geoip, or write networks.",
         "spec 6",
     ),
+    Rule(
+        "window-above-limit",
+        "warning",
+        "A stream's window is more than twice the octets that a rate limit gives a stream.",
+        "Write a larger octets_per_period, or a smaller stream_window in [limits].",
+        "spec 6",
+    ),
     Rule("response-for-http", "note", "A response has a type that only HTTP clients see.", "", "spec 6"),
     Rule("binary-metadata", "note", "A rule sets binary metadata, which must be base64.", "", "spec 6"),
     Rule(
