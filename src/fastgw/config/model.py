@@ -28,6 +28,7 @@ from fastgw.config.ruletables import (
     UserAgentTable,
 )
 from fastgw.config.settings import SettingsTable
+from fastgw.config.sharing import RateLimitsTable
 from fastgw.config.tls import CertsField, CertTable, ClientCertsField, HostnamesField, Network, PullField
 from fastgw.policy import limits
 from fastgw.policy.catalogue import Plan
@@ -376,6 +377,9 @@ class FileTable(Table):
         AdminTable | None, Field(description="the admin API, which is off without this table")
     ] = None
     limits: LimitsTable = Field(default=LimitsTable(), description="what peers may ask")  # type: ignore[valid-type]
+    rate_limits: Annotated[RateLimitsTable, Field(description="do several gateways count together")] = (
+        RateLimitsTable()
+    )
     lists: ListsField = Field(
         default={}, description="addresses, numbers or texts by a name that rules of all zones write as $name"
     )
