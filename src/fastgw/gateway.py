@@ -155,7 +155,9 @@ class Gateway:
                 "workers": workers,
                 "zones": zones,
                 "rules": self._rules.rows(self._rule_tallies()),
-                "rate_limit_shared": None if self._counters.sharing is None else self._counters.sharing.stats(),
+                "rate_limit_shared": None
+                if self._counters.sharing is None
+                else self._counters.sharing.stats(),
                 "endpoints": self._endpoints.stats(),
                 "certificates": [one.row for one in self._expiring()],
             }
@@ -323,7 +325,7 @@ class Gateway:
             self._take(change)
             for name in _FIXED:
                 if getattr(config, name) != getattr(self.config, name):
-    shown = "rate_limits" if name == "sharing" else name
+                    shown = "rate_limits" if name == "sharing" else name
                     logger.warning("%s has changed, which takes effect at the next start", shown)
             if config.tls.proxy_protocol != self.config.tls.proxy_protocol:
                 logger.warning("proxy_protocol has changed, which takes effect at the next start")

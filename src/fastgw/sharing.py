@@ -1,7 +1,7 @@
-"""The thread that lets gateways count calls together: what passed here goes to Redis, what passed elsewhere comes back.
+"""The thread that lets gateways count together: what passed here goes to Redis, what passed elsewhere comes.
 
-No call waits for it. In each turn it takes what workers have written down, sends it in one round trip, and leaves
-new leases. Redis holds sums by hashed keys, for two windows each.
+No call waits for it. In each turn it takes what workers have written down, sends it in one round trip, and
+leaves new leases. Redis holds sums by hashed keys, for two windows each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastgw._core.inspect.counters import Counters
-from fastgw._core.inspect.shares import Shares, ShareMode
+from fastgw._core.inspect.shares import ShareMode, Shares
 from fastgw.policy.sharing import BATCH, RECORDS, SharedLimits
 
 CONNECT = 1.0  # seconds that a connection may take

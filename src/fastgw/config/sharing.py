@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
-from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field
-
-from fastgw.config.fields import Duration, Table, Text
+from fastgw.config.model import RateLimitsTable
 from fastgw.config.report import Report
-from fastgw.policy.sharing import LEASE_LEAST_MS, LEASE_MOST_MS, LEASE_MS, PREFIX, OnLoss, SharedLimits
+from fastgw.policy.sharing import LEASE_LEAST_MS, LEASE_MOST_MS, SharedLimits
 
 _HINT = "write redis://HOST:PORT/0, rediss://HOST:PORT/0 or unix:///run/redis.sock"
 _PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _OPTIONS = ("db", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-
-
-class RateLimitsTable(Table):
-    """[rate_limits]: several gateways count together, by way of a Redis; without it each counts alone."""
-
-    redis: Annotated[
-        Text | None,
-        Field(description="redis://, rediss:// (with TLS) or unix:// URL of the Redis they share"),
-    ] = None
-    redis_password: Annotated[
-        Text | None, Field(description='instead of in the URL, as in "${file:/run/secrets/redis}"')
-    ] = None
-    redis_on_loss: Annotated[
-        OnLoss,
-        Field(
-            description="while Redis is away: local: each gateway counts alone; deny: no call that a limit is"
-            " about passes; allow: each passes"
-        ),
-    ] = "local"
-    redis_lease: Annotated[Duration, Field(description='how long a lease holds: "10ms" to "1s"')] = LEASE_MS
-    redis_prefix: Annotated[
-        Text, Field(description="of all keys; gateways with the same one share their limits")
-    ] = PREFIX
-    redis_secret: Annotated[
-        Text | None,
-        Field(description="the same in all gateways: without it, who reads Redis can try out values"),
-    ] = None
 
 
 def take_sharing(report: Report, data: object) -> SharedLimits | None:

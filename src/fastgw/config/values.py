@@ -34,7 +34,8 @@ class Config:
 
     `limits` are numbers by the core's key, every limit of the catalogue once. `store`: the database that
     [store] names, whose zones are among `zones` only if somebody has put them there.
-    `lists` are those of [lists], for zones that come later. `sharing` None: rate limits are this gateway's alone.
+    `lists` are those of [lists], for zones that come later. `sharing` None: rate limits
+    are this gateway's alone.
     """
 
     zones: tuple[Zone, ...]
