@@ -341,7 +341,7 @@ cdef bint counter_use(CounterTable *self, const uint64_t *key, const CounterTerm
 
 cdef void counter_add(CounterTable *self, const uint64_t *key, const CounterTerms *terms, uint64_t calls,
                       uint64_t first_ms, uint64_t now_ns) noexcept nogil:
-    """So many calls of a key have passed, here or elsewhere; a first window begins at `first_ms`, as all clocks have it.
+    """So many calls of a key have passed, here or elsewhere; a first window begins at `first_ms`.
 
     Of windows that are there already the current one gets them.
     """

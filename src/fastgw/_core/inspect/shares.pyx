@@ -301,7 +301,8 @@ cdef void _tell(Shares self, uint32_t at, uint64_t now_ns, uint8_t *into) noexce
     memcpy(&into[40], words, 16)
 
 
-cdef void _hear(Shares self, CounterTable *counters, uint32_t at, const uint8_t *answer, uint64_t now_ns) noexcept nogil:
+cdef void _hear(Shares self, CounterTable *counters, uint32_t at, const uint8_t *answer,
+                uint64_t now_ns) noexcept nogil:
     """The sums of all gateways in this window and the one before: others' calls count here too, a new lease begins."""
     cdef ShareTable *table = self.table
     cdef ShareRecord *record = &table.records[self.taken[at]]
@@ -349,7 +350,7 @@ cdef void *_map(uint64_t size) except NULL:
 cdef class Shares:
     """The records of one gateway, and the border to whoever talks to the others.
 
-    records    keys that are shared at once; 144 octets each, taken from the system as they are used
+    records    keys that are shared at once; 136 octets each, taken from the system as they are used
     batch      of them, most that are told in one turn
     turn_ms    from one turn to the next
     fleet_key  16 octets, the same in all gateways
