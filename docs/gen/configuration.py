@@ -123,6 +123,7 @@ TABLES = {
     "LogTable": "## `[log]`",
     "StoreTable": "## `[store]`",
     "AdminTable": "## `[admin]`",
+    "RateLimitsTable": "## `[rate_limits]`",
     "ZoneTable": "## `[[zone]]`",
     "CertTable": "## `cert` and an entry of `certs`",
     "ClientCertsTable": "## `[[zone.client_certs]]`",

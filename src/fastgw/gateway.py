@@ -30,6 +30,7 @@ from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
 from fastgw.serve.sockets import Listening, bind_all, network_row
 from fastgw.serve.upkeep import Expiring, Upkeep
+from fastgw.sharing import Sharing
 from fastgw.tls.trust import Shelf
 
 HookT = TypeVar("HookT", bound=hooks.Hook)
@@ -39,7 +40,7 @@ SETTLE = 0.5  # seconds that workers may take to see what was published
 ABORT_GRACE = 5.0  # seconds a worker may take to end at once
 
 # What a running gateway cannot take over from another configuration.
-_FIXED = ("listen", "workers", "drain_timeout_ms", "access_log", "limits")
+_FIXED = ("listen", "workers", "drain_timeout_ms", "access_log", "limits", "sharing")
 
 logger = logging.getLogger("fastgw")
 
@@ -64,7 +65,8 @@ class Gateway:
         self._lookup = Lookup(self._names_changed)
         self._endpoints = Endpoints()
         self._rules = RuleBook(self._rule_tallies)
-        self._counters = LimitCounters(dict(self.config.limits)["counters_memory"])
+        sharing = None if self.config.sharing is None else Sharing(self.config.sharing)
+        self._counters = LimitCounters(dict(self.config.limits)["counters_memory"], sharing)
         self._doorkeeper = Doorkeeper()
         self._published = self._nothing()
         self._health: Health | None = None
@@ -131,6 +133,7 @@ class Gateway:
 
         `endpoints`: state and counters of each address that calls have been or are sent to.
         `rules`: by zone and id, how often each rule that has held did, and how many calls it has denied.
+        `rate_limit_shared`: how counting together with other gateways goes; None: it is not wanted.
         `certificates`: those in force and how long they are good for.
         """
         with self._lock:
@@ -152,6 +155,9 @@ class Gateway:
                 "workers": workers,
                 "zones": zones,
                 "rules": self._rules.rows(self._rule_tallies()),
+                "rate_limit_shared": None
+                if self._counters.sharing is None
+                else self._counters.sharing.stats(),
                 "endpoints": self._endpoints.stats(),
                 "certificates": [one.row for one in self._expiring()],
             }
@@ -287,6 +293,8 @@ class Gateway:
         for thread in self._threads:
             thread.start()
         self._upkeep.start()
+        if self._counters.sharing is not None:
+            self._counters.sharing.start()
         if self._access_log is not None:
             self._access_log.start()
 
@@ -317,7 +325,8 @@ class Gateway:
             self._take(change)
             for name in _FIXED:
                 if getattr(config, name) != getattr(self.config, name):
-                    logger.warning("%s has changed, which takes effect at the next start", name)
+                    shown = "rate_limits" if name == "sharing" else name
+                    logger.warning("%s has changed, which takes effect at the next start", shown)
             if config.tls.proxy_protocol != self.config.tls.proxy_protocol:
                 logger.warning("proxy_protocol has changed, which takes effect at the next start")
             self._upkeep.rotation = config.tls.ticket_rotation_ms / 1000
@@ -421,6 +430,8 @@ class Gateway:
                     self._last_stats = self.stats()
                 self._ended = True
                 self._workers, self._threads, self._snapshots = [], [], []
+        if self._counters.sharing is not None:
+            self._counters.sharing.close()
         self._upkeep.close()
         self._lookup.close()
         if self._hooks is not None:

@@ -22,6 +22,7 @@ from fastgw.rules.compile import compile_rules
 from fastgw.rules.fields import NUMBER_FACTS
 from fastgw.rules.image import Image
 from fastgw.rules.regex.judge import judge, tables_of
+from fastgw.sharing import Sharing
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 SLOTS_KEPT = 4096  # counters of rules that are gone, before one is given to another rule
@@ -97,8 +98,9 @@ class Inspected:
 class LimitCounters:
     """The counters of all rate limits of the process: memory is taken when the first limit wants them."""
 
-    def __init__(self, octets: int = 1 << 20) -> None:
+    def __init__(self, octets: int = 1 << 20, sharing: Sharing | None = None) -> None:
         self._octets = octets
+        self.sharing = sharing
         self._table: Counters | None = None
 
     @property
@@ -106,7 +108,15 @@ class LimitCounters:
         """Of the core."""
         if self._table is None:
             self._table = Counters(self._octets)
+            if self.sharing is not None:
+                self.sharing.join(self._table)
         return self._table
+
+    def name(self, zone: str, slots: Sequence[int], rules: Sequence[Rule]) -> None:
+        """Other gateways are to know rate limits of a zone, whatever number they have here."""
+        if self.sharing is not None:
+            limits = zip(slots, rules, strict=False)
+            self.sharing.name(zone, [(slot, rule.id) for slot, rule in limits if rule.ratelimit is not None])
 
     def stats(self) -> dict[str, int]:
         """How many are there, how many have a key, how often they were too few."""

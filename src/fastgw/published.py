@@ -103,7 +103,8 @@ class Published:
         self._zone_number = zone_number
         self._book = RuleBook(dict) if book is None else book
         self._doorkeeper = Doorkeeper() if doorkeeper is None else doorkeeper
-        self._inspections = Inspections(SET, counters)
+        self._counters = LimitCounters() if counters is None else counters
+        self._inspections = Inspections(SET, self._counters)
         self._built: dict[str, Built] = {}
         self._zones: tuple[Zone, ...] = ()
         self._by_name: dict[str, Zone] = {}
@@ -273,6 +274,7 @@ class Published:
         inspected = self._inspections.of(replace(rows.zone.inspection, access=OPEN))
         if inspected is not None:
             slots = self._book.slots(zone.name, inspected.keys)
+            self._counters.name(zone.name, slots, inspected.rules)
             entries.zone = entries.zone._replace(inspection=inspected.core, slots=slots)
         before = self._built.get(zone.name)
         door = self._door(zone, rows.zone.inspection.access, before, marks)

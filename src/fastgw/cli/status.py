@@ -43,6 +43,11 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("calls", f"{found['calls']} running, {found['calls_started']} so far"),
         ("rules", f"held {found['rules']['held']} times, {found['rules']['denied']} calls denied"),
     ]
+    shared = found.get("rate_limit_shared")
+    if shared is not None:
+        how = f"with {shared['gateways'] - 1} other gateways" if shared["up"] else "Redis is away"
+        meanwhile = "" if shared["up"] else f", redis_on_loss is {shared['on_loss']}"
+        lines.append(("shared limits", f"{how}{meanwhile}, {shared['errors']} failures so far"))
     store = found["store"]
     if store is not None:
         lines.append(("store", f"revision {store['revision']} of {store['path']}"))

@@ -19,6 +19,7 @@ from fastgw.config.interpolate import interpolate
 from fastgw.config.judged import Judged
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report, did_you_mean
+from fastgw.config.sharing import take_sharing
 from fastgw.config.store import take_store
 from fastgw.config.tables import ZoneParts, zone_parts
 from fastgw.config.tls import take_server_tls
@@ -200,6 +201,7 @@ def _judged(
 ) -> tuple[Config, tuple[Judged, ...]]:
     """The configuration as far as it can be used; the report says whether it can."""
     apart: dict[str, Any] = {"server": {}, "log": {}, "store": {}, "limits": {}, "lists": {}}
+    apart["rate_limits"] = {}
     apart["zone"] = [_PLACEHOLDER]
     top = report.table(FileTable, {**{key: data[key] for key in data if key != "admin"}, **apart}, ())
     assert top is not None
@@ -220,6 +222,7 @@ def _judged(
     if report.deep and not report.failed:
         known = by_name(record for one in judged for record in one.zone.records)
         advise(report, judged, known, dict(values)["stream_window"])
+    sharing = take_sharing(report, data.get("rate_limits", {}))
     config = Config(
         zones=tuple([one.zone for one in judged]),
         listen=listen,
@@ -234,6 +237,7 @@ def _judged(
         lists=tuple(report.lists.items()),
         geoip=geoip,
         admin=admin,
+        sharing=sharing,
         warnings=report.sorted(),
     )
     return config, judged

@@ -43,6 +43,7 @@ from fastgw.policy.records import (
     Record,
 )
 from fastgw.policy.settings import EncryptionMode
+from fastgw.policy.sharing import LEASE_MS, PREFIX, OnLoss
 from fastgw.policy.tls import TICKET_ROTATION_MS, RecordLayer
 
 WORKERS_MAX = 256
@@ -198,6 +199,33 @@ LimitsTable: type[Table] = create_model(
     __doc__="[limits]: what one peer may ask of the gateway, and how long it may take.",
     **{row.id: _limit(row) for row in limits.CATALOGUE.values()},
 )
+
+
+class RateLimitsTable(Table):
+    """[rate_limits]: several gateways count together, by way of a Redis; without it each counts alone."""
+
+    redis: Annotated[
+        Text | None,
+        Field(description="redis://, rediss:// (with TLS) or unix:// URL of the Redis they share"),
+    ] = None
+    redis_password: Annotated[
+        Text | None, Field(description='instead of in the URL, as in "${file:/run/secrets/redis}"')
+    ] = None
+    redis_on_loss: Annotated[
+        OnLoss,
+        Field(
+            description="while Redis is away: local: each gateway counts alone; deny: no call that a limit is"
+            " about passes; allow: each passes"
+        ),
+    ] = "local"
+    redis_lease: Annotated[Duration, Field(description='how long a lease holds: "10ms" to "1s"')] = LEASE_MS
+    redis_prefix: Annotated[
+        Text, Field(description="of all keys; gateways with the same one share their limits")
+    ] = PREFIX
+    redis_secret: Annotated[
+        Text | None,
+        Field(description="the same in all gateways: without it, who reads Redis can try out values"),
+    ] = None
 
 
 def _ttl(value: object) -> object:
@@ -384,6 +412,9 @@ class FileTable(Table):
         AdminTable | None, Field(description="the admin API, which is off without this table")
     ] = None
     limits: LimitsTable = Field(default=LimitsTable(), description="what peers may ask")  # type: ignore[valid-type]
+    rate_limits: Annotated[RateLimitsTable, Field(description="do several gateways count together")] = (
+        RateLimitsTable()
+    )
     lists: ListsField = Field(
         default={}, description="addresses, numbers or texts by a name that rules of all zones write as $name"
     )

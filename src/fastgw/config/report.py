@@ -23,7 +23,15 @@ from fastgw.config.accesstables import (
 )
 from fastgw.config.fields import ComplaintError, Table, kind_of
 from fastgw.config.lines import Path, key_lines, line_of
-from fastgw.config.model import AdminTable, LimitsTable, LogTable, ServerTable, StoreTable, ZoneTable
+from fastgw.config.model import (
+    AdminTable,
+    LimitsTable,
+    LogTable,
+    RateLimitsTable,
+    ServerTable,
+    StoreTable,
+    ZoneTable,
+)
 from fastgw.config.routing import HealthTable, MatchTable, OriginTable, RetryTable, RouteTable
 from fastgw.config.ruletables import RateLimitTable, ResponseTable, RuleTable, SkipTable
 from fastgw.config.settings import SettingsTable
@@ -41,6 +49,7 @@ _HOMES: dict[str, tuple[type[Table], str]] = {
     "[store]": (StoreTable, "store"),
     "[admin]": (AdminTable, "admin"),
     "[limits]": (LimitsTable, "limits"),
+    "[rate_limits]": (RateLimitsTable, "rate_limits"),
     "[[zone]]": (ZoneTable, "zone"),
     "the zone's settings": (SettingsTable, "settings"),
     "[zone.origin]": (OriginTable, "origin"),

@@ -10,6 +10,7 @@ from fastgw.config.model import DEFAULT_GROUPS, Group
 from fastgw.errors import Problem
 from fastgw.policy.limits import DEFAULTS, LimitValues
 from fastgw.policy.names import joined
+from fastgw.policy.sharing import SharedLimits
 from fastgw.policy.tls import ServerTls
 from fastgw.policy.zone import Zone
 
@@ -34,7 +35,7 @@ class Config:
     `limits` are numbers by the core's key, every limit of the catalogue once. `store`: the database that
     [store] names, whose zones are among `zones` only if somebody has put them there.
     `lists` are those of [lists], for zones that come later. `geoip`: databases of addresses, the first that
-    knows something is believed.
+    knows something is believed. `sharing` None: rate limits are this gateway's alone.
     """
 
     zones: tuple[Zone, ...]
@@ -50,4 +51,5 @@ class Config:
     lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
     geoip: tuple[Path, ...] = ()
     admin: AdminPlace | None = None
+    sharing: SharedLimits | None = None
     warnings: tuple[Problem, ...] = ()

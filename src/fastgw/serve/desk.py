@@ -69,6 +69,7 @@ class Desk:
             "calls": total["exchanges_open"],
             "calls_started": total["exchanges_started"],
             "rules": {name: sum(row[name] for row in rules) for name in ("held", "denied")},
+            "rate_limit_shared": stats["rate_limit_shared"],
             "certificates": self._certificates()[:CERTIFICATES_SHOWN],
             "warnings": [str(warning) for warning in gateway.warnings],
             "last_reload": None

@@ -38,5 +38,9 @@ cdef uint32_t counter_code(uint32_t period_ms, uint32_t most) noexcept nogil
 cdef bint counter_use(CounterTable *self, const uint64_t *key, const CounterTerms *terms, CounterUse use,
                       uint64_t now_ns, uint32_t *retry_ms) noexcept nogil
 
+cdef void counter_add(CounterTable *self, const uint64_t *key, const CounterTerms *terms, uint64_t calls,
+                      uint64_t first_ms, uint64_t now_ns) noexcept nogil
+
 cdef class Counters:
     cdef CounterTable *table
+    cdef public object shares   # how other gateways come to know of them; None: they do not

@@ -1,5 +1,6 @@
-from typing import Self
+from typing import Any, Self
 
 class Counters:
+    shares: Any
     def __new__(cls, size: int) -> Self: ...
     def stats(self) -> dict[str, int]: ...

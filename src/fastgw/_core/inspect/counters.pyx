@@ -339,6 +339,27 @@ cdef bint counter_use(CounterTable *self, const uint64_t *key, const CounterTerm
     return True
 
 
+cdef void counter_add(CounterTable *self, const uint64_t *key, const CounterTerms *terms, uint64_t calls,
+                      uint64_t first_ms, uint64_t now_ns) noexcept nogil:
+    """So many calls of a key have passed, here or elsewhere; a first window begins at `first_ms`.
+
+    Of windows that are there already the current one gets them.
+    """
+    cdef uint64_t now_ms = (now_ns // _NS_PER_MS) & _STAMP
+    cdef uint64_t tag = _tag(key)
+    cdef Counter *counter = _counter(self, key, terms, now_ms, True)
+    cdef _View view
+    while counter != NULL:
+        _look(counter, now_ms, <int64_t>terms.period_ms, &view)
+        if view.now + view.before + view.into == 0:
+            view.stamp = first_ms
+        if fastgw_counter_swap(&counter.windows[view.place], view.old,
+                               _window(view.stamp, min(view.now + calls, _COUNT))):
+            return
+        if fastgw_counter_get(&counter.tag) != tag:
+            counter = _counter(self, key, terms, now_ms, True)
+
+
 cdef class Counters:
     """A table of at most `size` octets, which are taken from the system as they are used."""
 

@@ -2,6 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from fastgw._core.inspect.counters cimport CounterTable, CounterTerms, Counters
+from fastgw._core.inspect.shares cimport ShareTable
 from fastgw._core.rules.run cimport RuleRun
 
 cdef enum:
@@ -16,6 +17,8 @@ ctypedef struct LimitRow:
     bint apart                  # another condition says which calls count: limit_count is for these
     uint32_t messages_most      # of one stream in one period, toward the origin; 0: any number
     uint64_t octets_most        # likewise
+    ShareTable *shares          # what other gateways admit counts too; NULL: it does not
+    bint special                # calls are not counted, or elsewhere as well
 
 ctypedef struct StreamLimit:
     # What several limits allow one stream, the slowest of them; 0: any number.

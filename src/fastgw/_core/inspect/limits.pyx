@@ -13,8 +13,24 @@ from fastgw._core.inspect.counters cimport (
     COUNTER_MOST,
     COUNTER_PERIOD_MOST_MS,
     JUDGE_ONLY,
+    counter_add,
     counter_code,
     counter_use,
+)
+from fastgw._core.inspect.shares cimport (
+    CLOSED,
+    OPEN,
+    SHARED,
+    ShareRecord,
+    Shares,
+    share_alone,
+    share_count,
+    share_find,
+    share_first_ms,
+    share_make,
+    share_owner,
+    share_spend,
+    share_unspend,
 )
 from fastgw._core.rules.run cimport Memo, RuleProgram, rules_value
 from fastgw._core.rules.values cimport (
@@ -45,6 +61,7 @@ cdef extern from "keyed_hash.h" nogil:
 cdef enum:
     _MITIGATION_MOST_S = 86400
     _MESSAGES_MOST = 0x7fffffff
+    _CLOSED_MS = 1000           # when to come again while no call passes
 
 cdef uint64_t _OCTETS_MOST = <uint64_t>1 << 40
 
@@ -75,6 +92,70 @@ cdef inline void _key(const LimitRow *self, uint32_t owner, RuleRun *run, uint64
     keyed_hash_end(&state, key)
 
 
+cdef ShareRecord *_record(const LimitRow *self, uint32_t owner, RuleRun *run, const uint64_t *key,
+                          uint64_t now_ns) noexcept nogil:
+    """What this gateway may admit of a key that others see too; NULL: it judges alone, as while they are away."""
+    cdef KeyedHashState state
+    cdef ShareRecord *record
+    cdef uint64_t name[2]
+    cdef uint64_t common
+    cdef uint32_t number
+    if self.shares.mode != SHARED:
+        return NULL
+    record = share_find(self.shares, key)
+    if record == NULL:
+        common = share_owner(self.shares, owner)
+        if common != 0:
+            keyed_hash_begin(&state, self.shares.fleet_key)
+            keyed_hash_word(&state, common)
+            keyed_hash_word(&state, self.terms.period_ms)
+            for number in range(self.value_count):
+                _hash_value(&state, rules_value(run, self.values[number]))
+            keyed_hash_end(&state, name)
+            record = share_make(self.shares, key, name, &self.terms, now_ns)
+        if record == NULL:
+            share_alone(self.shares)
+    return record
+
+
+cdef bint _take_shared(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t now_ns,
+                       uint32_t *retry_ms) noexcept nogil:
+    """limit_take where other gateways admit calls of the same keys: the lease decides, and the counter."""
+    cdef uint64_t key[2]
+    cdef ShareRecord *record
+    if self.shares.mode == OPEN:
+        return True
+    if self.shares.mode == CLOSED:
+        retry_ms[0] = _CLOSED_MS
+        return False
+    _key(self, owner, run, key)
+    record = _record(self, owner, run, key, now_ns)
+    if record != NULL and not share_spend(self.shares, record, self.apart, now_ns):
+        if counter_use(self.table, key, &self.terms, JUDGE_ONLY, now_ns, retry_ms):
+            retry_ms[0] = self.shares.turn_ms
+        return False
+    if not counter_use(self.table, key, &self.terms, JUDGE_ONLY, now_ns, retry_ms):
+        if record != NULL and not self.apart:
+            share_unspend(record)
+        return False
+    if not self.apart:
+        counter_add(self.table, key, &self.terms, 1, share_first_ms(self.shares, self.terms.period_ms, now_ns), now_ns)
+    return True
+
+
+cdef void _count_shared(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t now_ns) noexcept nogil:
+    """limit_count, likewise."""
+    cdef uint64_t key[2]
+    cdef ShareRecord *record
+    if self.shares.mode == OPEN or self.shares.mode == CLOSED:
+        return
+    _key(self, owner, run, key)
+    record = _record(self, owner, run, key, now_ns)
+    if record != NULL:
+        share_count(self.shares, record, now_ns)
+    counter_add(self.table, key, &self.terms, 1, share_first_ms(self.shares, self.terms.period_ms, now_ns), now_ns)
+
+
 cdef bint limit_take(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_t now_ns,
                      uint32_t *retry_ms) noexcept nogil:
     """A call for which the rule holds. False: it is one too many, and `retry_ms` is when one would pass again.
@@ -84,8 +165,8 @@ cdef bint limit_take(const LimitRow *self, uint32_t owner, RuleRun *run, uint64_
     """
     cdef uint64_t key[2]
     retry_ms[0] = 0
-    if self.terms.most == 0:
-        return True
+    if self.special:
+        return self.terms.most == 0 or _take_shared(self, owner, run, now_ns, retry_ms)
     _key(self, owner, run, key)
     return counter_use(self.table, key, &self.terms, JUDGE_ONLY if self.apart else COUNT_AND_JUDGE, now_ns, retry_ms)
 
@@ -94,7 +175,9 @@ cdef void limit_count(const LimitRow *self, uint32_t owner, RuleRun *run, uint64
     """A call for which the condition apart holds, if the rule has one; after limit_take has let the call pass."""
     cdef uint64_t key[2]
     cdef uint32_t retry_ms
-    if self.terms.most == 0:
+    if self.special:
+        if self.terms.most > 0:
+            _count_shared(self, owner, run, now_ns)
         return
     _key(self, owner, run, key)
     counter_use(self.table, key, &self.terms, COUNT_ONLY, now_ns, &retry_ms)
@@ -130,6 +213,8 @@ cdef int limit_put(LimitRow *self, Counters counters, object values, object term
     if len(values) > LIMIT_VALUES_MOST:
         raise ValueError(f"a rate limit has at most {LIMIT_VALUES_MOST} characteristics, not {len(values)}")
     self.table = counters.table
+    self.shares = (<Shares?>counters.shares).table if counters.shares is not None else NULL
+    self.special = self.shares != NULL or terms.requests_per_period == 0
     self.value_count = 0
     for node in values:
         self.values[self.value_count] = node
