@@ -11,10 +11,12 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import jinja2
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from fastgw.admin.api.live import events
 from fastgw.admin.app import BODY_MAX, Admin, octets_of
+from fastgw.admin.auth import require
 from fastgw.admin.errors import FAILED, SLOW_DOWN, ApiError, refuse
 from fastgw.dashboard.sessions import Session, Sessions
 from fastgw.dashboard.table import PAGES
@@ -24,6 +26,7 @@ from fastgw.store.tokens import Token
 HERE = Path(__file__).parent
 ROOT = "/dashboard"
 FIELDS_MOST = 2000
+AWAKE = 15 * 60.0  # seconds after a page was seen that failures are gathered for the next
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -86,6 +89,7 @@ class Site:
             Route(ROOT + "/login", self._safely(self._login), methods=["GET", "POST"]),
             Route(ROOT + "/logout", self._safely(self._logout), methods=["POST"]),
             Route(ROOT + "/static/{name:path}", self._file),
+            Route(ROOT + "/live", self._safely(self._live)),
         ]
         for page in self.pages:
             found.append(Route(ROOT + page.path, self._shown(page), methods=["GET"]))
@@ -136,7 +140,18 @@ class Site:
         visit.path = dict(request.path_params)
         visit.query = dict(request.query_params)
         visit.peer = peer_of(request)
+        if token.sees("gateway:read"):
+            self.admin.desk.live.keep(AWAKE)
         return visit
+
+    async def _live(self, request: Request) -> Response:
+        """What happens, for those who look at the overview."""
+        known = await self.admin.run(lambda: self.known(request))
+        if known is None:
+            return Response("log in first", 401, SAFE, "text/plain")
+        require(known[1], "gateway:read", None)
+        rows = events(self.admin.desk, lambda: self.known(request) is not None)
+        return StreamingResponse(rows, 200, SAFE, "text/event-stream")
 
     def known(self, request: Request) -> tuple[Session, Token] | None:
         """The session of a request, and its token."""

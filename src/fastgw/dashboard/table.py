@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgw.dashboard.pages import overview, zones
+from fastgw.dashboard.pages import failures, network, overview, zones
 from fastgw.dashboard.visit import Page
 
-PAGES: tuple[Page, ...] = (*overview.PAGES, *zones.PAGES)
+PAGES: tuple[Page, ...] = (*overview.PAGES, *zones.PAGES, *network.PAGES, *failures.PAGES)
