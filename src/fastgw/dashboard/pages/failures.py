@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from typing import Any
 
 from starlette.responses import Response
@@ -13,6 +14,7 @@ from fastgw.dashboard.visit import ACCOUNT, Page, Visit
 from fastgw.store.ids import zone_id
 
 ROWS = 100
+_SAME = ("zone", "authority", "path", "error", "rule", "endpoint", "grpc_status", "status")
 
 
 def show(visit: Visit) -> Response:
@@ -22,8 +24,19 @@ def show(visit: Visit) -> Response:
     since = (
         datetime.datetime.fromtimestamp(found["since"], datetime.UTC).isoformat() if found["since"] else ""
     )
-    rows = [shown(visit, call) for call in found["calls"][:ROWS]]
+    rows = [{**shown(visit, call), "times": times} for call, times in together(found["calls"])[:ROWS]]
     return visit.render("failures.html", rows=rows, since=since, zone_name=zone)
+
+
+def together(calls: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
+    """Of calls that went the same way the newest, and how many they were."""
+    first: dict[tuple[object, ...], dict[str, Any]] = {}
+    times: Counter[tuple[object, ...]] = Counter()
+    for call in calls:
+        key = tuple(call.get(name) for name in _SAME)
+        first.setdefault(key, call)
+        times[key] += 1
+    return [(call, times[key]) for key, call in first.items()]
 
 
 def shown(visit: Visit, call: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from fastgw.dashboard.pages.failures import shown
+from fastgw.dashboard.pages.failures import shown, together
 from fastgw.dashboard.visit import ZONE, Page, Visit
 from fastgw.policy.catalogue import CATALOGUE
 
@@ -93,7 +93,7 @@ def show(visit: Visit) -> Response:
     last: list[dict[str, Any]] = []
     if visit.token.may("gateway:read"):
         found = visit.api.get("/fastgw/v1/failures", [("zone", name)])
-        last = [shown(visit, call) for call in found["calls"] if call.get("grpc")][:LAST]
+        last = [shown(visit, call) for call, _ in together(found["calls"]) if call.get("grpc")][:LAST]
     return visit.render(
         "network.html",
         known=known,
