@@ -140,7 +140,7 @@ class Place:
         (folder / "zones.toml").write_text('[[zone]]\nname = "new.example"\ngrpc = "on"\n')
         self.admin = folder / "admin.sock"
         served = folder / "served"
-        served.write_text(f'{FILE}\n[admin]\nsocket = "{self.admin}"\n')
+        served.write_text(f'{FILE}\n[admin]\nlisten = "127.0.0.1:0"\nsocket = "{self.admin}"\n')
         self._served = Served(served, "--state-dir", str(folder / "kept"), *self._where)
 
     @property
@@ -160,14 +160,14 @@ class Place:
         for token in ask(self.control, {"do": "tokens.list"})["tokens"]:
             self._must({"do": "tokens.delete", "token": token["id"]})
         self._must({"do": "tokens.create", "name": "ci", "scopes": ["dns:write"]})
-        made = self._must({"do": "tokens.create", "name": "top", "scopes": ["gateway:read"]})
-        (self.folder / "token").write_text(made["token"]["value"])
         for row in ask(self.control, {"do": "zones.list"})["zones"]:
             if row["source"] == "store" and row["name"] not in (SHOP["name"], OLD["name"]):
                 self._must({"do": "zones.delete", "zone": row["name"]})
         shop = {**SHOP, "cert": {key: str(self.folder / name) for key, name in SHOP["cert"].items()}}  # type: ignore[attr-defined]
         for document in ({**shop, "plan": "pro"}, shop, OLD):
             self._must({"do": "zones.put", "document": document})
+        made = self._must({"do": "tokens.create", "name": "top", "scopes": ["gateway:read"]})
+        (self.folder / "token").write_text(made["token"]["value"])
 
     def _must(self, request: dict[str, object]) -> dict[str, Any]:
         answer = ask(self.control, request)
