@@ -9,6 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
 
 from fastgw.dashboard import sessions, site
 from fastgw.dashboard.table import PAGES
@@ -70,6 +73,28 @@ def test_logging_out_ends_the_session(visitor):
     assert "Log in" in visitor.words
     again = httpx.get(f"{visitor.http.base_url}zones", cookies=cookies)
     assert again.status_code == 303
+
+
+def test_logging_in_anew_ends_the_session_before(api, stranger):
+    url = f"{api.root}/dashboard/login"
+    stranger.post(url, data={"token": api.token})
+    before = dict(stranger.cookies)
+    stranger.post(url, data={"token": api.token})
+    assert stranger.get(f"{api.root}/dashboard/zones").status_code == 200
+    assert httpx.get(f"{api.root}/dashboard/zones", cookies=before).status_code == 303
+
+
+def test_mounted_in_an_application_it_knows_its_place(api):
+    app = Starlette(routes=[Mount("/gw", api.admin.app)])
+    with TestClient(app, base_url="http://tests") as client:
+        answer = client.get("/gw/", follow_redirects=False)
+        assert answer.headers["location"] == "/gw/dashboard/"
+        answer = client.get("/gw/dashboard/zones", follow_redirects=False)
+        assert answer.headers["location"] == "/gw/dashboard/login?next=/zones"
+        assert 'href="/gw/dashboard/static/style.css"' in client.get("/gw/dashboard/login").text
+        assert client.get("/gw/dashboard/static/style.css").status_code == 200
+        answer = client.post("/gw/dashboard/login", data={"token": api.token})
+        assert 'action="/gw/dashboard/logout"' in answer.text
 
 
 def test_a_stranger_cannot_log_somebody_out(visitor):
