@@ -87,7 +87,7 @@ def test_a_denial_is_shown_with_its_reason(api, visitor):
 
 def test_a_gateway_that_tells_nothing_of_calls_is_not_said_to_deny_none(visitor, monkeypatch):
     monkeypatch.setattr(Gateway, "tells_calls", False)
-    assert "neither an access log nor [admin]" in visitor.see("/failures")
+    assert "neither an access log nor [admin]" in visitor.see("/failures?zone=quiet.test")
 
 
 def test_every_local_reply_is_explained():
