@@ -7,10 +7,10 @@ PY = $(BIN)/python
 TESTS ?= tests
 # The tests run on the installed package: what users get, not what lies in the tree.
 PYTEST = $(PY) -m pytest
-# What `make asan` leaves out: those read sources. And `make asan-short`: where no compiled code runs, or only what
+# What `make asan` leaves out: those read sources, or start a browser. And `make asan-short`: where no compiled code runs, or only what
 # runs elsewhere too; where processes come and go, their Python origins are what is slow.
-UNSANITIZED = tests/guards
-UNSANITIZED_SHORT = tests/access tests/admin tests/bench tests/chaos tests/cli tests/config tests/dashboard tests/doctor tests/managed tests/policy tests/probe \
+UNSANITIZED = tests/guards tests/dashboard
+UNSANITIZED_SHORT = tests/access tests/admin tests/bench tests/chaos tests/cli tests/config tests/doctor tests/managed tests/policy tests/probe \
   tests/store tests/why tests/rules/test_oracle.py tests/e2e/test_replacement.py tests/e2e/test_systemd.py tests/serve/test_lookup.py
 
 # How long `make fuzz` looks, all targets together, and how many run at a time.
@@ -29,7 +29,7 @@ CHAOS_SECONDS ?= 120
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale bench-exact rfc dist wheel clean
+.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale bench-exact rfc screenshots dist wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -60,7 +60,7 @@ types: build ## mypy, strict
 guards: build ## only the tests that watch the house: floors, nogil, sizes, stubs, generated files
 	$(PYTEST) tests/guards
 
-asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on it (not tests/guards: they read sources)
+asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on it (not tests/guards and tests/dashboard)
 	$(PY) -m pip install -q --no-build-isolation --no-deps --upgrade --target build/asan-site \
 	  --config-settings=cmake.build-type=Debug --config-settings=cmake.define.FASTGW_SANITIZE=ON --config-settings=build-dir=build/asan .
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
@@ -108,6 +108,9 @@ bench-exact: build ## how exactly a rate limit counts under all the load there c
 
 rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 	$(PY) -m tests.support.rfc
+
+screenshots: build ## pictures of every page of the dashboard, in build/screenshots (needs chromium)
+	$(PY) -m tests.dashboard.screenshots
 
 dist: $(VENV)/.tools ## the sdist and a wheel made from it, in dist/
 	@rm -rf dist build/dist

@@ -1,4 +1,4 @@
-"""Where clients are: a database of addresses, seen by rules, IP access, rate limits and Access, through real calls."""
+"""Where clients are: a database of addresses, asked by rules, IP access and Access in real calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ grpc = "on"
 ssl = "strict"
 cert = {{ file = "{{cert}}", key = "{{key}}" }}
 trust_store = "{{ca}}"
-dns = [{{ name = "@", content = "127.0.0.1", proxied = true, origin_port = {port}, origin_server_name = "origin.test" }}]
+dns = [
+  {{ name = "@", content = "127.0.0.1", proxied = true, origin_port = {port}, origin_server_name = "origin.test" }},
+]
 {more}
 """
 

