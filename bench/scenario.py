@@ -1,9 +1,10 @@
 """Calls through a gateway that turns only when it is told to, so that the same happens each time.
 
-Run under callgrind by bench/budgets.py: python bench/scenario.py CONFIG W1,W3. One thread is client, gateway and
-origin in turn, over TLS on loopback: each client connection writes all its calls, the gateway turns until nothing
-is ready, the origin answers all it has got, the gateway turns, the clients check the answers. So what is batched
-does not depend on when who runs. Costs are dumped at each getppid(): before and after the rounds that count.
+Run under callgrind by bench/budgets.py: python bench/scenario.py TEMPLATE FOLDER W1,W3. One thread is client,
+gateway and origin in turn, over TLS on loopback: each client connection writes all its calls, the gateway
+turns until nothing is ready, the origin answers all it has got, the gateway turns, the clients check the
+answers. So what is batched does not depend on when who runs. Costs are dumped at each getppid(): before and
+after the rounds that count.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack("!BHBBI", len(payload) >> 16, len(payload) & 0xFFFF, kind, flags, stream) + payload
 
 
-MESSAGES = [struct.pack("!BI", 0, 100) + bytes((number + at) & 0xFF for at in range(100)) for number in range(64)]
+MESSAGES = [struct.pack("!BI", 0, 100) + bytes(range(number, number + 100)) for number in range(64)]
 
 
 class Line:
@@ -159,7 +160,6 @@ class Line:
             if all(octet & 0x80 for octet in known):
                 self._known[key] = known
         return known
-
 
     def fields(self, block: bytes) -> dict[str, str]:
         """A block decoded; those of indexed fields alone mean the same until something is inserted."""
@@ -323,7 +323,7 @@ def prepare(template: Path, folder: Path, cert: str, key: str) -> tuple[Path, so
     """The configuration, filled, and the origin that it names, listening."""
     origin = socket.create_server(("127.0.0.1", 0), backlog=64)
     text = template.read_text()
-    words = {"port": 0, "h2c_port": 0, "origin": origin.getsockname()[1], "cert": cert, "key": key}
+    words = {"port": 0, "h2c_port": 0, "origin": origin.getsockname()[1], "cert": cert, "key": key, "log": ""}
     for word, value in words.items():
         text = text.replace(f"{{{word}}}", str(value))
     config = folder / "scenario.toml"

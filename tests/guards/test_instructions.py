@@ -46,6 +46,8 @@ def test_many_small_steps_add_up() -> None:
 
 def test_another_compiler_has_more_room() -> None:
     budgets = json.loads(BUDGETS.read_text())
-    counted = {name: {room: each * 1.14 for room, each in budgets["workloads"][name].items()} for name in WORKLOADS}
+    counted = {
+        name: {room: each * 1.14 for room, each in budgets["workloads"][name].items()} for name in WORKLOADS
+    }
     assert exceeded(counted, budgets, "GCC 1") == []
     assert exceeded(counted, budgets, budgets["compiler"])
