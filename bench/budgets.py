@@ -33,7 +33,7 @@ SCENARIO = HERE / "scenario.py"
 TEMPLATE = HERE / "load" / "rivals" / "fastgw" / "fastgw.toml"
 WORKLOADS = ("W1", "W3", "W5", "W8")
 OVER, OVER_ELSEWHERE = 0.03, 0.15  # more than the budget: with the same compiler, with another
-SLACK = 2.0  # instructions per call that are nobody's fault, for rooms of a few dozen
+SLACK = 0.5  # instructions per call that are nobody's fault, for rooms of a few dozen
 LEAST = 0.5  # rooms below it are not listed
 
 Rooms = dict[str, float]
