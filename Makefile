@@ -29,7 +29,7 @@ CHAOS_SECONDS ?= 120
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale bench-exact rfc screenshots dist wheel clean
+.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-load-all budgets bench-lost bench-reload bench-scale bench-exact rfc screenshots dist wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -93,6 +93,18 @@ bench: build ## nanoseconds per unit of the rooms where speed matters
 bench-load: build ## gateways side by side (PEERS=fastgw,nghttpx WORKLOADS=W1 ROUNDS=5 SEC=1.5)
 	@$(PY) -m bench.load.run --peers "$(PEERS)" --workloads "$(or $(WORKLOADS),W1)" --rounds $(or $(ROUNDS),5) \
 	  --sec $(or $(SEC),1.5) --note "$(NOTE)"
+
+ALL_PEERS = fastgw,nghttpx,haproxy,nginx,envoy-tuned,caddy
+bench-load-all: build ## all workloads and rivals, table and plots (ROUNDS=5 SEC=0.6, LOG=1 with access logs, QUICK=1)
+	@mkdir -p bench/results
+	@out=bench/results/$$(date +%F-%H%M%S)-all$(if $(LOG),-log).json; \
+	$(PY) -m bench.load.run --peers "$(or $(PEERS),$(ALL_PEERS))" \
+	  --workloads W1,W1m,W1p,W1k,W2,W3,W4d,W4u,W5,W6f,W6r,W7,W8 --rounds $(if $(QUICK),1,$(or $(ROUNDS),5)) \
+	  --sec $(if $(QUICK),0.3,$(or $(SEC),0.6)) --attempts 1 $(if $(LOG),--access-log) --note "$(NOTE)" --out $$out && \
+	$(PY) -m bench.load.compare $$out --plot
+
+budgets: build ## instructions per call of each room, held against bench/budgets.json (WRITE=1 writes it anew)
+	@$(PY) bench/budgets.py $(if $(WRITE),--write)
 
 bench-lost: build ## calls lost while origins and gateways restart, gateways side by side (GATEWAYS=fastgw,nginx)
 	@$(PY) -m bench.lost $(if $(GATEWAYS),--gateways $(GATEWAYS)) --note "$(NOTE)"

@@ -88,12 +88,13 @@ def wait_for_calm() -> None:
         time.sleep(0.3)
 
 
-def run_once(server: Server, workload: Workload, peer: Peer, calls: int) -> Figures:
-    """Figures of one run of `calls`; a key "error" says that there are none."""
+def run_once(server: Server, workload: Workload, peer: Peer, calls: int, rate: float = 0.0) -> Figures:
+    """Figures of one run of `calls`, `rate` of them per second if not 0; a key "error": there are none."""
     if workload.idle:
         return _hold(server, workload, peer)
     port = peer.h2c_port if workload.cleartext else peer.port
-    with Blast([*workload.arguments(calls), "--port", str(port)]) as blast:
+    paced = ["--rate", f"{rate:.0f}"] if rate else []
+    with Blast([*workload.arguments(calls), *paced, "--port", str(port)]) as blast:
         said = blast.line()
         if said != "READY":
             return _failure(said)
@@ -124,6 +125,8 @@ def run_once(server: Server, workload: Workload, peer: Peer, calls: int) -> Figu
         "steal": after_core[1] - before_core[1],
         "rss_kib": memory,
     }
+    if rate:
+        figures["rate"] = rate
     if workload.per == "message":
         figures["cpu_us_message"] = figures["cpu_us"] / workload.units
     elif workload.per == "byte":

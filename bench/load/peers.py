@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.load import logged
 from bench.load.workshop import RIVALS, RUN, MissingError, files, tool
 
 
@@ -57,8 +58,8 @@ def fill(template: str, words: Mapping[str, object]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: str(words.get(match[1], match[0])), template)
 
 
-def start_words(peer: Peer, origin: int, origin_h2c: int) -> dict[str, object]:
-    """What its templates are filled with; writes the configuration, if it has one."""
+def start_words(peer: Peer, origin: int, origin_h2c: int, log: bool = False) -> dict[str, object]:
+    """What its templates are filled with; writes the configuration, if it has one. `log`: a line per call."""
     words: dict[str, object] = {
         **files(),
         "port": peer.port,
@@ -67,6 +68,7 @@ def start_words(peer: Peer, origin: int, origin_h2c: int) -> dict[str, object]:
         "origin_h2c": origin_h2c,
         **peer.words,
     }
+    words |= {name: fill(text, words) for name, text in logged.words(peer.name, log).items()}
     if peer.conf:
         conf = RUN / f"{peer.name}-{Path(peer.conf).name}"
         conf.write_text(fill((RIVALS / peer.conf).read_text(), words))

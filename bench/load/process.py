@@ -96,9 +96,10 @@ class Server:
         self.stop()
 
 
-def start_peer(peer: Peer, origin: int = ORIGIN, origin_h2c: int = ORIGIN_H2C) -> Server:
-    words = start_words(peer, origin, origin_h2c)
-    command = [peer.program(), *(fill(word, words) for word in peer.command[1:])]
+def start_peer(peer: Peer, origin: int = ORIGIN, origin_h2c: int = ORIGIN_H2C, log: bool = False) -> Server:
+    words = start_words(peer, origin, origin_h2c, log)
+    filled = (fill(word, words) for word in peer.command[1:])
+    command = [peer.program(), *(word for word in filled if word)]
     environment = {name: fill(value, words) for name, value in peer.environment.items()}
     return Server(command, GATEWAY_CORE, peer.front, f"{peer.name}.log", environment)
 

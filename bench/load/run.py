@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.load import table
+from bench.load import logged, table
 from bench.load.measure import Figures, run_once
 from bench.load.peers import Peer, choose
-from bench.load.process import start_origin, start_peer
+from bench.load.process import Server, start_origin, start_peer
 from bench.load.workloads import WORKLOADS, Workload
 from bench.load.workshop import LOAD_CORE, RESULTS, MissingError, alone, prepare
 
@@ -69,7 +69,9 @@ class Session:
         self._names = names
         self._seconds: float = words.sec
         self._attempts: int = words.attempts
+        self._log: bool = words.access_log
         self._calls: dict[tuple[str, str], int] = {}
+        self._rates: dict[tuple[str, str], float] = {}
         self.results: dict[str, Any] = {
             "when": time.strftime("%Y-%m-%d"),
             "note": words.note,
@@ -77,6 +79,7 @@ class Session:
             "versions": {peer.name: version(peer) for peer in peers},
             "rounds": words.rounds,
             "seconds": words.sec,
+            "access_log": words.access_log,
             "runs": [],
         }
 
@@ -92,17 +95,32 @@ class Session:
     def _measure(self, peer: Peer, name: str) -> Figures:
         """On a fresh process: the first time also to find out how many calls it takes."""
         workload = WORKLOADS[name]
-        with start_peer(peer) as server:
+        with start_peer(peer, log=self._log) as server:
             if not server.started:
                 return {"error": "did not start"}
             if (peer.name, name) not in self._calls:
-                first = {} if workload.idle else run_once(server, workload, peer, workload.first)
-                self._calls[peer.name, name] = calibrate(first, workload, self._seconds)
+                self._size(server, peer, name)
             attempt, figures = 0, {"wait": 1.0}
             while attempt < self._attempts and figures.get("wait", 0.0) >= table.DISTURBED:
                 attempt += 1
-                figures = run_once(server, workload, peer, self._calls[peer.name, name])
+                rate = self._rates.get((peer.name, name), 0.0)
+                figures = run_once(server, workload, peer, self._calls[peer.name, name], rate)
         return figures | {"attempt": attempt}
+
+    def _size(self, server: Server, peer: Peer, name: str) -> None:
+        """How many calls fill the time, and how many per second where they are paced.
+
+        What a gateway reaches is what a run of W1 says that is as long as the others.
+        """
+        workload = WORKLOADS[name]
+        first = {} if workload.idle else run_once(server, workload, peer, workload.first)
+        calls = calibrate(first, workload, self._seconds)
+        if workload.share and "rps" in first:
+            full = run_once(server, WORKLOADS["W1"], peer, calls)
+            rate = full.get("rps", first["rps"]) * workload.share
+            self._rates[peer.name, name] = rate
+            calls = max(100, int(rate * self._seconds))
+        self._calls[peer.name, name] = calls
 
 
 def _line(head: Figures, figures: Figures, lead: str) -> str:
@@ -136,6 +154,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
     parser.add_argument("--sec", type=float, default=1.5, help="length of a run, about; default: 1.5")
     parser.add_argument("--attempts", type=int, default=3, help="for a run that was disturbed; default: 3")
+    parser.add_argument("--access-log", action="store_true", help="a line per call, by all that can")
     parser.add_argument("--note", default="", help="what a reader of the figures should know")
     parser.add_argument("--out", type=Path, help="the results file")
     words = parser.parse_args(arguments)
@@ -159,7 +178,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         prepare()
-        peers = choose(words.peers)
+        peers = [peer for peer in choose(words.peers) if not words.access_log or logged.can(peer.name)]
         os.sched_setaffinity(0, {LOAD_CORE})
         session = Session(peers, names, words)
         with alone(), start_origin():

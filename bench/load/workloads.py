@@ -17,10 +17,15 @@ class Workload:
     first: int = 4000  # calls of the run that finds out how many fill the wanted time
     most: int | None = None  # calls of a measured run, at most
     cleartext: bool = False
+    share: float = 0.0  # so much of the calls/s it reaches unpaced, in an open loop; 0: a closed loop
+    bar: float | None = None  # the figure is to be at most so many times that of the best rival
+    bar_p50: float | None = None
 
     @property
     def lead(self) -> str:
         """The figure by which gateways are compared."""
+        if self.share:
+            return "p99_us"
         figures = {
             "call": "cpu_us",
             "message": "cpu_us_message",
@@ -44,24 +49,39 @@ _SMALL = "--request 100 --response 100"
 _MIB = 1 << 20
 
 WORKLOADS = {
-    "W1": Workload("unary, 100 B, 10 connections x 10 calls", f"--conns 10 --streams 10 {_SMALL}"),
+    "W1": Workload("unary, 100 B, 10 connections x 10 calls", f"--conns 10 --streams 10 {_SMALL}", bar=0.30),
     "W1b": Workload(
         "W1 after 100 calls at once on a fresh gateway", f"--conns 10 --streams 10 {_SMALL} --burst"
     ),
     "W1c": Workload("W1 in cleartext on both sides", f"--conns 10 --streams 10 {_SMALL}", cleartext=True),
     "W1m": Workload(
-        "unary, 100 B, 10 connections x 1 call: little to batch", f"--conns 10 --streams 1 {_SMALL}"
+        "unary, 100 B, 10 connections x 1 call: little to batch",
+        f"--conns 10 --streams 1 {_SMALL}",
+        bar=0.85,
+    ),
+    "W1p": Workload(
+        "W1 at 70 % of the calls/s that the gateway reaches",
+        f"--conns 10 --streams 100 {_SMALL}",
+        share=0.7,
+        bar=1.0,
     ),
     "W1k": Workload(
         "unary, 8 KiB both ways, 10 connections x 10 calls",
         "--conns 10 --streams 10 --request 8192 --response 8192",
+        bar=0.60,
     ),
-    "W2": Workload("unary, 100 B, 1 connection x 1 call: ping-pong", f"--conns 1 --streams 1 {_SMALL}"),
+    "W2": Workload(
+        "unary, 100 B, 1 connection x 1 call: ping-pong",
+        f"--conns 1 --streams 1 {_SMALL}",
+        bar=0.80,
+        bar_p50=0.60,
+    ),
     "W3": Workload(
         "unary, 100 B, 100 connections x 32 calls",
         f"--conns 100 --streams 32 {_SMALL}",
         warm=6400,
         first=20000,
+        bar=0.12,
     ),
     "W4d": Workload(
         "responses of 1 MiB, 4 connections x 2 calls",
@@ -70,6 +90,7 @@ WORKLOADS = {
         units=_MIB,
         warm=40,
         first=60,
+        bar=0.85,
     ),
     "W4u": Workload(
         "requests of 1 MiB, 4 connections x 2 calls",
@@ -78,6 +99,7 @@ WORKLOADS = {
         units=_MIB,
         warm=40,
         first=60,
+        bar=0.80,
     ),
     "W5": Workload(
         "server streaming, 1000 messages of 100 B, 10 connections x 1 call",
@@ -86,6 +108,7 @@ WORKLOADS = {
         units=1000,
         warm=20,
         first=40,
+        bar=0.40,
     ),
     "W6f": Workload(
         "a new TLS connection for each call, full handshake",
@@ -93,6 +116,7 @@ WORKLOADS = {
         warm=50,
         first=300,
         most=4000,
+        bar=0.95,
     ),
     "W6r": Workload(
         "a new TLS connection for each call, resumed session",
@@ -100,15 +124,18 @@ WORKLOADS = {
         warm=50,
         first=300,
         most=4000,
+        bar=1.00,
     ),
     "W7": Workload(
         "2000 idle TLS connections after one call each",
         f"--conns 2000 --streams 1 --mode hold {_SMALL}",
         per="connection",
         units=2000,
+        bar=1.00,
     ),
     "W8": Workload(
         "W1 with 30 metadata fields, 4 of them new in each call",
         f"--conns 10 --streams 10 {_SMALL} --fields 30 --varied 4",
+        bar=0.40,
     ),
 }

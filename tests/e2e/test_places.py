@@ -23,11 +23,12 @@ ssl = "strict"
 cert = {{ file = "{{cert}}", key = "{{key}}" }}
 trust_store = "{{ca}}"
 dns = [
-  {{ name = "@", content = "127.0.0.1", proxied = true, origin_port = {port}, origin_server_name = "origin.test" }},
+  {{ name = "@", content = "127.0.0.1", proxied = true, {tail} }},
 ]
 {more}
 """
 
+TAIL = 'origin_port = {}, origin_server_name = "origin.test"'
 HOME = {"country": {"iso_code": "XA"}, "autonomous_system_number": 64496}
 AWAY = {"country": {"iso_code": "XB"}, "autonomous_system_number": 64497}
 
@@ -37,7 +38,7 @@ def echo(gateway, origin, open_channel, tmp_path: Path):
     database = write(tmp_path / "places.mmdb", {"127.0.0.0/8": HOME})
 
     def start(more: str) -> Echo:
-        running = gateway(toml=FILE.format(database=database, port=origin.port, more=more))
+        running = gateway(toml=FILE.format(database=database, tail=TAIL.format(origin.port), more=more))
         return Echo(open_channel(running.address))
 
     return start
@@ -84,7 +85,9 @@ def test_a_client_is_where_the_database_says(echo, more: str, wanted: str):
 def test_a_new_database_holds_for_connections_that_are_open(gateway, origin, open_channel, tmp_path: Path):
     database = write(tmp_path / "places.mmdb", {"127.0.0.0/8": HOME})
     text = FILE.format(
-        database=database, port=origin.port, more='ip_access = [{ value = "XB", mode = "block" }]'
+        database=database,
+        tail=TAIL.format(origin.port),
+        more='ip_access = [{ value = "XB", mode = "block" }]',
     )
     running = gateway(toml=text)
     client = Echo(open_channel(running.address))
@@ -97,7 +100,9 @@ def test_a_new_database_holds_for_connections_that_are_open(gateway, origin, ope
 def test_a_file_that_is_none_keeps_the_last_good_one(gateway, origin, open_channel, tmp_path: Path):
     database = write(tmp_path / "places.mmdb", {"127.0.0.0/8": HOME})
     text = FILE.format(
-        database=database, port=origin.port, more='ip_access = [{ value = "XA", mode = "block" }]'
+        database=database,
+        tail=TAIL.format(origin.port),
+        more='ip_access = [{ value = "XA", mode = "block" }]',
     )
     running = gateway(toml=text)
     database.write_bytes(b"none")

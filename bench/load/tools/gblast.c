@@ -4,6 +4,7 @@
  * line of JSON, and waits for a line again, so that counters can be read before the connections go. Modes:
  *   run    --calls on the connections that are open (the default)
  *   churn  each call on a connection of its own, --conns of them at a time; --resume: with session tickets
+ *   --rate in mode run: so many calls per second begin, whatever becomes of those before (an open loop)
  *   hold   one call on each connection, READY, then idle until the line */
 #include "gblast.h"
 #include <math.h>
@@ -57,6 +58,48 @@ static bool any_alive(void) {
     }
   }
   return false;
+}
+
+/* Calls whose time has come begin, on one connection after the other. Returns ns until the next one is due. */
+static uint64_t start_due(uint64_t begun) {
+  static int turn;
+  uint64_t now = now_ns(), due = now;
+  bool room = true;
+  while (room && tally.issued < tally.quota) {
+    due = begun + (uint64_t)((double)tally.issued * 1e9 / order.rate);
+    if (due > now) {
+      break;
+    }
+    room = false;
+    for (int tried = 0; !room && tried < order.conns; tried++) {
+      room = conn_call(conns[turn], due);
+      turn = (turn + 1) % order.conns;
+    }
+  }
+  for (int at = 0; at < order.conns; at++) {
+    if (!conns[at]->dead && io_pending(&conns[at]->io)) {
+      conn_drive(conns[at], 0);
+    }
+  }
+  return due > now ? due - now : 1000000;
+}
+
+/* --rate: the calls begin when they are due, and their latency is counted from then, begun or not. */
+static void run_paced(uint64_t deadline) {
+  uint64_t begun = now_ns();
+  tally.paced = true;
+  while (tally.ok + tally.failed < tally.quota) {
+    uint64_t wait = start_due(begun);
+    struct pollfd wanted = {.fd = ep, .events = POLLIN};
+    /* Not after each single call: a timer costs the core that the origin needs too. */
+    struct timespec until = {.tv_nsec = (long)(wait < 20000 ? 20000 : wait > 1000000 ? 1000000 : wait)};
+    ppoll(&wanted, 1, &until, NULL);
+    drive_ready(0);
+    if (now_ns() > deadline || !any_alive()) {
+      note_error("not done: %ld ok, %ld failed of %ld", tally.ok, tally.failed, tally.quota);
+      return;
+    }
+  }
 }
 
 /* Until the quota is done: 0, or -1 if that cannot be. */
@@ -142,6 +185,8 @@ static bool take_value(const char *word, const char *value) {
     order.warm = atol(value);
   } else if (!strcmp(word, "--timeout")) {
     order.timeout = atof(value);
+  } else if (!strcmp(word, "--rate")) {
+    order.rate = atof(value);
   } else if (!strcmp(word, "--mode")) {
     order.mode = value;
   } else if (!strcmp(word, "--path")) {
@@ -227,6 +272,10 @@ static void run_calls(uint64_t deadline) {
   memset(&tally, 0, sizeof tally);
   tally.quota = order.calls;
   tally.measuring = true;
+  if (order.rate > 0) {
+    run_paced(deadline);
+    return;
+  }
   if (!order.churn) {
     drive_all();
   }

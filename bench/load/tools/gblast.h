@@ -10,6 +10,7 @@ typedef struct {
   long calls, warm;
   uint32_t request_size, response_size, response_count;
   double timeout; /* seconds */
+  double rate;    /* calls per second, whatever the answers do; 0: as fast as they come */
   const char *path, *authority, *mode;
   bool plain, resume, burst, verbose;
   bool churn, hold; /* what `mode` says */
@@ -25,6 +26,7 @@ typedef struct {
   uint64_t received, received_data, received_frames;
   bool measuring;
   bool ramping; /* one call at a time on each connection */
+  bool paced;   /* calls begin when they are due */
   uint64_t latency[LATENCY_STEPS], latency_max, latency_sum, latency_count; /* ns */
   char error[256];                                                          /* the first that went wrong */
 } tally_t;
@@ -73,6 +75,8 @@ void conn_prepare(void);
 conn_t *conn_open(conn_t *old);
 /* The socket may be ready for `events`; 0: just start calls. */
 void conn_drive(conn_t *conn, uint32_t events);
+/* Begin a call that was due at `begun`: false if the connection has no room for it. conn_drive sends it. */
+bool conn_call(conn_t *conn, uint64_t begun);
 /* Remember the first thing that went wrong. */
 void note_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #endif

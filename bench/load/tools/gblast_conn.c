@@ -275,11 +275,23 @@ static void start_calls(conn_t *conn) {
     limit = 1;
   }
   uint64_t now = 0;
+  if (tally.paced) {
+    return;
+  }
   while (conn->active < limit && tally.issued < tally.quota && !(order.churn && conn->next_id > 1) &&
          io_pending(&conn->io) < PENDING_MAX) {
     now = now ? now : now_ns();
     call_start(conn, now);
   }
+}
+
+bool conn_call(conn_t *conn, uint64_t begun) {
+  bool room = conn->active < (uint32_t)order.streams && conn->active < conn->streams_max;
+  if (conn->dead || conn->goaway || !conn->settings_seen || !room || io_pending(&conn->io) >= PENDING_MAX) {
+    return false;
+  }
+  call_start(conn, begun);
+  return true;
 }
 
 static void judge_field(const nghttp2_nv *field, known_t *found) {

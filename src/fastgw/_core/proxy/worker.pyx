@@ -279,21 +279,29 @@ cdef void _sweep(Desk *desk) noexcept nogil:
         pool_sweep(desk)
 
 
+cdef int _turn(Desk *desk, int longest_wait_ms) noexcept nogil:
+    """Wait for what comes, deal with all of it, send what it has led to. Returns how many sources were ready, or -1."""
+    cdef int handled = loop_turn(&desk.loop, longest_wait_ms)
+    if handled < 0:
+        return handled
+    desk.meter.turns += 1
+    desk.room.now = desk.loop.now
+    if fastgw_get_int(&desk.drain_wanted):
+        _begin_drain(desk)
+    if desk.asking > 0:
+        admit_answered(desk)
+    link_flush_all(desk)
+    _sweep(desk)
+    _adopt(desk)
+    return handled
+
+
 cdef void _run(Desk *desk) noexcept nogil:
     """Turn until told to stop, or until a drain has nothing left to wait for."""
     _adopt(desk)
     while not fastgw_get_int(&desk.stop_wanted):
-        if loop_turn(&desk.loop, -1) < 0:
+        if _turn(desk, -1) < 0:
             break
-        desk.meter.turns += 1
-        desk.room.now = desk.loop.now
-        if fastgw_get_int(&desk.drain_wanted):
-            _begin_drain(desk)
-        if desk.asking > 0:
-            admit_answered(desk)
-        link_flush_all(desk)
-        _sweep(desk)
-        _adopt(desk)
         if desk.draining and desk.clients == NULL:
             break
     _close_listeners(desk)
@@ -397,6 +405,19 @@ cdef class Worker:
             _run(self.desk)
         self.running = False
         self.ended = True
+
+    def turn(self):
+        """For tools, on the thread that will call `run` or never does: one turn that does not wait.
+
+        Returns how many sources were ready. `run` has to follow, or the process to end: it closes what is open.
+        """
+        cdef int handled
+        if self.running or self.ended:
+            raise RuntimeError("turn() comes before run()")
+        with nogil:
+            _adopt(self.desk)
+            handled = _turn(self.desk, 0)
+        return handled
 
     def drain(self):
         """Send GOAWAY, let running calls finish for drain_timeout_ms, then `run` returns."""
