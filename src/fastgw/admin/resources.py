@@ -13,6 +13,7 @@ from fastgw.admin.api import (
     load_balancers,
     origin_ca,
     origin_pull,
+    rulesets,
     settings,
     tokens,
     trust_stores,
@@ -33,6 +34,7 @@ ROUTES: tuple[Route, ...] = (
     *client_authorities.ROUTES,
     *origin_ca.ROUTES,
     *load_balancers.ROUTES,
+    *rulesets.ROUTES,
     *audit.ROUTES,
     *gateway.ROUTES,
 )
