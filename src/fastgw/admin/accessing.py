@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastgw.admin.call import Call, Document
-from fastgw.admin.errors import plainly, refuse
+from fastgw.admin.errors import ApiError, plainly, refuse
 from fastgw.admin.shared import LISTS, lists_by_name, supply
 from fastgw.store.base import Edit
 
@@ -205,7 +205,11 @@ def write_object(call: Call, kind: str, id_: str, change: Callable[[_Kept | None
             if found.declared or not found.document.get("access", {}).get("applications"):
                 continue
             document: Document = copy.deepcopy(dict(found.document))
-            derive(document, zone, all_)
+            try:
+                derive(document, zone, all_)
+            except ApiError as error:
+                said = f"the zone {zone} cannot follow: {error.complaints[0].message}"
+                raise refuse(409, ACCESS_INVALID, said) from None
             if document != found.document:
                 wanted.append(Edit(zone, document, found.revision))
         return None, wanted
