@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fastgw.admin.desk import Desk
 from fastgw.admin.server import AdminServer
 from fastgw.errors import FastgwError, StoreError
 from fastgw.gateway import Gateway
+from fastgw.store.usage import usage_path
 from fastgw.store.zones import Zones
 
 PERIOD = 0.05  # seconds between two looks at what other processes have stored
@@ -41,6 +43,7 @@ def embedded(
     if gateway.running:
         zones.publish = gateway.publish
         zones.load()
+        gateway.keep_usage(usage_path(place))
     else:
         raise StoreError("the gateway does not run yet", "start it first")
     Watch(zones, gateway).start()
@@ -70,15 +73,20 @@ class Watch:
 
 
 def serve_admin(
-    gateway: Gateway, zones: Zones, drain: Callable[[], object], follows: bool
-) -> Callable[[], None]:
-    """Serve the API of this gateway where its configuration says; returns what ends that."""
+    gateway: Gateway,
+    zones: Zones,
+    drain: Callable[[], object],
+    follows: bool,
+    given: Sequence[socket.socket] = (),
+) -> AdminServer:
+    """Serve the API of this gateway where its configuration says; `given`: sockets that listen there."""
     place = gateway.config.admin
     assert place is not None
     desk = Desk(gateway, zones, drain)
     desk.sweep()
-    server = AdminServer(Admin(desk).app, place, follows=follows)
+    server = AdminServer(Admin(desk).app, place, follows=follows, given=given)
+    server.ending = desk.end
     server.start()
     for address in server.addresses:
         logger.info("admin API at %s", address if address.startswith("unix:") else f"{address}/client/v4")
-    return server.close
+    return server

@@ -91,6 +91,10 @@ class Desk:
         self._by_id: dict[str, str] = {}
         self._judged: dict[str, Zone] = {}
 
+    def end(self) -> None:
+        """Nothing new is begun: answers that go on for ever end."""
+        self.draining = True
+
     def token_good(self, token: Token) -> bool:
         """Is it still what it was when the request was let in?"""
         found = get_token(self.zones, token.id)

@@ -13,9 +13,12 @@ from fastgw.admin.api import (
     load_balancers,
     origin_ca,
     origin_pull,
+    requests,
     settings,
+    tail,
     tokens,
     trust_stores,
+    usage,
     zones,
 )
 from fastgw.admin.call import Route
@@ -35,5 +38,8 @@ ROUTES: tuple[Route, ...] = (
     *load_balancers.ROUTES,
     *audit.ROUTES,
     *gateway.ROUTES,
+    *tail.ROUTES,
+    *requests.ROUTES,
+    *usage.ROUTES,
 )
 """Of two paths that fit, the first one answers."""

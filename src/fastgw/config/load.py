@@ -19,7 +19,7 @@ from fastgw.config.interpolate import interpolate
 from fastgw.config.judged import Judged
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report, did_you_mean
-from fastgw.config.store import take_store
+from fastgw.config.store import take_store, usage_days_of
 from fastgw.config.tables import ZoneParts, zone_parts
 from fastgw.config.tls import take_server_tls
 from fastgw.config.values import Config
@@ -219,6 +219,7 @@ def _judged(
         store=store,
         lists=tuple(report.lists.items()),
         admin=admin,
+        usage_days=usage_days_of(data.get("store", {})),
         warnings=report.sorted(),
     )
     return config, judged
