@@ -21,7 +21,7 @@ _READING = ("zones.list", "zones.get", "zones.export", "zones.history", "usage")
 _WRITING = ("zones.put", "zones.delete", "zones.import", "zones.rollback")
 
 
-class RequestBody(Body):
+class OrderBody(Body):
     """An order; which keys it needs depends on what it is."""
 
     do: str = Field(json_schema_extra={"enum": list(_WRITING)})
@@ -114,7 +114,7 @@ ROUTES = (
         "zones:write",
         "Change documents of zones",
         dict[str, Any],
-        RequestBody,
+        OrderBody,
         root=_ROOT,
     ),
 )
