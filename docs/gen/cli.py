@@ -23,12 +23,16 @@ HEAD = """\
 Data goes to standard output, all else to standard error; `--json` prints JSON. Exit codes: 0 all is well, 1 a
 check or an order failed, 2 wrong usage, 3 it could not start. Each option may also stand in the environment,
 as `FASTGW_` and the command and the option in capitals: `FASTGW_SERVE_LISTEN`, `FASTGW_ZONES_LIST_JSON`.
-`FASTGW_CONTROL` and `FASTGW_STORE` hold for all commands that talk to a gateway. No colours are printed.
+`FASTGW_CONTROL`, `FASTGW_STORE` and `FASTGW_API` hold for all commands that talk to a gateway. No colours
+are printed.
 
 `zones`, `records`, `settings`, `certs`, `status`, `reload` and `drain` talk to the gateway that runs, over a
 unix socket that only its user and root may use: `$XDG_RUNTIME_DIR/fastgw.sock`, or else
 `/run/fastgw/control.sock`. With `--store FILE` those that are about zones use the database itself; a gateway
 that serves from it takes the change over at once.
+
+With `--api URL` they go by the admin API, from this machine or another one, with the same output and exit
+codes ([api.md](api.md#commands)); its token comes from `FASTGW_API_TOKEN` or `--api-token-file`.
 """
 
 

@@ -31,6 +31,8 @@ from fastgw.serve.lookup import Lookup
 from fastgw.serve.sockets import Listening, bind_all, network_row
 from fastgw.serve.upkeep import Expiring, Upkeep
 from fastgw.sharing import Sharing
+from fastgw.serve.usage import Usage
+from fastgw.store.usage import UsageBook, asked
 from fastgw.tls.trust import Shelf
 
 HookT = TypeVar("HookT", bound=hooks.Hook)
@@ -79,6 +81,8 @@ class Gateway:
         self._revision = 0
         self._upkeep = Upkeep(self._renew, self._expiring, self.config.tls.ticket_rotation_ms)
         self._access_log: AccessLog | None = None
+        self._usage_book = UsageBook(keep_days=self.config.usage_days)
+        self._usage = Usage(self._usage_book, (), self._zone_names)
         self._hook_rows: list[hooks.Row] = []
         self._hooks: hooks.Hooks | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,6 +139,7 @@ class Gateway:
         `rules`: by zone and id, how often each rule that has held did, and how many calls it has denied.
         `rate_limit_shared`: how counting together with other gateways goes; None: it is not wanted.
         `certificates`: those in force and how long they are good for.
+        `usage`: where it is kept, for how many days, and how many rows wait to be written there.
         """
         with self._lock:
             if self._last_stats is not None:
@@ -160,7 +165,26 @@ class Gateway:
                 else self._counters.sharing.stats(),
                 "endpoints": self._endpoints.stats(),
                 "certificates": [one.row for one in self._expiring()],
+                "usage": self._usage_book.row,
             }
+
+    def usage(self, **wanted: str | None) -> list[dict[str, Any]]:
+        """What zones have used by day (UTC) and product, in calls that have ended.
+
+        `zone`, `product`, `since` and `until` (days, both included) leave others out; `by`: "day", "month" or
+        "all". Products: traffic, which is all calls, smart_routing, rules, bots, access. Raise StoreError.
+        """
+        self._usage.collect()
+        return self._usage_book.read(**asked(wanted))
+
+    @property
+    def usage_place(self) -> str:
+        """The file that usage is kept in, or `memory`."""
+        return self._usage_book.place
+
+    def keep_usage(self, path: str | Path) -> None:
+        """Keep usage in this SQLite file from now on, not in memory alone. Raise StoreError."""
+        self._usage_book.keep(Path(path))
 
     def on_request(
         self,
@@ -272,6 +296,7 @@ class Gateway:
             self._access_log = AccessLog(
                 self.config.access_log, takes, self._zone_name, self._reap, self._rules.name
             )
+        self._usage = Usage(self._usage_book, [worker.take_usage for worker in workers], self._zone_names)
         # Nothing that can fail comes after this: who has connected will be served.
         for listening in self._listening:
             listening.open()
@@ -295,6 +320,7 @@ class Gateway:
         self._upkeep.start()
         if self._counters.sharing is not None:
             self._counters.sharing.start()
+        self._usage.start()
         if self._access_log is not None:
             self._access_log.start()
 
@@ -330,6 +356,7 @@ class Gateway:
             if config.tls.proxy_protocol != self.config.tls.proxy_protocol:
                 logger.warning("proxy_protocol has changed, which takes effect at the next start")
             self._upkeep.rotation = config.tls.ticket_rotation_ms / 1000
+            self._usage_book.keep_days = config.usage_days
             self.config = config
             self._reap()
             return snapshot.revision
@@ -432,12 +459,14 @@ class Gateway:
                 self._access_log = None
             with self._lock:
                 if workers and not self._ended:
+                    self._usage.close()
                     self._last_stats = self.stats()
                 self._ended = True
                 self._workers, self._threads, self._snapshots = [], [], []
         if self._counters.sharing is not None:
             self._counters.sharing.close()
         self._upkeep.close()
+        self._usage_book.close()
         self._lookup.close()
         if self._hooks is not None:
             self._hooks.close()

@@ -17,6 +17,9 @@ from fastgw.config.load import load
 from fastgw.store.sqlite import SqliteStore
 from tests.cli.test_examples import COMMANDS
 
+# Of all commands that talk to a gateway, with one variable for all of them.
+_SHARED = ("help", "control", "store", "api", "api_token", "api_token_file")
+
 
 def run(*words: str, **env: str | None) -> Result:
     return CliRunner().invoke(group, words, prog_name="fastgw", env=env)
@@ -54,14 +57,11 @@ def test_wrong_usage(words, sentence):
 
 
 # Where zones are is said once for all commands.
-SHARED = ("help", "control", "store", "api", "api_token", "api_token_file")
-
-
 @pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[" ".join(words) for words, _ in COMMANDS])
 def test_each_option_has_the_variable_that_one_would_guess(words, command):
     prefix = "_".join(("FASTGW", *words[1:])).upper()
     for option in command.params:
-        if not isinstance(option, click.Option) or option.name in SHARED:
+        if not isinstance(option, click.Option) or option.name in _SHARED:
             continue
         flag = max(option.opts, key=len).lstrip("-").upper().replace("-", "_")
         assert option.name is not None

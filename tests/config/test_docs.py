@@ -28,6 +28,7 @@ def test_each_example_is_good(toml: str, tmp_path: Path, ca: Authority) -> None:
     for name, source in (("example.com.pem", leaf.certificate), ("example.com.key", leaf.key)):
         (tmp_path / name).write_bytes(source.read_bytes())
         (tmp_path / name).chmod(0o600)
+    toml = re.sub(r"\$\{file:[^}]*\}", "x" * 32, toml)  # secrets of machines that are not this one
     assert load_text(toml, tmp_path / "fastgw.toml").warnings == ()
 
 

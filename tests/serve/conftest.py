@@ -134,6 +134,9 @@ class FakeWorker:
     def stats(self) -> dict[str, int | dict[str, int]]:
         return {"calls": 10 + self.number, "connections": 1, "replies": {"both": 1, f"by {self.number}": 1}}
 
+    def take_usage(self, count: int) -> list[tuple[int, int, list[int]]]:
+        return []
+
     def zone_stats(self, count: int = 16384) -> list[dict[str, int]]:
         return [{"calls": 5}, {"calls": self.number}][:count]
 

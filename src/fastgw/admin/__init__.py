@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fastgw.admin.desk import Desk
 from fastgw.admin.server import AdminServer
 from fastgw.errors import FastgwError, StoreError
 from fastgw.gateway import Gateway
+from fastgw.store.usage import usage_path
 from fastgw.store.zones import Zones
 
 PERIOD = 0.05  # seconds between two looks at what other processes have stored
@@ -42,6 +44,7 @@ def embedded(
     if gateway.running:
         zones.publish = gateway.publish
         zones.load()
+        gateway.keep_usage(usage_path(place))
     else:
         raise StoreError("the gateway does not run yet", "start it first")
     Watch(zones, gateway).start()
@@ -76,20 +79,20 @@ def _with_pages(desk: Desk) -> Admin:
 
 
 def serve_admin(
-    gateway: Gateway, zones: Zones, drain: Callable[[], object], follows: bool
-) -> Callable[[], None]:
-    """Serve the API of this gateway where its configuration says; returns what ends that."""
+    gateway: Gateway,
+    zones: Zones,
+    drain: Callable[[], object],
+    follows: bool,
+    given: Sequence[socket.socket] = (),
+) -> AdminServer:
+    """Serve the API of this gateway where its configuration says; `given`: sockets that listen there."""
     place = gateway.config.admin
     assert place is not None
     desk = Desk(gateway, zones, drain)
     desk.sweep()
-    server = AdminServer(_with_pages(desk).app, place, follows=follows)
+    server = AdminServer(_with_pages(desk).app, place, follows=follows, given=given)
+    server.ending = desk.end
     server.start()
     for address in server.addresses:
         logger.info("admin API at %s", address if address.startswith("unix:") else f"{address}/client/v4")
-
-    def close() -> None:
-        desk.closing = True
-        server.close()
-
-    return close
+    return server

@@ -88,12 +88,15 @@ class Desk:
         self.tails = 0  # who looks at what happens
         self.live = Live(gateway)
         self.lookers = 0  # at it
-        self.closing = False  # is whoever looks to go?
         self.last_used: Callable[[str], float | None] = lambda token: None
         self._writing = threading.RLock()
         self._config: Config | None = None
         self._by_id: dict[str, str] = {}
         self._judged: dict[str, Zone] = {}
+
+    def end(self) -> None:
+        """Nothing new is begun: answers that go on for ever end."""
+        self.draining = True
 
     def token_good(self, token: Token) -> bool:
         """Is it still what it was when the request was let in?"""

@@ -19,9 +19,12 @@ from fastgw.admin.api import (
     origin_pull,
     rule_lists,
     rulesets,
+    requests,
     settings,
+    tail,
     tokens,
     trust_stores,
+    usage,
     zones,
 )
 from fastgw.admin.call import Route
@@ -47,5 +50,8 @@ ROUTES: tuple[Route, ...] = (
     *audit.ROUTES,
     *gateway.ROUTES,
     *live.ROUTES,
+    *tail.ROUTES,
+    *requests.ROUTES,
+    *usage.ROUTES,
 )
 """Of two paths that fit, the first one answers."""

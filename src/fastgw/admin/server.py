@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -17,11 +18,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fastgw.config.admin import AdminPlace
 from fastgw.errors import StartupError
-from fastgw.policy.names import joined
+from fastgw.policy.names import admin_place, joined
 
 CONNECTIONS_MAX = 256
 HEAD_MAX = 32 * 1024  # octets of a request's head
 PATIENCE = 10.0  # seconds for a head to arrive
+STUCK = 20.0  # seconds for a client to take something of its answer
 KEEP = 60.0  # seconds between two requests of one connection
 GRACE = 3.0  # seconds that running requests have at the end
 _BACKLOG = 128
@@ -34,7 +36,8 @@ class _Patient(H11Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._waits_since = self.loop.time()
+        self._waits_since = self._took_at = self.loop.time()
+        self._untaken = 0
         self._look = self.loop.call_later(PATIENCE, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,27 +55,49 @@ class _Patient(H11Protocol):
 
     def _check(self) -> None:
         waits = self.loop.time() - self._waits_since
+        if self._is_stuck():
+            logger.warning("admin API: a client takes nothing of its answer any more and was let go")
+            self.transport.abort()
+            return
         # Between two requests the timer of uvicorn runs instead.
         if self._idle and self.timeout_keep_alive_task is None and waits >= PATIENCE:
-            self.transport.close()
-            return
+            self.transport.close()  # which waits until the last answer has been taken
         self._look = self.loop.call_later(PATIENCE / 2, self._check)
+
+    def _is_stuck(self) -> bool:
+        """Has it taken nothing for a while, though there is something?"""
+        untaken = self.transport.get_write_buffer_size()
+        if untaken == 0 or untaken != self._untaken:
+            self._untaken, self._took_at = untaken, self.loop.time()
+        return untaken > 0 and self.loop.time() - self._took_at >= STUCK
 
 
 class AdminServer:
-    """Serves `app` at `place` until it is closed. `follows`: another process may still listen there.
+    """Serves `app` at `place` until it is closed.
+
+    follows   another process may still listen there
+    given     sockets that listen at `place.listen` already, from that process or from systemd
 
     Raise StartupError.
     """
 
-    def __init__(self, app: Starlette, place: AdminPlace, *, follows: bool = False) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        place: AdminPlace,
+        *,
+        follows: bool = False,
+        given: Sequence[socket.socket] = (),
+    ) -> None:
         self._sockets: list[socket.socket] = []
         self.addresses: list[str] = []
+        self.ending: Callable[[], None] = lambda: None  # called first when it is closed
+        self._place = place
         self._path = place.socket
         self._own: tuple[int, int] | None = None
         try:
             if place.listen is not None:
-                self._sockets.append(_bound(place.listen, follows))
+                self._sockets += given or [_bound(place.listen, follows)]
                 host, port = self._sockets[0].getsockname()[:2]
                 scheme = "http" if place.cert is None else "https"
                 self.addresses.append(f"{scheme}://{joined(host, port)}")
@@ -107,6 +132,14 @@ class AdminServer:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="fastgw-admin", daemon=True)
 
+    @property
+    def bequest(self) -> list[tuple[str, list[int]]]:
+        """What the next process may go on to listen with: connections in its queue find somebody."""
+        if self._place.listen is None:
+            return []
+        taken = [one.fileno() for one in self._sockets if one.family != socket.AF_UNIX]
+        return [(admin_place(self._place.listen), taken)]
+
     def start(self) -> None:
         """Returns when it answers."""
         self._thread.start()
@@ -119,6 +152,7 @@ class AdminServer:
 
     def close(self) -> None:
         """Let running requests end, then go. Harmless if repeated."""
+        self.ending()
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(GRACE + 2)

@@ -22,6 +22,7 @@ class _Commands(LateGroup):
         "tokens",
         "certs",
         "api-tokens",
+        "usage",
         "status",
         "top",
         "reload",

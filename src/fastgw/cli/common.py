@@ -10,11 +10,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from fastgw.errors import FastgwError
+
+if TYPE_CHECKING:
+    from fastgw.cli.api import Api
 
 FAILED = 1
 START_FAILED = 3
@@ -66,6 +69,7 @@ class Where:
 
     control: Path | None
     store: Path | None
+    api: Api | None = None
 
     def ask(self, request: Mapping[str, Any]) -> Answer:
         """The answer to `request`; ends the command with a sentence if it is a refusal."""
@@ -76,12 +80,16 @@ class Where:
 
     def try_ask(self, request: Mapping[str, Any]) -> Answer:
         """The answer to `request`, whatever it is; ends the command if there is nobody to ask."""
+        if self.api is not None:
+            return self.api.ask(request)
         return self._gateway(request) if self.store is None else self._store(self.store, request)
 
     def _store(self, store: Path, request: Mapping[str, Any]) -> Answer:
-        from fastgw.store.requests import answer
+        from fastgw.store.requests import answer, usage_answer
         from fastgw.store.zones import Zones
 
+        if request["do"] == "usage":
+            return usage_answer(store, request)
         try:
             zones = Zones(None, None, store, create=request["do"] in _MAKING)
             zones.load()
@@ -123,18 +131,56 @@ def gateway_option(command: Function) -> Function:
 
 
 def where_options(command: Function) -> Function:
-    """--control and --store, given to the command as one `where`."""
+    """--control, --store and --api, given to the command as one `where`."""
 
-    def put_together(control: Path | None, store: Path | None, **others: Any) -> Any:
-        return command(where=Where(control, store), **others)
+    def put_together(
+        control: Path | None,
+        store: Path | None,
+        api: str | None,
+        api_token: str | None,
+        api_token_file: Path | None,
+        **others: Any,
+    ) -> Any:
+        found = None
+        if api is not None and store is None:
+            from fastgw.cli.api import Api
 
+            found = Api(api, api_token, api_token_file)
+        return command(where=Where(control, store, found), **others)
+
+    options = (
+        click.option(
+            "--api",
+            metavar="URL",
+            envvar="FASTGW_API",
+            show_envvar=True,
+            help="Ask the admin API there: https://HOST:PORT, or unix:PATH.",
+        ),
+        click.option(
+            "--api-token",
+            metavar="TOKEN",
+            envvar="FASTGW_API_TOKEN",
+            show_envvar=True,
+            help="Its token. Others on the machine see it here: better the variable or a file.",
+        ),
+        click.option(
+            "--api-token-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="FASTGW_API_TOKEN_FILE",
+            show_envvar=True,
+            help="A file with the token.",
+        ),
+    )
+    with_api = _like(command, put_together)
+    for option in reversed(options):
+        with_api = option(with_api)
     stored = click.option(
         "--store",
         type=click.Path(path_type=Path, dir_okay=False),
         envvar="FASTGW_STORE",
         show_envvar=True,
         help="Use this database directly, whether or not a gateway runs.",
-    )(_like(command, put_together))
+    )(with_api)
     return gateway_option(stored)  # type: ignore[return-value]
 
 

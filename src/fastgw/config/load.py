@@ -20,7 +20,7 @@ from fastgw.config.judged import Judged
 from fastgw.config.model import FileTable, LimitsTable, LogTable, ServerTable
 from fastgw.config.report import Report, did_you_mean
 from fastgw.config.sharing import take_sharing
-from fastgw.config.store import take_store
+from fastgw.config.store import take_store, usage_days_of
 from fastgw.config.tables import ZoneParts, zone_parts
 from fastgw.config.tls import take_server_tls
 from fastgw.config.values import Config
@@ -238,6 +238,7 @@ def _judged(
         geoip=geoip,
         admin=admin,
         sharing=sharing,
+        usage_days=usage_days_of(data.get("store", {})),
         warnings=report.sorted(),
     )
     return config, judged

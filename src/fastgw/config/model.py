@@ -48,6 +48,7 @@ from fastgw.policy.tls import TICKET_ROTATION_MS, RecordLayer
 
 WORKERS_MAX = 256
 STORE_NAME = "fastgw.db"
+USAGE_DAYS = 400
 DEFAULT_ADMIN = "127.0.0.1:8099"
 DEFAULT_LISTEN = ("0.0.0.0:443", "[::]:443")
 Group = Literal["X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"]
@@ -147,6 +148,9 @@ class StoreTable(Table):
         Field(description="file: only here; sqlite: also in a database that commands change"),
     ] = "file"
     path: Annotated[Text | None, Field(description=f'of the database; default: "{STORE_NAME}"')] = None
+    usage_days: Annotated[
+        int, Field(ge=1, le=3660, description="days for which it is kept what zones have used")
+    ] = USAGE_DAYS
 
 
 def _admin_listen(value: object) -> object:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fastgw.config.model import STORE_NAME, StoreTable
+from fastgw.config.model import STORE_NAME, USAGE_DAYS, StoreTable
 from fastgw.config.report import Report
 
 
@@ -23,6 +23,12 @@ def take_store(report: Report, data: object, base: Path) -> Path | None:
     elif path.is_dir():
         report.error(("store", "path"), f"is {path}, which is a directory", "name a file in it")
     return path
+
+
+def usage_days_of(data: object) -> int:
+    """For how many days usage is kept; the default if [store] is not what it should be."""
+    table = Report("config").table(StoreTable, data, ("store",))
+    return USAGE_DAYS if table is None else table.usage_days
 
 
 def store_of(data: Mapping[str, Any], base: Path) -> Path | None:

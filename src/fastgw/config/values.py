@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastgw.config.admin import AdminPlace
-from fastgw.config.model import DEFAULT_GROUPS, Group
+from fastgw.config.model import DEFAULT_GROUPS, USAGE_DAYS, Group
 from fastgw.errors import Problem
 from fastgw.policy.limits import DEFAULTS, LimitValues
 from fastgw.policy.names import joined
@@ -52,4 +52,5 @@ class Config:
     geoip: tuple[Path, ...] = ()
     admin: AdminPlace | None = None
     sharing: SharedLimits | None = None
+    usage_days: int = USAGE_DAYS
     warnings: tuple[Problem, ...] = ()

@@ -122,6 +122,11 @@ def readable(name: str) -> str:
     return name if unicode == name else f"{unicode} ({name})"
 
 
+def admin_place(place: tuple[str, int]) -> str:
+    """What the sockets of the admin API are called when one process hands them to the next."""
+    return f"admin://{joined(*place)}"
+
+
 def joined(host: str, port: int) -> str:
     """`host:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

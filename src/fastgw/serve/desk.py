@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from fastgw import __version__
-from fastgw.errors import CertificateError
+from fastgw.errors import CertificateError, StoreError
 from fastgw.gateway import Gateway
 from fastgw.policy.certificates import CertificateFiles
 from fastgw.serve.reload import Reloader
-from fastgw.store.requests import Answer, Request, answer, is_about_zones, refused
+from fastgw.store.requests import Answer, Request, answer, is_about_zones, refusal, refused
 from fastgw.store.zones import Zones
 from fastgw.tls.material import Material, read_material
 
@@ -38,6 +38,8 @@ class Desk:
         verb = self._verbs.get(str(request.get("do")))
         if verb is not None:
             return verb(self)
+        if request.get("do") == "usage":
+            return self._usage(request)
         if is_about_zones(request):
             if self._zones is None:
                 hint = "fastgw serve -c FILE --state-dir DIR keeps zones"
@@ -76,6 +78,13 @@ class Desk:
             if last is None
             else {"at": _time_text(last.at), "ok": not last.why, "error": last.why},
         }
+
+    def _usage(self, request: Request) -> Answer:
+        try:
+            rows = self._gateway.usage(**{key: value for key, value in request.items() if key != "do"})
+        except StoreError as error:
+            return refusal(error)
+        return {"ok": True, "usage": rows, "place": self._gateway.usage_place}
 
     def _store(self) -> Mapping[str, Any] | None:
         zones = self._zones

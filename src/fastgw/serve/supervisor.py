@@ -7,19 +7,23 @@ import logging
 import os
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from fastgw.errors import StartupError
+from fastgw.errors import StartupError, StoreError
 from fastgw.gateway import GRACE, Gateway
+from fastgw.policy.names import admin_place
 from fastgw.serve.control import Control
 from fastgw.serve.desk import Desk
-from fastgw.serve.handover import Inherited, Successor
+from fastgw.serve.handover import Bequest, Inherited, Successor
 from fastgw.serve.notify import Notifier
 from fastgw.serve.reload import Read, Reloader
 from fastgw.serve.watch import FileWatch, StoreWatch
+from fastgw.store.usage import usage_path
 from fastgw.store.zones import Zones
 
 TURN = 0.5  # seconds between two looks at the workers' health
@@ -29,6 +33,17 @@ _OTHERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 logger = logging.getLogger("fastgw")
 
 
+class Serving(Protocol):
+    """The admin API while it is served."""
+
+    @property
+    def bequest(self) -> Bequest:
+        """Its sockets, for the next process."""
+
+    def close(self) -> None:
+        """Let running requests end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keep:
     """What a gateway in the foreground has beside its signals.
@@ -36,14 +51,16 @@ class Keep:
     control   where commands find it; None: nowhere. `or_none`: it can do without if that place is taken
     zones     where its configuration comes from, if it may change by single zones
     watch     a file whose change is a reload
-    admin     begins to serve the admin API and returns what ends that; False: it is the first process
+    admin     begins to serve the admin API, beside a process that still does, or with the sockets it is given
     """
 
     control: Path | None = None
     or_none: bool = False
     zones: Zones | None = None
     watch: Path | None = None
-    admin: Callable[[Gateway, Zones, Callable[[], object], bool], Callable[[], None]] | None = None
+    admin: Callable[[Gateway, Zones, Callable[[], object], bool, Sequence[socket.socket]], Serving] | None = (
+        None
+    )
 
 
 def supervise(
@@ -72,20 +89,22 @@ def supervise(
         if control is not None:
             closing.callback(control.close)
         closing.callback(gateway.stop, drain=False)
+        given = _admin_sockets(gateway, inherited) if keep.admin is not None else []
         gateway.start(inherited)
         if keep.zones is not None:
             keep.zones.publish = gateway.publish
+            _keep_usage(gateway, keep.zones)
             store = StoreWatch(keep.zones)
             closing.callback(store.close)
             store.start()
-        end_admin: Callable[[], None] = lambda: None  # noqa: E731
+        admin: Serving | None = None
         if keep.admin is not None and keep.zones is not None:
-            end_admin = keep.admin(gateway, keep.zones, desk.drain, inherited.succeeds)
-            closing.callback(end_admin)
+            admin = keep.admin(gateway, keep.zones, desk.drain, inherited.succeeds, given)
+            closing.callback(admin.close)
         if control is not None:
             control.show()
         ready(gateway)
-        keeper = _Keeper(gateway, pipe, notifier, reloader, command)
+        keeper = _Keeper(gateway, pipe, notifier, reloader, command, admin)
         if keep.watch is not None:
             keeper.watch = FileWatch(keep.watch)
         if not inherited.succeeds:
@@ -95,9 +114,32 @@ def supervise(
         if asked:
             desk.draining = True
             notifier.stopping()
-            end_admin()
+            if admin is not None:
+                admin.close()
             _drain(gateway, pipe, notifier)
         return asked
+
+
+def _admin_sockets(gateway: Gateway, inherited: Inherited) -> list[socket.socket]:
+    """Those that listen for the admin API already; the gateway would let go of what it has no use for."""
+    place = gateway.config.admin
+    if place is None or place.listen is None:
+        return []
+    try:
+        family, _, _, _, address = socket.getaddrinfo(*place.listen, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        return []  # whoever listens there says so
+    return inherited.take(admin_place(place.listen), family, tuple(address))
+
+
+def _keep_usage(gateway: Gateway, zones: Zones) -> None:
+    """Beside the store, if there is one. Calls are served without, too."""
+    if zones.store is None:
+        return
+    try:
+        gateway.keep_usage(usage_path(zones.store.path))
+    except StoreError as error:
+        logger.error("usage is counted in memory only: %s", error)
 
 
 def _control(keep: Keep, desk: Desk, inherited: Inherited) -> Control | None:
@@ -122,7 +164,9 @@ class _Keeper:
         notifier: Notifier,
         reloader: Reloader,
         command: Sequence[str],
+        admin: Serving | None = None,
     ) -> None:
+        self._admin = admin
         self.watch: FileWatch | None = None
         self._notifier = notifier
         self._gateway = gateway
@@ -169,12 +213,15 @@ class _Keeper:
             logger.warning("SIGUSR2: it is not known how to start the next process")
         else:
             try:
-                self._successor = Successor(self._command, self._gateway.bequest)
+                self._successor = Successor(self._command, self._bequest())
             except OSError as error:
                 logger.error("SIGUSR2: the next process cannot be started: %s; this one goes on", error)
                 return
             self._hung_up = False
             logger.info("SIGUSR2: process %d is starting to take over", self._successor.pid)
+
+    def _bequest(self) -> Bequest:
+        return [*self._gateway.bequest, *(() if self._admin is None else self._admin.bequest)]
 
     def _succeeded(self) -> bool:
         """Does another process serve now?"""

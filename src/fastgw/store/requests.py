@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fastgw.errors import ConfigError, StaleError, StoreError
 from fastgw.store import tokens
 from fastgw.store.base import Change, Document, Edit, StoredZone, zone_name
 from fastgw.store.ids import zone_id
+from fastgw.store.usage import UsageBook, asked, usage_path
 from fastgw.store.zones import Zones
 
 Request = Mapping[str, Any]
@@ -25,6 +27,15 @@ def answer(zones: Zones, request: Request, actor: str) -> Answer:
     try:
         return {"ok": True, **verb(zones, request, actor)}
     except (ConfigError, StoreError) as error:
+        return refusal(error)
+
+
+def usage_answer(store: Path, request: Request) -> Answer:
+    """What zones of the store at `store` have used, as far as it is written there."""
+    try:
+        book = UsageBook(usage_path(store), create=False)
+        return {"ok": True, "usage": book.read(**asked(request)), "place": book.place}
+    except StoreError as error:
         return refusal(error)
 
 

@@ -16,6 +16,7 @@ from fastgw._core.io.transport cimport (
 from fastgw._core.proxy.desk cimport PHASE_CONNECT, PHASE_DNS, PHASE_SETTINGS, PHASE_TLS
 from fastgw._core.proxy.facts cimport facts_of
 from fastgw._core.proxy.link cimport desk_is_full
+from fastgw._core.proxy.meter cimport RULES
 from fastgw._core.proxy.pace cimport pace_limit
 from fastgw._core.proxy.pool cimport (
     FAILURE_BAD_SETTINGS,
@@ -178,6 +179,7 @@ cdef LocalReply _inspect(Exchange *self, Link *link, const FieldSection *section
     # What changes a call comes after who calls: where that is asked, the last phases have to wait.
     cdef uint32_t phases = <uint32_t>ALL_PHASES if self.zone.access == NULL else _BEFORE_CHANGES
     cdef bint passes = inspect_phases(&self.desk.inspector, row, facts, self.desk.loop.now, phases, 0, verdict)
+    self.products |= <int>RULES
     self.skipped = verdict.skipped
     if verdict.rule != NULL:
         self.rule_slot = verdict.slot

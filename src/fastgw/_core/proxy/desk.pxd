@@ -218,6 +218,7 @@ cdef struct Exchange:
     uint64_t ask_until          # ns: it is not waited for longer
     bint changed                # what rules change of it has been changed
     uint8_t bot_score           # 1 to 99; 0: nobody asked
+    uint8_t products            # that it has used, see meter.Product
     uint32_t bot_reasons        # for it, see inspect.bots
     uint16_t skipped            # phases its rules have left out, a bit each
     uint32_t hooks_done         # hooks that have been asked, or need not be

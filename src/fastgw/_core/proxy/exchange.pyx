@@ -48,7 +48,8 @@ from fastgw._core.proxy.endpoints cimport endpoint_answered, endpoint_failed, en
 from fastgw._core.proxy.guard cimport guard_clean, guard_leave
 from fastgw._core.proxy.head cimport head_response_put
 from fastgw._core.proxy.link cimport link_dirty, use_release
-from fastgw._core.proxy.meter cimport Finished, ZoneMeter, meter_ring_commit, meter_ring_next, meter_zone
+from fastgw._core.proxy.meter cimport (
+    SMART_ROUTING, Finished, Tallies, meter_call, meter_ring_commit, meter_ring_next, meter_zone)
 from fastgw._core.proxy.pace cimport pace_begin, pace_credit, pace_relay
 from fastgw._core.proxy.pool cimport pool_leave, pool_settled
 from fastgw._core.proxy.reply cimport (
@@ -64,7 +65,7 @@ from fastgw._core.proxy.reply cimport (
     reply_send,
 )
 from fastgw._core.proxy.resets cimport reset_by_client, reset_by_origin, reset_toward_origin
-from fastgw._core.proxy.route cimport EndpointRow
+from fastgw._core.proxy.route cimport PEAK_EWMA, EndpointRow
 from fastgw._core.proxy.timing cimport timing_begin, timing_end, timing_look_in
 from fastgw._core.reasons cimport (
     ACCEPTED,
@@ -152,10 +153,24 @@ cdef void _shed(Exchange *self) noexcept nogil:
 # ---- life
 
 
+cdef void _count(Exchange *self) noexcept nogil:
+    """Add the call to what its zone has used."""
+    cdef Tallies call
+    call.calls = 1
+    call.denied = self.error != NO_REPLY and self.phase == PHASE_POLICY
+    call.failed = call.denied == 0 and (self.error != NO_REPLY or self.grpc_status > 0)
+    call.request_octets = self.request.octets
+    call.response_octets = self.response.octets
+    call.request_messages = self.request.scan.messages
+    call.response_messages = self.response.scan.messages
+    if self.attempts > 0 and self.row.policy.balance == PEAK_EWMA and self.row.count > 1:
+        self.products |= <int>SMART_ROUTING
+    meter_call(meter_zone(&self.desk.meter, self.zone.number), &call, self.products)
+
+
 cdef void _finish(Exchange *self) noexcept nogil:
     """Both streams are gone: count, log, let go. The memory goes when the turn ends."""
     cdef Desk *desk = self.desk
-    cdef ZoneMeter *zone
     if self.finished or self.client != NULL or self.origin != NULL:
         return
     self.finished = True
@@ -163,16 +178,7 @@ cdef void _finish(Exchange *self) noexcept nogil:
     desk.meter.exchanges_finished += 1
     desk.meter.exchanges_open -= 1
     if self.zone != NULL:
-        zone = meter_zone(&desk.meter, self.zone.number)
-        zone.calls += 1
-        if self.error != NO_REPLY and self.phase == PHASE_POLICY:
-            zone.denied += 1
-        elif self.error != NO_REPLY or self.grpc_status > 0:
-            zone.failed += 1
-        zone.request_octets += self.request.octets
-        zone.response_octets += self.response.octets
-        zone.request_messages += self.request.scan.messages
-        zone.response_messages += self.response.scan.messages
+        _count(self)
     if desk.log:
         _log(self)
     attempt_settle(self)

@@ -45,6 +45,7 @@ from fastgw._core.io.sys cimport (
 )
 from fastgw._core.io.tls cimport TLS_1_2, TLS_1_3, tls_client_is_verified
 from fastgw._core.proxy.desk cimport CallFacts, LinkFacts, desk_dice
+from fastgw._core.proxy.meter cimport BOTS
 from fastgw._core.rules.facts cimport CALL_TEXTS, SERVER, RuleText
 
 cdef extern from *:
@@ -213,6 +214,7 @@ cdef int64_t _score(Exchange *exchange, Link *link, const FieldSection *section,
     view.opening = &link.conn.opening
     view.ja4 = seen.ja4 if seen != NULL and seen.state == FINGERPRINT_DONE else NULL
     view.hello_seen = seen != NULL and seen.state != FINGERPRINT_WAITS
+    exchange.products |= <int>BOTS
     exchange.bot_score = bots_score(&view, &exchange.bot_reasons)
     return exchange.bot_score
 

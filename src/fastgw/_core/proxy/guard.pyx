@@ -24,6 +24,7 @@ from fastgw._core.io.tls cimport tls_client_is_verified
 from fastgw._core.proxy.desk cimport PHASE_POLICY, SIDE_GATEWAY, AccessStay, LinkFacts
 from fastgw._core.proxy.exchange cimport exchange_fail
 from fastgw._core.proxy.facts cimport address_of, facts_of_link
+from fastgw._core.proxy.meter cimport ACCESS
 from fastgw._core.proxy.reply cimport ACCESS_DENIED, ACCESS_UNAUTHENTICATED, HEAD_TOO_LARGE, OVERLOADED, LocalReply
 from fastgw._core.proxy.route cimport (
     HOST_PROXIED,
@@ -162,6 +163,7 @@ cdef Guarded guard_judge(Exchange *self, FieldSection *section, RequestHead *hea
     cdef AccessVerdict verdict
     call.assertion_wanted = False
     if access_applies(row, self.grpc):
+        self.products |= <int>ACCESS
         memset(&facts, 0, sizeof(facts))
         facts.section = section
         facts.head = head

@@ -4,9 +4,18 @@ from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef enum:
     ZONES_METERED = 16384       # zones with a row of their own; later ones share the last row
     REPLIES_METERED = 32
+    PRODUCTS_METERED = 4
+    TALLIES = 7                 # counters of one row of Tallies
     RING_SIZE = 4096            # finished exchanges that wait for a reader; more are counted as dropped
 
-ctypedef struct ZoneMeter:
+cdef enum Product:              # what a call has used besides being carried, a bit each
+    SMART_ROUTING = 1           # its endpoint was chosen among several by how fast they answer
+    RULES = 2                   # the zone's rules were asked about it
+    BOTS = 4                    # its client was scored
+    ACCESS = 8                  # its caller was judged
+
+ctypedef struct Tallies:
+    # Of calls that have ended. Counters only, one after the other: readers take them as an array.
     uint64_t calls
     uint64_t denied             # answered here
     uint64_t failed             # the origin failed, or gRPC status other than OK
@@ -14,6 +23,10 @@ ctypedef struct ZoneMeter:
     uint64_t response_octets
     uint64_t request_messages
     uint64_t response_messages
+
+ctypedef struct ZoneMeter:
+    Tallies total
+    Tallies products[PRODUCTS_METERED]  # the same, of the calls that have used each; by the place of its bit
 
 ctypedef struct Finished:
     # One exchange, for the access log.
@@ -74,7 +87,7 @@ ctypedef struct Meter:
     uint64_t hooks_late         # or did not answer in time
     uint64_t foreign_answers    # answers to gRPC calls that were not gRPC
     uint64_t replies[REPLIES_METERED]
-    ZoneMeter *zones
+    ZoneMeter *zones                # ZONES_METERED rows, and behind them as many with what has been taken of each
     Finished *ring
     uint64_t ring_written       # only the worker writes it
     uint64_t ring_read          # only the reader writes it
@@ -88,6 +101,26 @@ cdef void meter_ring_commit(Meter *self) noexcept nogil
 cdef inline ZoneMeter *meter_zone(Meter *self, uint32_t number) noexcept nogil:
     return &self.zones[number if number < ZONES_METERED else ZONES_METERED - 1]
 
+cdef inline void tallies_add(Tallies *self, const Tallies *call) noexcept nogil:
+    self.calls += call.calls
+    self.denied += call.denied
+    self.failed += call.failed
+    self.request_octets += call.request_octets
+    self.response_octets += call.response_octets
+    self.request_messages += call.request_messages
+    self.response_messages += call.response_messages
+
+cdef inline void meter_call(ZoneMeter *self, const Tallies *call, uint32_t used) noexcept nogil:
+    # One call more; `used`: the bits of Product.
+    cdef int product
+    tallies_add(&self.total, call)
+    if used == 0:
+        return
+    for product in range(PRODUCTS_METERED):
+        if (used >> product) & 1:
+            tallies_add(&self.products[product], call)
+
+cdef list meter_take_usage(Meter *self, int count)
 cdef list meter_take_finished(Meter *self, int most)
 cdef dict meter_stats(const Meter *self)
 cdef list meter_zone_stats(const Meter *self, int count)

@@ -18,7 +18,7 @@ cdef extern from *:
 cdef bint meter_open(Meter *self, bint with_ring) noexcept nogil:
     """False if memory is out. Untouched rows cost no memory."""
     memset(self, 0, sizeof(Meter))
-    self.zones = <ZoneMeter *>calloc(ZONES_METERED, sizeof(ZoneMeter))
+    self.zones = <ZoneMeter *>calloc(2 * ZONES_METERED, sizeof(ZoneMeter))
     if with_ring:
         self.ring = <Finished *>calloc(RING_SIZE, sizeof(Finished))
     return self.zones != NULL and (self.ring != NULL or not with_ring)
@@ -104,15 +104,59 @@ cdef dict meter_stats(const Meter *self):
 
 
 cdef list meter_zone_stats(const Meter *self, int count):
-    return [
-        {
-            "calls": self.zones[number].calls,
-            "denied": self.zones[number].denied,
-            "failed": self.zones[number].failed,
-            "request_octets": self.zones[number].request_octets,
-            "response_octets": self.zones[number].response_octets,
-            "request_messages": self.zones[number].request_messages,
-            "response_messages": self.zones[number].response_messages,
-        }
-        for number in range(min(count, ZONES_METERED))
-    ]
+    cdef const Tallies *row
+    out = []
+    for number in range(min(count, ZONES_METERED)):
+        row = &self.zones[number].total
+        out.append({
+            "calls": row.calls,
+            "denied": row.denied,
+            "failed": row.failed,
+            "request_octets": row.request_octets,
+            "response_octets": row.response_octets,
+            "request_messages": row.request_messages,
+            "response_messages": row.response_messages,
+        })
+    return out
+
+
+cdef list _difference(const Tallies *now, Tallies *taken):
+    """What was added since it was last taken, which it is from now on; empty: nothing."""
+    cdef const uint64_t *from_ = <const uint64_t *>now
+    cdef uint64_t *to = <uint64_t *>taken
+    cdef uint64_t value
+    cdef int at
+    cdef bint changed = False
+    out = []
+    for at in range(TALLIES):
+        value = from_[at]       # read once: the worker goes on counting
+        out.append(value - to[at])
+        changed = changed or value != to[at]
+        to[at] = value
+    return out if changed else []
+
+
+cdef list meter_take_usage(Meter *self, int count):
+    """What the first `count` zones have used since this was last asked: (number, product, TALLIES differences).
+
+    Products: 0 is all calls, the others are Product. One reader at a time. A call whose counters are read while they
+    are written is in two answers, each part of it in one.
+    """
+    cdef const ZoneMeter *row
+    cdef ZoneMeter *taken
+    cdef int number, product
+    out = []
+    for number in range(min(count, ZONES_METERED)):
+        row = &self.zones[number]
+        if row.total.calls == 0:
+            continue
+        taken = &self.zones[ZONES_METERED + number]
+        found = _difference(&row.total, &taken.total)
+        if found:
+            out.append((number, 0, found))
+        for product in range(PRODUCTS_METERED):
+            if row.products[product].calls > 0:
+                found = _difference(&row.products[product], &taken.products[product])
+                if found:
+                    out.append((number, 1 << product, found))
+    return out

@@ -67,6 +67,7 @@ from fastgw._core.proxy.meter cimport (
     meter_open,
     meter_stats,
     meter_take_finished,
+    meter_take_usage,
     meter_zone_stats,
 )
 from fastgw._core.proxy.pool cimport pool_close, pool_sweep, pool_warm
@@ -466,6 +467,10 @@ cdef class Worker:
     def zone_stats(self, int count=16384):
         """Usage by meter number of the zone, the first `count` of them."""
         return meter_zone_stats(&self.desk.meter, count)
+
+    def take_usage(self, int count):
+        """What the first `count` zones have used since this was last asked, see meter_take_usage; one reader."""
+        return meter_take_usage(&self.desk.meter, count)
 
     def rule_stats(self):
         """By the number of its counter: how often a rule has held, and how many calls it has ended."""

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import time
-from collections.abc import AsyncIterator
 from typing import Any
 
-from fastgw.admin.call import Call, Nothing, Reply, Route, View
+from fastgw.admin.call import Call, Nothing, Route, View
 from fastgw.admin.errors import READ_ONLY, refuse
-from fastgw.admin.query import Param
-
-PERIOD = 1.0  # seconds between two rows of figures
-WAITING_MOST = 1000  # calls that wait for a slow reader; the others are counted
-TAILS_MOST = 16
 
 
 class StatusView(View):
@@ -35,6 +25,7 @@ class StatusView(View):
     calls_started: int
     certificates: list[dict[str, Any]]
     endpoints: list[dict[str, Any]]
+    usage: dict[str, Any]
     warnings: list[str]
 
 
@@ -74,6 +65,7 @@ def status(call: Call) -> StatusView:
         calls_started=total["exchanges_started"],
         certificates=[dict(row) for row in stats["certificates"]],
         endpoints=[dict(row) for row in stats["endpoints"]],
+        usage=dict(stats["usage"]),
         warnings=[str(warning) for warning in gateway.warnings],
     )
 
@@ -94,74 +86,9 @@ def drain(call: Call) -> DrainView:
     return DrainView(calls=calls, drain_timeout_s=gateway.drain_timeout)
 
 
-def tail(call: Call) -> Reply:
-    """Server-sent events: `stats` each second, `revision` with every change, `call` for finished calls."""
-    if call.desk.tails >= TAILS_MOST:
-        raise refuse(429, READ_ONLY, f"{TAILS_MOST} others look already")
-    zone = call.query.text("zone").lower()
-    with_calls = call.query.truth("calls") is not False
-    return Reply(_events(call, zone, with_calls), media_type="text/event-stream")
-
-
-async def _events(call: Call, zone: str, with_calls: bool) -> AsyncIterator[str]:
-    gateway = call.desk.gateway
-    loop = asyncio.get_running_loop()
-    waiting: asyncio.Queue[str] = asyncio.Queue(WAITING_MOST)
-    lost = 0
-
-    def put(line: str) -> None:
-        nonlocal lost
-        try:
-            waiting.put_nowait(line)
-        except asyncio.QueueFull:
-            lost += 1
-
-    def told(lines: list[str]) -> None:
-        for line in lines:
-            if not zone or f'"zone":"{zone}"' in line:
-                with contextlib.suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(put, line)
-
-    call.desk.tails += 1
-    untap = gateway.tap(told) if with_calls else None
-    seen, due = -1, 0.0
-    try:
-        while call.desk.token_good(call.token):
-            if gateway.revision != seen:
-                seen = gateway.revision
-                yield _event("revision", {"revision": seen, "store_revision": call.desk.zones.seen})
-            if time.monotonic() >= due:
-                due = time.monotonic() + PERIOD
-                total = await asyncio.to_thread(lambda: gateway.stats()["total"])
-                yield _event("stats", {**total, "lost": lost})
-            with contextlib.suppress(TimeoutError):
-                line = await asyncio.wait_for(waiting.get(), min(0.2, max(0.01, due - time.monotonic())))
-                yield f"event: call\ndata: {line.rstrip()}\n\n"
-    finally:
-        call.desk.tails -= 1
-        if untap is not None:
-            untap()
-
-
-def _event(name: str, value: object) -> str:
-    return f"event: {name}\ndata: {json.dumps(value, separators=(',', ':'), default=str)}\n\n"
-
-
 _ROOT = "/fastgw/v1"
 ROUTES = (
     Route("GET", "/status", status, "gateway:read", "How the gateway is", StatusView, root=_ROOT),
     Route("GET", "/revision", revision, "gateway:read", "What is in force", RevisionView, root=_ROOT),
     Route("POST", "/drain", drain, "gateway:write", "Let running calls end", DrainView, Nothing, root=_ROOT),
-    Route(
-        "GET",
-        "/tail",
-        tail,
-        "gateway:read",
-        "What happens, as it happens",
-        str,
-        query=(Param("zone", "only calls of this zone"), Param("calls", "false: no calls")),
-        media_type="text/event-stream",
-        enveloped=False,
-        root=_ROOT,
-    ),
 )

@@ -45,7 +45,7 @@ async def _events(desk: Desk, welcome: Callable[[], bool], history: bool) -> Asy
             yield _event("history", known if history else [])
             while (
                 desk.gateway.running
-                and not desk.closing
+                and not desk.draining
                 and (turns % _CHECK or await asyncio.to_thread(welcome))
             ):
                 for one in desk.live.after(seen):
