@@ -29,7 +29,7 @@ CHAOS_SECONDS ?= 120
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale rfc dist wheel clean
+.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-lost bench-reload bench-scale rfc screenshots dist wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -105,6 +105,9 @@ bench-scale: build ## ten thousand zones: from a store, compile, publish, change
 
 rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 	$(PY) -m tests.support.rfc
+
+screenshots: build ## pictures of every page of the dashboard, in build/screenshots (needs chromium)
+	$(PY) -m tests.dashboard.screenshots
 
 dist: $(VENV)/.tools ## the sdist and a wheel made from it, in dist/
 	@rm -rf dist build/dist

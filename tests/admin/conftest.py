@@ -14,6 +14,7 @@ import pytest
 
 from fastgw.admin import Admin, AdminServer, Desk
 from fastgw.admin.auth import FAILURE_WINDOW, FAILURES, REQUESTS, WINDOW, Meter
+from fastgw.dashboard import routes
 from fastgw.gateway import Gateway
 from fastgw.store import tokens
 from fastgw.store.base import Edit
@@ -46,7 +47,7 @@ class Api:
         config = self.zones.load()
         self.gateway = self.closing.enter_context(Gateway(config))
         self.zones.publish = self.gateway.publish
-        self.admin = Admin(Desk(self.gateway, self.zones))
+        self.admin = Admin(Desk(self.gateway, self.zones), pages=routes)
         assert config.admin is not None
         self.server = AdminServer(self.admin.app, config.admin)
         self.server.start()

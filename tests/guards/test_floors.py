@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "doctor": (*SHELF, "doctor"),
     "serve": (*SHELF, "gateway", "serve"),
     "admin": (*SHELF, "gateway", "admin"),
+    "dashboard": (*SHELF, "gateway", "admin", "dashboard"),
     "cli": (*SHELF, "gateway", "serve", "explain", "why", "doctor", "admin", "cli"),
     "": (*SHELF, "gateway", "hooks"),
     "__main__": ("cli",),
@@ -124,6 +125,8 @@ PLANTED = [
     ("cli/serve.py", "from fastgw.entries import build"),
     ("serve/supervisor.py", "from fastgw.explain import explain"),
     ("__init__.py", "from fastgw._core import reasons"),
+    ("admin/app.py", "from fastgw.dashboard import routes"),
+    ("dashboard/visit.py", "from fastgw._core.reasons import REASONS"),
 ]
 
 

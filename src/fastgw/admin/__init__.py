@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import threading
 import time
@@ -46,7 +47,7 @@ def embedded(
     Watch(zones, gateway).start()
     desk = Desk(gateway, zones)
     desk.sweep()
-    return Admin(desk).app
+    return _with_pages(desk).app
 
 
 class Watch:
@@ -69,6 +70,11 @@ class Watch:
         self._zones.close()
 
 
+def _with_pages(desk: Desk) -> Admin:
+    # The dashboard stands on the API; the API knows of it by name only.
+    return Admin(desk, pages=importlib.import_module("fastgw.dashboard").routes)
+
+
 def serve_admin(
     gateway: Gateway, zones: Zones, drain: Callable[[], object], follows: bool
 ) -> Callable[[], None]:
@@ -77,7 +83,7 @@ def serve_admin(
     assert place is not None
     desk = Desk(gateway, zones, drain)
     desk.sweep()
-    server = AdminServer(Admin(desk).app, place, follows=follows)
+    server = AdminServer(_with_pages(desk).app, place, follows=follows)
     server.start()
     for address in server.addresses:
         logger.info("admin API at %s", address if address.startswith("unix:") else f"{address}/client/v4")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute
 from starlette.routing import Route as Path
 
 from fastgw.admin.auth import Gatekeeper, require
@@ -37,6 +39,7 @@ from fastgw.admin.errors import (
 from fastgw.admin.query import Cursor, Page, Query
 from fastgw.admin.resources import ROUTES
 from fastgw.errors import FastgwError
+from fastgw.store.tokens import Token
 
 BODY_MAX = 1024 * 1024  # octets of a body of JSON
 PATIENCE = 10.0  # seconds for a body to arrive
@@ -49,14 +52,28 @@ _SAFE = {
 }
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
+Result = TypeVar("Result")
+
 logger = logging.getLogger("fastgw")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a route has answered, and what it said beside that."""
+
+    result: Any
+    messages: tuple[dict[str, Any], ...]
 
 
 class Admin:
     """What answers; `app` is what a server runs."""
 
     def __init__(
-        self, desk: Desk, routes: Sequence[Route] = ROUTES, gatekeeper: Gatekeeper | None = None
+        self,
+        desk: Desk,
+        routes: Sequence[Route] = ROUTES,
+        gatekeeper: Gatekeeper | None = None,
+        pages: Callable[[Admin], Sequence[BaseRoute]] = lambda admin: (),
     ) -> None:
         self.desk = desk
         self.gatekeeper = gatekeeper or Gatekeeper(desk.zones)
@@ -65,14 +82,42 @@ class Admin:
         by_path: dict[str, dict[str, Route]] = {}
         for route in routes:
             by_path.setdefault(route.root + route.path, {})[route.method] = route
+        self._by_path = by_path
         self.app = Starlette(
             routes=[
                 Path(path, self._endpoint(methods), methods=list(methods))
                 for path, methods in by_path.items()
-            ],
+            ]
+            + list(pages(self)),
             exception_handlers={HTTPException: self._unrouted},
         )
         self.app.state.admin = self
+
+    def run(self, work: Callable[[], Result]) -> Awaitable[Result]:
+        """Do `work` on one of the threads that answer requests."""
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(THREADS)
+        return anyio.to_thread.run_sync(work, limiter=self._limiter)
+
+    def ask(
+        self,
+        token: Token,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: object = None,
+        query: Sequence[tuple[str, str]] = (),
+        peer: str = "",
+    ) -> Asked:
+        """Answer as over HTTP, to somebody who has been let in with `token`. Raise ApiError.
+
+        `path` is that of a route, with its `params` still in braces: what they hold is never read as a path.
+        """
+        call = Call(self.desk, self._by_path[path][method], token)
+        call.path = dict(params)
+        call.query = Query(query)
+        call.peer = peer
+        return Asked(self._do(call, _json(body) if body is not None else b""), tuple(call.messages))
 
     def _endpoint(self, methods: Mapping[str, Route]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
@@ -93,11 +138,8 @@ class Admin:
     async def _answer(self, route: Route, request: Request) -> Response:
         headers = dict(request.headers)
         peer = request.client.host if request.client else ""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(THREADS)
-        run = self._limiter
-        token, told = await anyio.to_thread.run_sync(
-            lambda: self.gatekeeper.admit(headers, peer, any_status=route.any_status), limiter=run
+        token, told = await self.run(
+            lambda: self.gatekeeper.admit(headers, peer, any_status=route.any_status)
         )
         call = Call(self.desk, route, token)
         call.path = dict(request.path_params)
@@ -106,9 +148,9 @@ class Admin:
         call.peer = peer
         call.content_type = headers.get("content-type", "")
         call.headers.update(told)
-        octets = await _octets(request, route.octets or BODY_MAX)
+        octets = await octets_of(request, route.octets or BODY_MAX)
         try:
-            result = await anyio.to_thread.run_sync(lambda: self._do(call, octets), limiter=run)
+            result = await self.run(lambda: self._do(call, octets))
         except ApiError as error:
             error.headers = {**told, **error.headers}
             raise
@@ -153,7 +195,7 @@ class Admin:
         return _refusal(refuse(error.status_code, NO_ROUTE, f"no route for {path}"))
 
 
-async def _octets(request: Request, most: int) -> bytes:
+async def octets_of(request: Request, most: int) -> bytes:
     """The body, if it is not too long and does not take too long. Raise ApiError."""
     too_large = refuse(413, TOO_LARGE, f"a body has at most {most} octets here")
     too_large.headers["connection"] = "close"

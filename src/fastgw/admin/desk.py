@@ -24,6 +24,7 @@ from fastgw.admin.errors import (
     translated,
 )
 from fastgw.admin.files import Files, Pair
+from fastgw.admin.live import Live
 from fastgw.config.values import Config
 from fastgw.errors import CertificateError, FastgwError, StaleError
 from fastgw.gateway import Gateway
@@ -85,6 +86,8 @@ class Desk:
         self.drain = drain
         self.draining = False
         self.tails = 0  # who looks at what happens
+        self.live = Live(gateway)
+        self.lookers = 0  # at it
         self.last_used: Callable[[str], float | None] = lambda token: None
         self._writing = threading.RLock()
         self._config: Config | None = None

@@ -10,6 +10,7 @@ from fastgw.admin.api import (
     dns_records,
     gateway,
     hostnames,
+    live,
     load_balancers,
     origin_ca,
     origin_pull,
@@ -35,5 +36,6 @@ ROUTES: tuple[Route, ...] = (
     *load_balancers.ROUTES,
     *audit.ROUTES,
     *gateway.ROUTES,
+    *live.ROUTES,
 )
 """Of two paths that fit, the first one answers."""

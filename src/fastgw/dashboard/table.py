@@ -1,0 +1,8 @@
+"""The table of pages, in the order of the navigation. A new one is plugged in here."""
+
+from __future__ import annotations
+
+from fastgw.dashboard.pages import failures, network, overview, zones
+from fastgw.dashboard.visit import Page
+
+PAGES: tuple[Page, ...] = (*overview.PAGES, *zones.PAGES, *network.PAGES, *failures.PAGES)
