@@ -7,9 +7,9 @@ PY = $(BIN)/python
 TESTS ?= tests
 # The tests run on the installed package: what users get, not what lies in the tree.
 PYTEST = $(PY) -m pytest
-# What `make asan` leaves out: those read sources. And `make asan-short`: where no compiled code runs, or only what
+# What `make asan` leaves out: those read sources, or start a browser. And `make asan-short`: where no compiled code runs, or only what
 # runs elsewhere too; where processes come and go, their Python origins are what is slow.
-UNSANITIZED = tests/guards
+UNSANITIZED = tests/guards tests/dashboard
 UNSANITIZED_SHORT = tests/access tests/bench tests/chaos tests/cli tests/config tests/doctor tests/managed tests/policy tests/probe \
   tests/store tests/why tests/rules/test_oracle.py tests/e2e/test_replacement.py tests/e2e/test_systemd.py tests/serve/test_lookup.py
 
@@ -60,7 +60,7 @@ types: build ## mypy, strict
 guards: build ## only the tests that watch the house: floors, nogil, sizes, stubs, generated files
 	$(PYTEST) tests/guards
 
-asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on it (not tests/guards: they read sources)
+asan: build ## a Debug build with AddressSanitizer and UBSan, and the suite on it (not tests/guards and tests/dashboard)
 	$(PY) -m pip install -q --no-build-isolation --no-deps --upgrade --target build/asan-site \
 	  --config-settings=cmake.build-type=Debug --config-settings=cmake.define.FASTGW_SANITIZE=ON --config-settings=build-dir=build/asan .
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \

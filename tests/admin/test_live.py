@@ -119,6 +119,17 @@ def test_how_a_call_ended_has_a_name():
     assert status_name({"grpc": False, "grpc_status": 0, "status": 403}) == "HTTP 403"
 
 
+def test_who_looks_does_not_keep_the_gateway_from_ending(api):
+    with api.http.stream("GET", f"{api.root}/fastgw/v1/live", timeout=10) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("event"):
+                api.admin.desk.closing = True
+                began = time.monotonic()
+    api.admin.desk.closing = False
+    assert time.monotonic() - began < 2
+    assert api.admin.desk.lookers == 0
+
+
 def test_so_many_may_look_and_no_more(api, monkeypatch):
     monkeypatch.setattr("fastgw.admin.api.live.LOOKERS_MOST", 0)
     assert api.http.get(f"{api.root}/fastgw/v1/live").status_code == 429

@@ -59,7 +59,7 @@ SHORT = settings(
     suppress_health_check=list(HealthCheck),
 )
 # Those that end the token of the test or the gateway, or stream for ever.
-LEFT_OUT = {"drain", "tail"}
+LEFT_OUT = {"drain", "live", "tail"}
 TRIED = [route for route in ROUTES if route.enveloped and not LEFT_OUT & set(route.path.split("/"))]
 
 

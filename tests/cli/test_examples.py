@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
+from typing import Any
 
 import click
 import grpc
@@ -137,7 +138,10 @@ class Place:
         (folder / "zone.json").write_text(json.dumps(SHOP))
         (folder / "zones.json").write_text(json.dumps({"zone": [SHOP, OLD]}))
         (folder / "zones.toml").write_text('[[zone]]\nname = "new.example"\ngrpc = "on"\n')
-        self._served = Served(folder / "fastgw.toml", "--state-dir", str(folder / "kept"), *self._where)
+        self.admin = folder / "admin.sock"
+        served = folder / "served"
+        served.write_text(f'{FILE}\n[admin]\nlisten = "127.0.0.1:0"\nsocket = "{self.admin}"\n')
+        self._served = Served(served, "--state-dir", str(folder / "kept"), *self._where)
 
     @property
     def _where(self) -> tuple[str, str]:
@@ -162,15 +166,18 @@ class Place:
         shop = {**SHOP, "cert": {key: str(self.folder / name) for key, name in SHOP["cert"].items()}}  # type: ignore[attr-defined]
         for document in ({**shop, "plan": "pro"}, shop, OLD):
             self._must({"do": "zones.put", "document": document})
+        made = self._must({"do": "tokens.create", "name": "top", "scopes": ["gateway:read"]})
+        (self.folder / "token").write_text(made["token"]["value"])
 
-    def _must(self, request: dict[str, object]) -> None:
+    def _must(self, request: dict[str, object]) -> dict[str, Any]:
         answer = ask(self.control, request)
         assert answer["ok"], answer
+        return answer
 
     def copy(self, to: Path) -> None:
         """The files, for one example to do with as it likes."""
         for path in self.folder.iterdir():
-            if path.is_file() and path.suffix in (".toml", ".json", ".pem", ".key", ".bin"):
+            if path.name == "token" or path.suffix in (".toml", ".json", ".pem", ".key", ".bin"):
                 shutil.copy(path, to)
 
 
@@ -221,6 +228,7 @@ def test_example(
 ) -> None:
     for known, here in ENDPOINTS.items():
         line = line.replace(known, here.format(**endpoints))
+    place.begin_anew()
     if not line.startswith(EMPTY):
         place.copy(folder)
     for known, here in PATHS.items():
@@ -233,8 +241,9 @@ def test_example(
             monkeypatch.setenv("FASTGW_CONTROL", str(own.control))
             _run(line)
         return
-    place.begin_anew()
     monkeypatch.setenv("FASTGW_CONTROL", str(place.control))
+    if line.startswith("fastgw top"):
+        monkeypatch.setenv("FASTGW_API", f"unix:{place.admin}")
     _run(line)
 
 

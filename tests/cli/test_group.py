@@ -53,11 +53,15 @@ def test_wrong_usage(words, sentence):
     assert sentence in result.stderr
 
 
+# Where zones are is said once for all commands.
+SHARED = ("help", "control", "store", "api", "api_token", "api_token_file")
+
+
 @pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[" ".join(words) for words, _ in COMMANDS])
 def test_each_option_has_the_variable_that_one_would_guess(words, command):
     prefix = "_".join(("FASTGW", *words[1:])).upper()
     for option in command.params:
-        if not isinstance(option, click.Option) or option.name in ("help", "control", "store"):
+        if not isinstance(option, click.Option) or option.name in SHARED:
             continue
         flag = max(option.opts, key=len).lstrip("-").upper().replace("-", "_")
         assert option.name is not None

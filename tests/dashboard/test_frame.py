@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from fastgw.dashboard import sessions, site
 from fastgw.dashboard.table import PAGES
@@ -72,6 +74,30 @@ def test_logging_out_ends_the_session(visitor):
     assert again.status_code == 303
 
 
+def test_logging_in_anew_ends_the_session_before(api, stranger):
+    url = f"{api.root}/dashboard/login"
+    stranger.post(url, data={"token": api.token})
+    before = dict(stranger.cookies)
+    stranger.post(url, data={"token": api.token})
+    assert stranger.get(f"{api.root}/dashboard/zones").status_code == 200
+    assert httpx.get(f"{api.root}/dashboard/zones", cookies=before).status_code == 303
+
+
+async def test_mounted_in_an_application_it_knows_its_place(api):
+    app = Starlette(routes=[Mount("/gw", api.admin.app)])
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://tests/gw") as client:
+        assert (await client.get("/")).headers["location"] == "/gw/dashboard/"
+        answer = await client.get("/dashboard/zones")
+        assert answer.headers["location"] == "/gw/dashboard/login?next=/zones"
+        answer = await client.get("/dashboard/login")
+        assert 'href="/gw/dashboard/static/style.css"' in answer.text
+        assert (await client.get("/dashboard/static/style.css")).status_code == 200
+        answer = await client.post("/dashboard/login", data={"token": api.token})
+        assert "Path=/gw/dashboard" in answer.headers["set-cookie"]
+        assert 'action="/gw/dashboard/logout"' in (await client.get("/dashboard/")).text
+
+
 def test_a_stranger_cannot_log_somebody_out(visitor):
     visitor.http.post("/logout", data={"csrf": "wrong"})
     assert "Add a zone" in visitor.see("/zones")
@@ -94,12 +120,20 @@ def test_a_form_needs_its_token_and_its_origin(api, visitor):
     assert [zone.name for zone in api.sdk.zones.list()] == ["a.test"]
 
 
-def test_a_token_that_is_revoked_ends_its_sessions(api):
+@pytest.mark.parametrize("how", ["removed", "rolled", "disabled"])
+def test_a_token_that_is_revoked_ends_its_sessions(api, how):
     secret = api.new_token("zones:read")
     visitor = Visitor(api, secret)
     assert "Zones" in visitor.see("/zones")
     token = tokens.find(api.zones, secret)
-    api.http.delete(f"/user/tokens/{token.id}").raise_for_status()
+    path = f"/user/tokens/{token.id}"
+    if how == "removed":
+        api.http.delete(path).raise_for_status()
+    elif how == "rolled":
+        api.http.put(f"{path}/value", json={}).raise_for_status()
+    else:
+        told = api.http.get(path).json()["result"]
+        api.http.put(path, json={**told, "status": "disabled"}).raise_for_status()
     assert "Log in" in visitor.see("/zones")
 
 

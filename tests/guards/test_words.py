@@ -13,7 +13,12 @@ PLACES = re.compile(r"(?<![\w.])/(root|home|work|Users)/\w|" + "py" + "env")
 TEXT = [
     *files(".py", ".pyi", ".pyx", ".pxd", ".c", ".h", ".md", ".toml", ".cfg"),
     *(path for path in ROOT.glob("*") if path.is_file() and path.name not in ("LICENSE", ".git")),
-    *(path for folder in ("docs", ".ci") for path in sorted((ROOT / folder).rglob("*")) if path.is_file()),
+    *(
+        path
+        for folder in ("docs", ".ci")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.is_file() and path.suffix != ".png"
+    ),
 ]
 
 

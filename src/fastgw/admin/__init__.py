@@ -87,4 +87,9 @@ def serve_admin(
     server.start()
     for address in server.addresses:
         logger.info("admin API at %s", address if address.startswith("unix:") else f"{address}/client/v4")
-    return server.close
+
+    def close() -> None:
+        desk.closing = True
+        server.close()
+
+    return close

@@ -88,6 +88,7 @@ class Desk:
         self.tails = 0  # who looks at what happens
         self.live = Live(gateway)
         self.lookers = 0  # at it
+        self.closing = False  # is whoever looks to go?
         self.last_used: Callable[[str], float | None] = lambda token: None
         self._writing = threading.RLock()
         self._config: Config | None = None

@@ -23,6 +23,7 @@ class _Commands(LateGroup):
         "certs",
         "api-tokens",
         "status",
+        "top",
         "reload",
         "drain",
         "doctor",

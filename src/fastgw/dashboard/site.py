@@ -229,6 +229,7 @@ class Site:
             except ApiError as error:
                 sentence, status = _why(error), error.status
             else:
+                self.sessions.end(request.cookies.get(cookie_of(request), ""))
                 target = fields.get("next", [""])[0]
                 answer = RedirectResponse(base + (target if safe_path(target) else "/"), 303, SAFE)
                 answer.set_cookie(

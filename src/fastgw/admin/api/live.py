@@ -43,7 +43,11 @@ async def _events(desk: Desk, welcome: Callable[[], bool], history: bool) -> Asy
             known = list(desk.live.rows)
             seen = desk.live.number
             yield _event("history", known if history else [])
-            while desk.gateway.running and (turns % _CHECK or await asyncio.to_thread(welcome)):
+            while (
+                desk.gateway.running
+                and not desk.closing
+                and (turns % _CHECK or await asyncio.to_thread(welcome))
+            ):
                 for one in desk.live.after(seen):
                     seen = one["number"]
                     yield _event("live", one)

@@ -41,7 +41,7 @@ CALLS = (
     Card(
         "proxy_read_timeout",
         "Read timeout",
-        "The longest silence on a stream before it is ended; as in 100s, 5m or 2h.",
+        "The longest silence on a stream before it is ended: seconds, or as in 5m or 2h.",
     ),
     Card(
         "http",

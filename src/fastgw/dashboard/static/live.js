@@ -29,7 +29,7 @@
 
   const LINES = {
     "chart-calls": [["calls", "Calls", "--accent"], ["denied", "Denied", "--note"], ["failed", "Failed", "--bad"]],
-    "chart-latency": [["p50", "Half", "--accent"], ["p99", "99 of 100", "--note"]],
+    "chart-latency": [["p50", "Median", "--accent"], ["p99", "99th percentile", "--note"]],
   };
   const value = (row, key) => (key in row ? row[key] : row.latency[key]);
 
