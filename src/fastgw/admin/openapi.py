@@ -17,7 +17,15 @@ from fastgw.store.tokens import AREAS
 _REF = "#/components/schemas/{model}"
 _PART = re.compile(r"\{(\w+)\}")
 _ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
-_TEXTS = ("setting_id", "hostname")
+_TEXTS = (
+    "setting_id",
+    "hostname",
+    "ruleset_phase",
+    "ruleset_version",
+    "rule_id",
+    "ua_rule_id",
+    "lock_downs_id",
+)
 
 
 class Complaint(BaseModel):

@@ -81,14 +81,15 @@ def take_inspection(
     found = NOTHING
     lists = report.lists
     if words:
-        key = _key(words, settings, zone, served)
+        versions = _versions(part.table.api)
+        key = _key(words, settings, zone, served, versions)
         kept = report.inspections.get(key)
         if kept is None:
             before = report.count
             own = take_lists(report, words["lists"], (*part.path, "lists")) if "lists" in words else {}
             lists = {**report.lists, **own} if own else report.lists
             ground = Ground(report, zone, settings.grpc, served, lists)
-            kept = _take(ground, words, part.path)
+            kept = _take(ground, words, part.path, versions)
             if key and report.count == before:
                 report.inspections[key] = kept
         found = kept
@@ -102,13 +103,26 @@ def take_inspection(
     return found
 
 
-def _key(words: Mapping[str, Any], settings: Settings, zone: str, served: frozenset[str]) -> str:
+def _versions(api: Mapping[str, Any]) -> dict[str, int]:
+    """How often the rules of phases have been changed, as far as that was counted."""
+    kept = api.get("rulesets")
+    found = {}
+    for phase, row in kept.items() if isinstance(kept, dict) else ():
+        version = row.get("version") if isinstance(row, dict) else None
+        if type(version) is int and 0 < version < 1 << 31:
+            found[phase] = version
+    return found
+
+
+def _key(
+    words: Mapping[str, Any], settings: Settings, zone: str, served: frozenset[str], versions: dict[str, int]
+) -> str:
     """What decides about these words, the zone too if names of it are there; empty: they are not kept."""
     bound = "lockdown" in words or any(
         isinstance(rule, dict) and "route" in rule for rule in _list(words.get("rule"))
     )
     try:
-        told = [words, settings.grpc, [zone, sorted(served)] if bound else None]
+        told = [words, settings.grpc, [zone, sorted(served)] if bound else None, versions]
         return json.dumps(told, ensure_ascii=False)
     except (TypeError, ValueError):
         return ""
@@ -118,7 +132,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _take(ground: Ground, words: Mapping[str, Any], path: Path) -> Inspection:
+def _take(ground: Ground, words: Mapping[str, Any], path: Path, versions: Mapping[str, int]) -> Inspection:
     report, made = ground.report, Made()
     phased: dict[Phase, list[Rule]] = {}
     if "ip_access" in words:
@@ -131,7 +145,11 @@ def _take(ground: Ground, words: Mapping[str, Any], path: Path) -> Inspection:
         phased.update(take_rules(ground, words["rule"], (*path, "rule")))
     managed = _managed(report, words["managed"], (*path, "managed")) if "managed" in words else Managed()
     bots = report.table(BotsTable, words["bots"], (*path, "bots")) if "bots" in words else None
-    phases = tuple(Phased(phase, tuple(phased[phase])) for phase in get_args(Phase) if phased.get(phase))
+    phases = tuple(
+        Phased(phase, tuple(phased[phase]), versions.get(phase, 1))
+        for phase in get_args(Phase)
+        if phased.get(phase)
+    )
     return Inspection(
         phases=phases,
         lists=_used(phases, _with(ground.lists, made)),
