@@ -9,6 +9,7 @@ from fastgw.dashboard.pages import (
     failures,
     network,
     overview,
+    rules,
     zones,
 )
 from fastgw.dashboard.visit import Page
@@ -18,6 +19,7 @@ PAGES: tuple[Page, ...] = (
     *zones.PAGES,
     *dns.PAGES,
     *certificates.PAGES,
+    *rules.PAGES,
     *network.PAGES,
     *failures.PAGES,
     *audit.PAGES,
