@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fastgw.admin.api import (
+    access_apps,
+    access_tokens,
     account,
     audit,
     client_authorities,
@@ -38,6 +40,8 @@ ROUTES: tuple[Route, ...] = (
     *origin_ca.ROUTES,
     *load_balancers.ROUTES,
     *rulesets.ROUTES,
+    *access_apps.ROUTES,
+    *access_tokens.ROUTES,
     *rule_lists.ROUTES,
     *firewall.ROUTES,
     *audit.ROUTES,
