@@ -376,6 +376,11 @@ class Gateway:
 
         return untap
 
+    @property
+    def tells_calls(self) -> bool:
+        """Does `tap` show anything?"""
+        return self._access_log is not None
+
     def admin_app(self, store: str | Path | None = None) -> Any:
         """The admin API of this gateway, to be mounted in a Starlette or FastAPI application.
 

@@ -10,6 +10,7 @@ import pytest
 from fastgw._core.proxy.reply import LocalReply
 from fastgw.dashboard.explanations import EXPLANATIONS
 from fastgw.dashboard.pages.network import CALLS, GRPC, NEIGHBOURS
+from fastgw.gateway import Gateway
 from fastgw.policy.catalogue import CATALOGUE
 from tests.dashboard.conftest import Visitor
 
@@ -82,6 +83,11 @@ def test_a_denial_is_shown_with_its_reason(api, visitor):
     assert "grpc_disabled" in visitor.see("/failures?zone=shop.test")
     assert "No call was denied" in visitor.see("/failures?zone=other.test")
     assert "Denied last" in visitor.see(f"/zones/{id_}/network")
+
+
+def test_a_gateway_that_tells_nothing_of_calls_is_not_said_to_deny_none(visitor, monkeypatch):
+    monkeypatch.setattr(Gateway, "tells_calls", False)
+    assert "neither an access log nor [admin]" in visitor.see("/failures?zone=quiet.test")
 
 
 def test_every_local_reply_is_explained():

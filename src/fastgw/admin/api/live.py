@@ -67,7 +67,8 @@ def failures(call: Call) -> dict[str, Any]:
     found.keep(AWAKE)
     zone = call.query.text("zone").lower()
     rows = [row for row in reversed(tuple(found.failures)) if not zone or row.get("zone") == zone]
-    return {"since": found.since, "calls": rows[:FAILURES_KEPT]}
+    told = call.desk.gateway.tells_calls
+    return {"since": found.since, "told": told, "calls": rows[:FAILURES_KEPT]}
 
 
 _ROOT = "/fastgw/v1"

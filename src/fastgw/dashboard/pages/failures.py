@@ -25,7 +25,7 @@ def show(visit: Visit) -> Response:
         datetime.datetime.fromtimestamp(found["since"], datetime.UTC).isoformat() if found["since"] else ""
     )
     rows = [{**shown(visit, call), "times": times} for call, times in together(found["calls"])[:ROWS]]
-    return visit.render("failures.html", rows=rows, since=since, zone_name=zone)
+    return visit.render("failures.html", rows=rows, since=since, zone_name=zone, told_of=found["told"])
 
 
 def together(calls: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:
