@@ -18,7 +18,7 @@ NOW = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
     ("text", "words", "kind"),
     [
         ("2026-02-28T00:00:00Z", "expired", "bad"),
-        ("2026-03-01T13:00:00Z", "ends today", "note"),
+        ("2026-03-01T13:00:00Z", "less than a day left", "note"),
         ("2026-03-03T00:00:00Z", "1 day left", "note"),
         ("2026-03-21T12:00:00Z", "20 days left", "note"),
         ("2026-06-09T12:00:00Z", "100 days left", "good"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fastgw.dashboard.pages import (
+    access,
     audit,
     certificates,
     dns,
     failures,
     network,
+    origins,
     overview,
     rules,
     zones,
@@ -20,6 +22,8 @@ PAGES: tuple[Page, ...] = (
     *dns.PAGES,
     *certificates.PAGES,
     *rules.PAGES,
+    *access.PAGES,
+    *origins.PAGES,
     *network.PAGES,
     *failures.PAGES,
     *audit.PAGES,

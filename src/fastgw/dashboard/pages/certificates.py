@@ -73,7 +73,11 @@ def end_of(expires_on: str | None, now: datetime.datetime | None = None) -> End:
         at = at.replace(tzinfo=datetime.UTC)
     left = (at - (now or datetime.datetime.now(datetime.UTC))).days
     words = (
-        "expired" if left < 0 else "ends today" if left == 0 else f"{left} day{'s' if left > 1 else ''} left"
+        "expired"
+        if left < 0
+        else "less than a day left"
+        if left == 0
+        else f"{left} day{'s' if left > 1 else ''} left"
     )
     return End(f"{at:%Y-%m-%d}", words, "bad" if left < 0 else "note" if left < SOON else "good")
 

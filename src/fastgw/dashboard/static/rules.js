@@ -9,10 +9,10 @@ async function recount() {
   const answer = await fetch(location.pathname, { headers: { accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = new Map([...page.querySelectorAll("[data-count]")].map((one) => [one.dataset.count, one.textContent]));
+  const fresh = new Map([...page.querySelectorAll("[data-count]")].map((one) => [one.dataset.count, one]));
   for (const cell of cells) {
-    const text = fresh.get(cell.dataset.count);
-    if (text !== undefined && text !== cell.textContent) cell.textContent = text;
+    const other = fresh.get(cell.dataset.count);
+    if (other && other.textContent !== cell.textContent) cell.replaceChildren(...other.childNodes);
   }
 }
 
