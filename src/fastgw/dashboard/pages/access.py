@@ -37,6 +37,7 @@ def show(visit: Visit, secret: Any = None) -> Response:
         secret=secret,
         whose=whose,
         decisions=DECISIONS,
+        words=dict(DECISIONS),
         durations=DURATIONS,
         end_of=end_of,
         said=lambda parts: said(parts, {one.id: one.name for one in tokens}),

@@ -37,7 +37,7 @@ CARDS = (
     Card(
         "ssl",
         "Encryption mode",
-        "How the gateway speaks to origins. gRPC needs full or strict, which judges its certificate.",
+        "How the gateway speaks to origins. gRPC needs full or full (strict).",
         (("off", "Off"), ("flexible", "Flexible"), ("full", "Full"), ("strict", "Full (strict)")),
     ),
     Card(
