@@ -29,7 +29,7 @@ class Visitor:
         self.csrf = found[1] if found else self.csrf
         return self.words
 
-    def send(self, path: str, **fields: str) -> str:
+    def send(self, path: str, /, **fields: str) -> str:
         """Post a form; what is seen then."""
         self.last = self.http.post(path, data={"csrf": self.csrf, **fields})
         return self.words

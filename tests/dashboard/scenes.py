@@ -48,4 +48,25 @@ def furnish(api: Api) -> str:
     api.http.post(
         f"/zones/{second}/dns_records", json={"type": "TXT", "name": "billing.test", "content": EVIL}
     )
+    _write_rules(api, first)
     return first
+
+
+def _write_rules(api: Api, zone: str) -> None:
+    """Rules, an application and a token, with strange texts too."""
+    rules = [
+        {
+            "action": "block",
+            "expression": 'http.request.uri.path eq "/fastgw.test.Echo/Nothing"',
+            "description": EVIL,
+        },
+        {"action": "log", "expression": "ip.src in {10.0.0.0/8 192.168.0.0/16}", "enabled": False},
+    ]
+    body = {"kind": "zone", "phase": "http_request_firewall_custom", "name": "default", "rules": rules}
+    api.http.post(f"/zones/{zone}/rulesets", json=body).raise_for_status()
+    token = api.http.post(f"/zones/{zone}/access/service_tokens", json={"name": EVIL})
+    token.raise_for_status()
+    include = [{"service_token": {"token_id": token.json()["result"]["id"]}}]
+    policy = {"name": EVIL, "decision": "non_identity", "include": include}
+    app = {"name": EVIL, "domain": "evil.shop.test", "type": "self_hosted", "policies": [policy]}
+    api.http.post(f"/zones/{zone}/access/apps", json=app).raise_for_status()

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "doctor": (*SHELF, "doctor"),
     "serve": (*SHELF, "gateway", "serve"),
     "admin": (*SHELF, "gateway", "admin"),
-    "dashboard": (*SHELF, "gateway", "admin", "dashboard"),
+    "dashboard": (*SHELF, "gateway", "why", "admin", "dashboard"),
     "cli": (*SHELF, "gateway", "serve", "explain", "why", "doctor", "admin", "cli"),
     "": (*SHELF, "gateway", "hooks"),
     "__main__": ("cli",),

@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
-from fastgw.dashboard.pages import failures, network, overview, zones
+from fastgw.dashboard.pages import (
+    access,
+    audit,
+    certificates,
+    dns,
+    failures,
+    network,
+    origins,
+    overview,
+    rules,
+    zones,
+)
 from fastgw.dashboard.visit import Page
 
-PAGES: tuple[Page, ...] = (*overview.PAGES, *zones.PAGES, *network.PAGES, *failures.PAGES)
+PAGES: tuple[Page, ...] = (
+    *overview.PAGES,
+    *zones.PAGES,
+    *dns.PAGES,
+    *certificates.PAGES,
+    *rules.PAGES,
+    *access.PAGES,
+    *origins.PAGES,
+    *network.PAGES,
+    *failures.PAGES,
+    *audit.PAGES,
+)
