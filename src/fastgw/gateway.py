@@ -30,8 +30,8 @@ from fastgw.serve.handover import Bequest, Inherited
 from fastgw.serve.lookup import Lookup
 from fastgw.serve.sockets import Listening, bind_all, network_row
 from fastgw.serve.upkeep import Expiring, Upkeep
-from fastgw.sharing import Sharing
 from fastgw.serve.usage import Usage
+from fastgw.sharing import Sharing
 from fastgw.store.usage import UsageBook, asked
 from fastgw.tls.trust import Shelf
 
