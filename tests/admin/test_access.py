@@ -58,6 +58,9 @@ def test_a_service_token_opens_and_a_rotation_closes(api, access):
     assert call(api, token=later) in NO
     access.service_tokens.update(made.id, account_id=api.account, enabled=True, name="deploy")
     assert call(api, token=later) == served
+    log = api.http.get(f"/accounts/{api.account}/audit_logs", params={"per_page": "100"}).text
+    assert "deploy" in log
+    assert "sha256" not in log
     fresh = access.service_tokens.refresh(made.id, account_id=api.account)
     assert (fresh.id, fresh.client_id) == (made.id, made.client_id)
     found = access.service_tokens.list(account_id=api.account, name="deploy")

@@ -81,7 +81,7 @@ REFUSED = {
         + '{ characteristics = ["ip.src"], period = 10, requests_per_period = 1, mitigation_timeout = 5 }'
     ): "ratelimit.mitigation_timeout is 5; it must be one of 0, 10, 60,",
     rule(RATE + '{ characteristics = ["ip.src"], period = 10, requests_per_period = 0 }'): (
-        "ratelimit.requests_per_period is 0; it must be 1 to 2147483647"
+        "ratelimit.requests_per_period is 0; it must be 1 to 268435455"
     ),
     rule(RATE + '{ characteristics = ["ip.src"], period = 10 }'): "ratelimit counts nothing",
     rule(RATE + "{ characteristics = [], period = 10, requests_per_period = 1 }"): "characteristics is empty",

@@ -174,7 +174,7 @@ class RateLimitTable(Table):
     ]
     period: Period  # type: ignore[valid-type]
     requests_per_period: Annotated[
-        between(1, 2**31 - 1, "") | None, Field(description="how many calls are let through")  # type: ignore[valid-type]
+        between(1, 2**28 - 1, "") | None, Field(description="how many calls are let through")  # type: ignore[valid-type]
     ] = None
     mitigation_timeout: Mitigation = 0  # type: ignore[valid-type]
     counting_expression: Annotated[

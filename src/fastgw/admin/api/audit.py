@@ -16,7 +16,7 @@ from fastgw.store.tokens import time_text
 
 _BY_TOKEN = re.compile(r"token (.*) \(([0-9a-f]{32})\)")
 _OPS = {"put": "update", "delete": "delete", "rollback": "rollback"}
-_SECRET = "hash"
+_SECRET = frozenset({"hash", "secret_sha256", "previous_sha256"})
 
 
 class AuditView(View):
@@ -72,7 +72,9 @@ def _resource(change: Change) -> dict[str, Any]:
 
 def _value(document: Any) -> Any:
     """Without what nobody needs to see."""
-    return {key: value for key, value in document.items() if key != _SECRET} if document else document
+    if isinstance(document, dict):
+        return {key: _value(value) for key, value in document.items() if key not in _SECRET}
+    return [_value(one) for one in document] if isinstance(document, list) else document
 
 
 def _text(document: Any) -> str | None:
