@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from fastgw import cli
@@ -58,7 +59,7 @@ def test_each_make_command_is_in_the_makefile(text: str) -> None:
 
 
 def test_each_fastgw_command_is_there() -> None:
-    used = set(re.findall(r"^ {4}fastgw (\w+)|`fastgw (\w+)", README, re.M))
+    used = set(re.findall(r"^ {4}fastgw ([\w-]+)|`fastgw ([\w-]+)", README, re.M))
     names = {first or second for first, second in used}
     commands = cli.group.list_commands(None)  # type: ignore[arg-type]
     assert names
@@ -66,8 +67,11 @@ def test_each_fastgw_command_is_there() -> None:
 
 
 def test_each_option_is_there() -> None:
-    for command, option in re.findall(r"fastgw (\w+)[^\n`]*? (-c|--[a-z-]+)\b", README):
+    shown = re.findall(r"fastgw ([\w-]+)(?: ([\w-]+))?[^\n`]*? (-c|--[a-z-]+)\b", README)
+    for command, word, option in shown:
         found = cli.group.get_command(None, command)  # type: ignore[arg-type]
+        if isinstance(found, click.Group):
+            found = found.get_command(None, word)  # type: ignore[arg-type]
         assert found is not None
         assert any(option in parameter.opts for parameter in found.params), f"fastgw {command} {option}"
 

@@ -94,5 +94,8 @@ def serve_admin(
     server.ending = desk.end
     server.start()
     for address in server.addresses:
-        logger.info("admin API at %s", address if address.startswith("unix:") else f"{address}/client/v4")
+        if address.startswith("unix:"):
+            logger.info("admin API at %s", address)
+        else:
+            logger.info("admin API at %s/client/v4 (dashboard: %s/dashboard/)", address, address)
     return server
