@@ -7,18 +7,16 @@ import http.client
 import json
 import queue
 import select
-import socket
-import ssl
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
 from fastgw.cli.common import fail, json_option, print_json
+from fastgw.cli.door import connection_to, token_for
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +64,7 @@ def top(api: str, api_token: str | None, api_token_file: Path | None, once: bool
     fastgw top --api-token-file token
     fastgw top --api-token-file token --once --json
     """
-    rows = _rows(api, _token(api, api_token, api_token_file))
+    rows = _rows(api, token_for(api, api_token, api_token_file))
     if as_json or once or not sys.stdout.isatty():
         row = next(rows, None)
         if row is None:
@@ -84,54 +82,9 @@ def top(api: str, api_token: str | None, api_token_file: Path | None, once: bool
         return
 
 
-def _token(api: str, token: str | None, file: Path | None) -> str:
-    """What opens the door; ends the command if there is none."""
-    if token is None and file is not None:
-        try:
-            token = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            fail(f"the token file {file} cannot be read: {error}")
-    if not token or not token.isascii() or not token.isprintable():
-        hint = (
-            "FASTGW_API_TOKEN or --api-token-file; fastgw api-tokens create ME --scope gateway:read makes one"
-        )
-        fail(f"the admin API at {api} wants a token\n  hint: {hint}")
-    return token
-
-
-class _Unix(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT)
-        self.sock.connect(self._path)
-
-
-def _connection(api: str) -> http.client.HTTPConnection:
-    if api.startswith("unix:"):
-        return _Unix(api.removeprefix("unix:"))
-    parts = urlsplit(api if "://" in api else f"https://{api}")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if not host or parts.scheme not in ("http", "https"):
-        fail(f"--api is {api!r}; write https://HOST:PORT, http://127.0.0.1:PORT or unix:PATH")
-    if parts.scheme == "http":
-        if host not in ("localhost", "::1") and not host.startswith("127."):
-            fail(f"a token is not sent to {host} without TLS\n  hint: write https://")
-        return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=ssl.create_default_context())
-
-
 def _rows(api: str, token: str) -> Iterator[Row]:
     """One row each second; ends the command with a sentence if there are none."""
-    connection = _connection(api)
+    connection = connection_to(api, TIMEOUT)
     try:
         connection.request("GET", PATH, headers={"authorization": f"Bearer {token}"})
         response = connection.getresponse()
