@@ -6,14 +6,13 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastgw._core.inspect.places import Places, leaves_of
 from fastgw.errors import StartupError
 
-if TYPE_CHECKING:
-    from fastgw._core.inspect.places import Row, Tree
-
+Row = tuple[str | int | bool | None, ...]  # what one place is
+Tree = tuple[bytes, int, int, int, Sequence[int], Sequence[Row]]  # see Places
 Stamp = tuple[int, int, int]  # of a file: time, size, inode
 
 

@@ -123,9 +123,9 @@ def test_who_looks_does_not_keep_the_gateway_from_ending(api):
     with api.http.stream("GET", f"{api.root}/fastgw/v1/live", timeout=10) as answer:
         for line in answer.iter_lines():
             if line.startswith("event"):
-                api.admin.desk.closing = True
+                api.admin.desk.draining = True
                 began = time.monotonic()
-    api.admin.desk.closing = False
+    api.admin.desk.draining = False
     assert time.monotonic() - began < 2
     assert api.admin.desk.lookers == 0
 
