@@ -42,8 +42,6 @@ def test_each_example_is_good(toml: str, tmp_path: Path, ca: Authority) -> None:
     toml = toml.replace("/var/lib/GeoIP/", "")
     if "[[zone]]" not in toml:
         toml += ZONE
-            '[[zone]]\nname = "example.com"\ncert = { file = "example.com.pem", key = "example.com.key" }\n'
-        )
     assert load_text(toml, tmp_path / "fastgw.toml").warnings == ()
 
 

@@ -40,8 +40,9 @@ class FakeSnapshot:
         front: int,
         front_keep: Any,
         own_records: bool,
+        places: Any,
     ) -> None:
-        self.front, self.front_keep = front, front_keep
+        self.front, self.front_keep, self.places = front, front_keep, places
         self.revision, self.default, self.gone = revision, default, gone
         kept = [block for block in before.blocks if block not in dropped] if before is not None else []
         self.blocks = [*kept, *added]
