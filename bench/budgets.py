@@ -95,7 +95,7 @@ def _read(dump: Path, name: str) -> Rooms:
 
 
 def ours(room: str) -> bool:
-    """Is it counted? What calls cost the meter stands in the rooms that tell it; itself it works by the clock."""
+    """Is it counted? Not the meter: it works by the clock, and those who tell it are."""
     return (
         room != "proxy.meter"
         and re.fullmatch(r"(h2|inspect|io|proxy|rules|wire)\.\w+|buf|clock|reasons", room) is not None
