@@ -86,9 +86,8 @@ chaos: build ## origins that restart, die, send GOAWAY; reloads and replacements
 generate: build ## write the generated C tables and the pages made from tables again
 	@for generator in $$(find cext/gen docs/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done
 
-bench: build ## nanoseconds per unit of the rooms where speed matters
-	@if [ -d bench/micro ]; then for bench in bench/micro/*.py; do $(PY) $$bench || exit 1; done; \
-	else echo "no benchmarks yet"; fi
+bench: build ## every hot room in one table: nanoseconds per unit, and instructions where valgrind is there (QUICK=1)
+	@$(PY) bench/micro/rooms.py $(if $(QUICK),--quick)
 
 bench-load: build ## gateways side by side (PEERS=fastgw,nghttpx WORKLOADS=W1 ROUNDS=5 SEC=1.5)
 	@$(PY) -m bench.load.run --peers "$(PEERS)" --workloads "$(or $(WORKLOADS),W1)" --rounds $(or $(ROUNDS),5) \

@@ -94,7 +94,8 @@ def _changed(text: str, old: str, new: str) -> str:
 
 
 def _rule(number: int) -> str:
-    return f'[[zone.rule]]\ndescription = "rule {number}"\nexpression = \'{custom(number)}\'\naction = "block"\n\n'
+    head = f'[[zone.rule]]\ndescription = "rule {number}"\naction = "block"\n'
+    return f"{head}expression = '{custom(number)}'\n\n"
 
 
 def _zones(count: int) -> str:
@@ -124,8 +125,8 @@ def holding(count: int, port: int) -> Iterator[str]:
     with contextlib.ExitStack() as held:
         for part, first in enumerate(range(0, count, _HOLD)):
             conns = min(_HOLD, count - first)
-            words = f"--mode hold --request 100 --response 100 --timeout 240 --port {port} --conns {conns} --calls 1"
-            blast = held.enter_context(Blast([*words.split(), "--source", str(part + 2)]))
+            words = f"--mode hold --port {port} --source {part + 2} --conns {conns} --timeout 240"
+            blast = held.enter_context(Blast(words.split()))
             said = blast.line()
             if said != "READY":
                 yield said or "the load generator said nothing"
@@ -194,7 +195,8 @@ def points(short: bool, only: str, descriptors: int) -> list[Point]:
 def markdown(results: dict[str, Any]) -> str:
     """One row for each point: medians, and the spread of the figure that counts."""
     lines = [
-        "| what grows | | CPU µs/call | to the first | calls/s | core in use | p99 µs | memory MiB | failed calls/runs |",
+        "| what grows | | CPU µs/call | to the first | calls/s | core in use | p99 µs | memory MiB "
+        "| failed calls/runs |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for thing, rows in by_thing(results).items():
@@ -211,9 +213,10 @@ def markdown(results: dict[str, Any]) -> str:
                 table.number(statistics.median(run[key] for run in good)) for key in ("rps", "use", "p99_us")
             ]
             memory = statistics.median(run["rss_kib"] for run in good) / 1024
+            spread = f"{table.number(min(cost))}-{table.number(max(cost))}"
             lines.append(
-                f"| {thing} | {size:,} | {table.number(middle)} ({table.number(min(cost))}-{table.number(max(cost))}) "
-                f"| {middle / base:.2f} | {' | '.join(others)} | {table.number(memory)} "
+                f"| {thing} | {size:,} | {table.number(middle)} ({spread}) | {middle / base:.2f} "
+                f"| {' | '.join(others)} | {table.number(memory)} "
                 f"| {sum(run['err'] for run in good)}/{len(good)} |"
             )
     return "\n".join(lines)

@@ -41,7 +41,7 @@ def _accepts(port: int) -> bool:
 
 
 class Server:
-    """A process pinned to one core (or to more: "0,1") that listens on `port`; stopped at the end of the `with`."""
+    """A process pinned to one core, or to "0,1", that listens on `port`; stopped at the end of the `with`."""
 
     def __init__(
         self,
