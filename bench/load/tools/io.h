@@ -185,7 +185,8 @@ static inline int io_connect(int port, int source) {
   io_no_delay(fd);
   struct sockaddr_in at = io_loopback(port);
   if (source) {
-    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u + (uint32_t)source)};
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(0x7f000000u + (uint32_t)source)};
     int late = 1;
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
     if (bind(fd, (void *)&from, sizeof from)) {
