@@ -29,7 +29,7 @@ CHAOS_SECONDS ?= 120
 SOURCES := $(shell find src cext -type f ! -name '*.so' ! -path '*/__pycache__/*') CMakeLists.txt $(wildcard README.md LICENSE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-load-all budgets bench-lost bench-reload bench-scale bench-exact rfc screenshots dist wheel clean
+.PHONY: help demo test dev build check lint types guards asan asan-short fuzz corpus soak chaos generate bench bench-load bench-load-all budgets bench-lost bench-reload bench-scale bench-exact bench-growth rfc screenshots dist wheel clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'
@@ -86,9 +86,8 @@ chaos: build ## origins that restart, die, send GOAWAY; reloads and replacements
 generate: build ## write the generated C tables and the pages made from tables again
 	@for generator in $$(find cext/gen docs/gen -name '*.py'); do echo $$generator; $(PY) $$generator || exit 1; done
 
-bench: build ## nanoseconds per unit of the rooms where speed matters
-	@if [ -d bench/micro ]; then for bench in bench/micro/*.py; do $(PY) $$bench || exit 1; done; \
-	else echo "no benchmarks yet"; fi
+bench: build ## every hot room in one table: nanoseconds per unit, and instructions where valgrind is there (QUICK=1)
+	@$(PY) bench/micro/rooms.py $(if $(QUICK),--quick)
 
 bench-load: build ## gateways side by side (PEERS=fastgw,nghttpx WORKLOADS=W1 ROUNDS=5 SEC=1.5)
 	@$(PY) -m bench.load.run --peers "$(PEERS)" --workloads "$(or $(WORKLOADS),W1)" --rounds $(or $(ROUNDS),5) \
@@ -117,6 +116,10 @@ bench-scale: build ## ten thousand zones: from a store, compile, publish, change
 
 bench-exact: build ## how exactly a rate limit counts under all the load there can be (SECONDS=30)
 	@$(PY) -m bench.exact --seconds $(or $(SECONDS),30)
+
+bench-growth: build ## CPU per call as workers, connections, calls, zones, rules, fields grow (SHORT=1, ROUNDS=3, ONLY=zones)
+	@$(PY) -m bench.growth $(if $(SHORT),--short) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEC),--sec $(SEC)) \
+	  $(if $(ONLY),--only "$(ONLY)") --plot --note "$(NOTE)"
 
 rfc: $(VENV)/.tools ## sections of the RFCs and the tests that stand for them
 	$(PY) -m tests.support.rfc

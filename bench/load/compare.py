@@ -90,13 +90,7 @@ def markdown(results: dict[str, Any]) -> str:
 
 def plot(results: dict[str, Any], into: Path) -> list[Path]:
     """One panel for each workload, a bar for each peer, ours in another colour; `into` without its suffix."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    # The same file each time for the same figures.
-    mpl.rcParams["svg.hashsalt"] = "fastgw"
+    pyplot = painter()
     measured = {run["workload"] for run in results["runs"]}
     names = [name for name in WORKLOADS if name in measured]
     across = min(4, len(names))
@@ -108,12 +102,28 @@ def plot(results: dict[str, Any], into: Path) -> list[Path]:
             _panel(axis, results, names[at], WORKLOADS[names[at]])
         else:
             axis.axis("off")
+    return save(figure, into)
+
+
+def painter() -> Any:
+    """matplotlib's pyplot without a window, that makes the same file each time for the same figures."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    mpl.rcParams["svg.hashsalt"] = "fastgw"
+    return pyplot
+
+
+def save(figure: Any, into: Path) -> list[Path]:
+    """PNG and SVG, with another suffix each; the figure is done with."""
     figure.tight_layout()
     written = [into.with_suffix(suffix) for suffix in (".png", ".svg")]
     for path in written:
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         figure.savefig(path, dpi=110, metadata=metadata)
-    pyplot.close(figure)
+    painter().close(figure)
     return written
 
 

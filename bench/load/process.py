@@ -41,12 +41,12 @@ def _accepts(port: int) -> bool:
 
 
 class Server:
-    """A process pinned to one core that listens on `port`; stopped at the end of the `with`."""
+    """A process pinned to one core, or to "0,1", that listens on `port`; stopped at the end of the `with`."""
 
     def __init__(
         self,
         command: list[str],
-        core: int,
+        core: int | str,
         port: int,
         log: str,
         environment: Mapping[str, str] | None = None,
@@ -96,12 +96,19 @@ class Server:
         self.stop()
 
 
-def start_peer(peer: Peer, origin: int = ORIGIN, origin_h2c: int = ORIGIN_H2C, log: bool = False) -> Server:
+def start_peer(
+    peer: Peer,
+    origin: int = ORIGIN,
+    origin_h2c: int = ORIGIN_H2C,
+    log: bool = False,
+    core: int | str = GATEWAY_CORE,
+    start: float = _START,
+) -> Server:
     words = start_words(peer, origin, origin_h2c, log)
     filled = (fill(word, words) for word in peer.command[1:])
     command = [peer.program(), *(word for word in filled if word)]
     environment = {name: fill(value, words) for name, value in peer.environment.items()}
-    return Server(command, GATEWAY_CORE, peer.front, f"{peer.name}.log", environment)
+    return Server(command, core, peer.front, f"{peer.name}.log", environment, start)
 
 
 def start_origin(origin: int = ORIGIN, origin_h2c: int = ORIGIN_H2C) -> Server:

@@ -124,14 +124,18 @@ def begin(name: str) -> str:
     return f"<!-- table: {name} -->"
 
 
-def into_readme(text: str, results: dict[str, Any], source: str, name: str = "W1") -> str:
-    """The README with the table of a workload between its markers; ValueError if they are not there once."""
+def between(text: str, name: str, body: str) -> str:
+    """The README with `body` between the markers of this name; ValueError if they are not there once."""
     before, found, rest = text.partition(begin(name))
     old, ended, after = rest.partition(END)
     if not found or not ended or begin(name) in rest or "<!-- table:" in old:
         raise ValueError(f"the README must have one {begin(name)} and after it one {END}")
-    body = f"\n\n{table(results, name)}\n\n`{source}`: {describe(results)}\n\n"
-    return before + found + body + ended + after
+    return f"{before}{found}\n\n{body}\n\n{ended}{after}"
+
+
+def into_readme(text: str, results: dict[str, Any], source: str, name: str = "W1") -> str:
+    """The README with the table of a workload between its markers; ValueError as of `between`."""
+    return between(text, name, f"{table(results, name)}\n\n`{source}`: {describe(results)}")
 
 
 def newest() -> Path:

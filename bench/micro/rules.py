@@ -36,10 +36,11 @@ COUNTRIES = ("CN", "RU", "KP", "IR", "SY", "BY", "CU", "VE", "SD", "MM")
 
 
 def custom(number: int) -> str:
-    """One of a hundred rules as people write them, over ten fields; none holds for HEAD."""
+    """One of a thousand rules as people write them, over ten fields; none holds for HEAD."""
+    octet = number % 256
     kinds = (
-        f'http.host eq "admin{number}.example.com" and not ip.src in {{10.{number}.0.0/16}}',
-        f'http.request.uri.path eq "/internal.Admin{number}/Reset" and ip.src ne 192.0.2.{number}',
+        f'http.host eq "admin{number}.example.com" and not ip.src in {{10.{octet}.0.0/16}}',
+        f'http.request.uri.path eq "/internal.Admin{number}/Reset" and ip.src ne 192.0.2.{octet}',
         f'http.user_agent contains "scanner-{number}"',
         f'grpc.service eq "debug.Service{number}" or grpc.method eq "Dump{number}"',
         f'starts_with(http.request.uri.path, "/legacy{number}.") and cf.tls_version ne "TLSv1.3"',
@@ -47,7 +48,7 @@ def custom(number: int) -> str:
         f'any(http.request.headers["x-tenant"][*] eq "t{number}")',
         f'lower(http.host) eq "OLD{number}.example.com" and ssl',
         f"cf.edge.server_port in {{{8000 + number} 9000..{9000 + number}}}",
-        f"ip.src in {{198.51.100.{number} 203.0.{number}.0/24}} or ip.src.asnum eq {64000 + number}",
+        f"ip.src in {{198.51.100.{octet} 203.0.{octet}.0/24}} or ip.src.asnum eq {64000 + number}",
     )
     return kinds[number % 10]
 

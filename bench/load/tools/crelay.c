@@ -155,7 +155,7 @@ static void accept_all(const side_t *listener) {
     front->io.fd = fd;
     front->connected = true;
     front->tls = back->tls = listener->tls;
-    back->io.fd = io_connect(listener->origin_port);
+    back->io.fd = io_connect(listener->origin_port, 0);
     if (listener->tls) {
       start_tls(front, server);
       start_tls(back, client);

@@ -166,6 +166,7 @@ static bool take_value(const char *word, const char *value) {
     const char *word;
     int *number;
   } numbers[] = {{"--port", &order.port},
+                 {"--source", &order.source},
                  {"--conns", &order.conns},
                  {"--streams", &order.streams},
                  {"--fields", &order.fields},
@@ -312,8 +313,8 @@ int main(int count, char **words) {
       return 2;
     }
   }
-  if (order.fields > 64 || order.conns < 1 || order.streams < 1) {
-    fprintf(stderr, "gblast: at most 64 --fields, at least one of --conns and --streams\n");
+  if (order.fields > 128 || order.conns < 1 || order.streams < 1) {
+    fprintf(stderr, "gblast: at most 128 --fields, at least one of --conns and --streams\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);

@@ -5,7 +5,8 @@
 #include <nghttp2/nghttp2.h>
 
 typedef struct {
-  int port, conns, streams; /* streams: calls at once on each connection */
+  int port, source;   /* connections come from 127.0.0.SOURCE; 0: the kernel says from where */
+  int conns, streams; /* streams: calls at once on each connection */
   int fields, varied; /* metadata fields beside the usual ones; how many have a new value in each call */
   long calls, warm;
   uint32_t request_size, response_size, response_count;

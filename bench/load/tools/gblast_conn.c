@@ -10,7 +10,7 @@
 #define PENDING_MAX (256 * 1024)
 #define CREDIT_STEP (1u << 28)
 #define FRAME_MAX 65536
-#define FIELDS_MAX 64
+#define FIELDS_MAX 128
 
 static SSL_CTX *context;
 static SSL_SESSION *session;
@@ -116,7 +116,7 @@ conn_t *conn_open(conn_t *old) {
   conn->begun = now_ns();
   nghttp2_hd_deflate_new(&conn->deflater, 4096);
   nghttp2_hd_inflate_new(&conn->inflater);
-  conn->io.fd = io_connect(order.port);
+  conn->io.fd = io_connect(order.port, order.source);
   if (!order.plain) {
     conn->io.ssl = SSL_new(context);
     SSL_set_fd(conn->io.ssl, conn->io.fd);
