@@ -69,6 +69,14 @@ def hello_of(octets: bytes) -> bytes:
     return message[:whole] if len(message) >= whole else b""
 
 
+def allowance(head: dict[str, str]) -> list[tuple[str, str]]:
+    """What lets a page of another origin call; a browser asks for it, before the call and of its answer."""
+    if "origin" not in head:
+        return []
+    asked = head.get("access-control-request-headers", "")
+    return [("access-control-allow-origin", head["origin"]), ("access-control-allow-headers", asked)]
+
+
 class Peer:
     """One connection of a client."""
 
@@ -153,6 +161,7 @@ class Peer:
         if fields not in self.seen.heads:
             self.seen.heads.append(fields)
         answer = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "0")]
+        answer += allowance(dict(fields))
         frame = HeadersFrame(stream_id, self.encoder.encode(answer), flags=["END_HEADERS", "END_STREAM"])
         self.send(frame.serialize())
 
