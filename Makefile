@@ -11,7 +11,8 @@ PYTEST = $(PY) -m pytest
 # runs elsewhere too; where processes come and go, their Python origins are what is slow.
 UNSANITIZED = tests/guards tests/dashboard
 UNSANITIZED_SHORT = tests/access tests/admin tests/bench tests/chaos tests/cli tests/config tests/doctor tests/managed tests/policy tests/probe \
-  tests/store tests/why tests/rules/test_oracle.py tests/e2e/test_replacement.py tests/e2e/test_systemd.py tests/serve/test_lookup.py
+  tests/store tests/why tests/rules/test_oracle.py tests/rules/regex tests/serve tests/inspect/test_sharing.py tests/abuse/live/test_slow.py \
+  tests/e2e/test_replacement.py tests/e2e/test_systemd.py tests/e2e/test_health_wiring.py tests/e2e/test_targets.py tests/e2e/test_reload_under_load.py
 
 # How long `make fuzz` looks, all targets together, and how many run at a time.
 FUZZ_SECONDS ?= 3600

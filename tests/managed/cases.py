@@ -15,7 +15,8 @@ from fastgw.managed.rules import SET, SPARE_QUIET
 from fastgw.rules.compile import Rule, compile_rules
 from fastgw.rules.regex.tables import compile_one
 
-HEADS = [path for room in ("heads", "browsers") for path in sorted((Path(__file__).parent / room).glob("*.json"))]
+HERE = Path(__file__).parent
+HEADS = [path for room in ("heads", "browsers") for path in sorted((HERE / room).glob("*.json"))]
 Fields = list[tuple[bytes, bytes]]
 
 ORDINARY = [
